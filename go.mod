@@ -1,0 +1,3 @@
+module towpath.dev
+
+go 1.26
