@@ -58,17 +58,12 @@ func TestParseErrors(t *testing.T) {
 		{"1e-x", 3}, {" 1", 0}, {"1 ", 1}, {"1_000", 1}, {"NaN", 0}, {"0x1", 1}, {"1.5.2", 3},
 		{"1e34", -1}, {"1e-35", -1}, {nines34 + "9", -1}, {"1" + nines34, -1}, {nines34 + ".1", -1},
 		{"1e99999999999999999999999", -1}, {"1e-99999999999999999999999", -1}, {tiny + "1", -1},
-		{"1" + strings.Repeat("0", 34), -1}, {"1." + strings.Repeat("0", 33) + "1", 0},
+		{"1" + strings.Repeat("0", 34), -1}, {"1." + strings.Repeat("0", 33) + "1", -1},
 	}
 	for _, tt := range tests {
 		d, err := Parse(tt.in)
 		var syntax *SyntaxError
 		switch {
-		case tt.in == "1."+strings.Repeat("0", 33)+"1":
-			// 35 digits in all: 1 before the point and 34 after it.
-			if !errors.Is(err, ErrOverflow) {
-				t.Errorf("Parse(%q) = %v, %v, want overflow", tt.in, d, err)
-			}
 		case tt.offset < 0 && !errors.Is(err, ErrOverflow):
 			t.Errorf("Parse(%q) = %v, %v, want overflow", tt.in, d, err)
 		case tt.offset >= 0 && (!errors.As(err, &syntax) || syntax.Offset != tt.offset):
@@ -92,7 +87,7 @@ func TestArithmetic(t *testing.T) {
 		{"1e17", "*", "1e16", "1" + strings.Repeat("0", 33)}, {"1e17", "*", "1e17", "overflow"},
 		{"1e-17", "*", "1e-17", tiny}, {"1e-17", "*", "1e-18", "overflow"}, {"2e-17", "*", "5e-18", tiny},
 		{"5e-34", "*", "2e33", "1"}, {"1e-34", "*", "1e33", "0.1"}, {nines34, "*", nines34, "overflow"},
-		{"9007199254740993", "*", "9007199254740993", "81129638414606735738984533524049"},
+		{"9007199254740993", "*", "9007199254740993", "81129638414606699710187514626049"},
 	}
 	ops := map[string]func(a, b Decimal) (Decimal, error){"+": Add, "-": Sub, "*": Mul}
 	for _, tt := range tests {
@@ -342,7 +337,7 @@ func roundRat(r *big.Rat, scale int, mode Rounding) *big.Rat {
 // TestAgainstRationals compares every operation with math/big's.
 func TestAgainstRationals(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 40_000 {
+	for range 8_000 {
 		a, b := random(r), random(r)
 		compareWithRationals(t, a, b, r.IntN(MaxScale+1), Rounding(r.IntN(int(Floor)+1)))
 		if t.Failed() {
@@ -425,7 +420,7 @@ func TestWideDivision(t *testing.T) {
 		}
 		return n
 	}
-	for range 100_000 {
+	for range 50_000 {
 		a, d := u256{word(), word(), word(), word()}, u128{hi: word(), lo: word()}
 		if d.isZero() {
 			continue
