@@ -1,0 +1,200 @@
+package emit
+
+import (
+	"fmt"
+	"math"
+
+	"towpath.dev/internal/abi"
+	"towpath.dev/internal/lang/ir"
+	"towpath.dev/internal/lang/wasm"
+)
+
+// writer writes one function.
+type writer struct {
+	*emitter
+	code        wasm.Code
+	slots       []int       // the WebAssembly number of each local
+	labels      []*ir.Label // of the blocks that are open, innermost last; nil for an if
+	result      ir.Type
+	scratch     int // an extra i32 local
+	scratchUsed bool
+	err         error // the first fault of the compiler
+}
+
+func (w *writer) fail(format string, args ...any) {
+	if w.err == nil {
+		w.err = fmt.Errorf(format, args...)
+	}
+}
+
+func (w *writer) exprs(es []ir.Expr) {
+	for _, e := range es {
+		w.expr(e)
+	}
+}
+
+// expr leaves the value of e on the stack.
+func (w *writer) expr(e ir.Expr) {
+	switch e := e.(type) {
+	case *ir.Const:
+		w.code.Const(valType(e.T), e.Bits)
+	case *ir.Get:
+		w.code.Local(wasm.LocalGet, w.slots[e.Local])
+	case *ir.GetGlobal:
+		w.global(wasm.GlobalGet, e.Global, "")
+	case *ir.Unary:
+		w.expr(e.X)
+		w.code.Op(e.Op.Code())
+	case *ir.Binary:
+		w.expr(e.X)
+		w.expr(e.Y)
+		w.code.Op(e.Op.Code())
+	case *ir.Load:
+		w.expr(e.Addr)
+		w.load(e)
+	case *ir.Alloc:
+		w.alloc(e)
+	case *ir.Call:
+		w.exprs(e.Args)
+		w.call(e.Func)
+	case *ir.Host:
+		w.exprs(e.Args)
+		w.host(e.Import)
+	case *ir.Cond:
+		w.expr(e.Test)
+		w.code.IfValue(valType(e.Type()))
+		w.labels = append(w.labels, nil)
+		w.expr(e.Then)
+		w.code.Op(wasm.Else)
+		w.expr(e.Else)
+		w.close()
+	case *ir.Seq:
+		w.stmts(e.Body, false)
+		w.expr(e.Value)
+	default:
+		w.fail("no such expression: %T", e)
+	}
+}
+
+func (w *writer) load(e *ir.Load) {
+	type form struct {
+		width uint8
+		t     ir.Type
+	}
+	switch (form{e.Width, e.T}) {
+	case form{1, ir.I32}:
+		w.code.Mem(wasm.I32Load8U, 0, e.Offset)
+	case form{1, ir.I64}:
+		w.code.Mem(wasm.I64Load8U, 0, e.Offset)
+	case form{4, ir.I32}:
+		w.code.Mem(wasm.I32Load, 2, e.Offset)
+	case form{4, ir.I64}:
+		w.code.Mem(wasm.I64Load32U, 2, e.Offset)
+	case form{8, ir.I64}:
+		w.code.Mem(wasm.I64Load, 3, e.Offset)
+	case form{8, ir.F64}:
+		w.code.Mem(wasm.F64Load, 3, e.Offset)
+	default:
+		w.fail("a load of %d bytes as %s", e.Width, valType(e.T))
+	}
+}
+
+func (w *writer) store(s *ir.Store) {
+	type form struct {
+		width uint8
+		t     ir.Type
+	}
+	switch t := s.X.Type(); (form{s.Width, t}) {
+	case form{1, ir.I32}:
+		w.code.Mem(wasm.I32Store8, 0, s.Offset)
+	case form{1, ir.I64}:
+		w.code.Mem(wasm.I64Store8, 0, s.Offset)
+	case form{4, ir.I32}:
+		w.code.Mem(wasm.I32Store, 2, s.Offset)
+	case form{4, ir.I64}:
+		w.code.Mem(wasm.I64Store32, 2, s.Offset)
+	case form{8, ir.I64}:
+		w.code.Mem(wasm.I64Store, 3, s.Offset)
+	case form{8, ir.F64}:
+		w.code.Mem(wasm.F64Store, 3, s.Offset)
+	default:
+		w.fail("a store of %d bytes of an %s", s.Width, valType(t))
+	}
+}
+
+// alloc takes bytes from the heap. The heap never stands above the limit, and
+// neither above the memory's end.
+func (w *writer) alloc(e *ir.Alloc) {
+	size, constant := e.Size.(*ir.Const)
+	memory := uint64(w.out.Memory.Max) * abi.PageSize
+	constant = constant && memory+uint64(uint32(size.Bits)) <= math.MaxUint32
+	if constant { // heap + size cannot wrap around
+		w.global(wasm.GlobalGet, w.heap, abi.GlobalHeap)
+		w.code.I32Const(int32(size.Bits))
+		w.code.Op(wasm.I32Add)
+	} else {
+		w.expr(e.Size)
+	}
+	w.scratchUsed = true
+	w.code.Local(wasm.LocalSet, w.scratch)
+	w.code.Local(wasm.LocalGet, w.scratch)
+	w.global(wasm.GlobalGet, w.limit, abi.GlobalLimit)
+	if !constant {
+		w.global(wasm.GlobalGet, w.heap, abi.GlobalHeap)
+		w.code.Op(ir.I32Sub.Code())
+	}
+	w.code.Op(wasm.I32GtU)
+	w.code.If()
+	w.faultAt(e.Site)
+	w.code.Op(wasm.End)
+	w.global(wasm.GlobalGet, w.heap, abi.GlobalHeap) // the value that is left
+	if !constant {
+		w.global(wasm.GlobalGet, w.heap, abi.GlobalHeap)
+	}
+	w.code.Local(wasm.LocalGet, w.scratch)
+	if !constant {
+		w.code.Op(wasm.I32Add)
+	}
+	w.global(wasm.GlobalSet, w.heap, abi.GlobalHeap)
+}
+
+// global reads or writes a global. The name is that of a global that emission
+// itself needs, for the message when the module has none.
+func (w *writer) global(op byte, g *ir.Global, name string) {
+	i, ok := w.globals[g]
+	if !ok {
+		if g != nil {
+			name = g.Name
+		}
+		w.fail("the module does not list the global %q", name)
+	}
+	w.code.Global(op, i)
+}
+
+func (w *writer) call(f *ir.Func) {
+	i, ok := w.funcs[f]
+	if !ok {
+		w.fail("the module does not list the function %q", f.Name)
+	}
+	w.code.Call(i)
+}
+
+func (w *writer) host(imp *ir.Import) {
+	i, ok := w.imports[imp]
+	if !ok {
+		w.fail("the module does not list the import %q", imp.Name)
+	}
+	w.code.Call(i)
+	if imp.NoReturn {
+		w.code.Op(wasm.Unreachable)
+	}
+}
+
+func (w *writer) faultAt(site int32) {
+	if w.fault < 0 {
+		w.fail("the module does not list the import %q", faultName)
+	}
+	w.code.I32Const(site)
+	w.code.Call(w.fault)
+	w.code.Op(wasm.Unreachable)
+}
