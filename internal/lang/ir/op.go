@@ -151,3 +151,13 @@ func (o Op) Result() Type { return ops[o].result }
 
 // Arity is 1 or 2.
 func (o Op) Arity() int { return ops[o].arity }
+
+// OpNamed is the operator with that name of WebAssembly's.
+func OpNamed(name string) (Op, bool) {
+	for o := NoOp + 1; o < opCount; o++ {
+		if ops[o].name == name {
+			return o, true
+		}
+	}
+	return NoOp, false
+}
