@@ -480,7 +480,8 @@ type (
 // StringPart is a run of text or an interpolated expression.
 type StringPart struct {
 	Text string
-	X    Expr // nil for text
+	Raw  string // text as written, with its escapes
+	X    Expr   // nil for text
 }
 
 // ListElem is an element or, with Spread, `..list`.

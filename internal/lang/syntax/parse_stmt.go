@@ -234,16 +234,13 @@ func (p *parser) givenStmt(start int) Stmt {
 // stringLit reads a string with its holes.
 func (p *parser) stringLit() Expr {
 	start := p.start()
-	t := &p.toks[p.i]
 	if p.kind == String {
-		text := p.piece(t, 1)
+		text, raw := p.piece(&p.toks[p.i])
 		p.next()
-		return &StringLit{p.from(start), []StringPart{{Text: text}}}
+		return &StringLit{p.from(start), []StringPart{{Text: text, Raw: raw}}}
 	}
 	s := &StringLit{}
-	if text := p.piece(t, 1); text != "" {
-		s.Parts = append(s.Parts, StringPart{Text: text})
-	}
+	p.addPiece(s, p.i)
 	b := p.begin()
 	for p.i < b.closer {
 		hole := p.start() - 1
@@ -262,9 +259,7 @@ func (p *parser) stringLit() Expr {
 		}
 		p.lost = false
 		if p.kind == StringMid {
-			if text := p.piece(&p.toks[p.i], 1); text != "" {
-				s.Parts = append(s.Parts, StringPart{Text: text})
-			}
+			p.addPiece(s, p.i)
 			p.next()
 			if p.i == b.closer {
 				p.emptyHole()
@@ -274,9 +269,7 @@ func (p *parser) stringLit() Expr {
 	if p.i == b.closer && int(p.toks[p.i-1].start) == start {
 		p.emptyHole()
 	}
-	if text := p.piece(&p.toks[b.closer], 1); text != "" {
-		s.Parts = append(s.Parts, StringPart{Text: text})
-	}
+	p.addPiece(s, b.closer)
 	if len(s.Parts) == 0 {
 		s.Parts = append(s.Parts, StringPart{})
 	}
@@ -293,18 +286,26 @@ func (p *parser) emptyHole() {
 	}
 }
 
-// piece is the text of a string token without its delimiters, unescaped.
-func (p *parser) piece(t *tok, open int) string {
-	start, end := int(t.start)+open, int(t.end)
+// addPiece appends the text of a string token, if it has any.
+func (p *parser) addPiece(s *StringLit, token int) {
+	if text, raw := p.piece(&p.toks[token]); raw != "" {
+		s.Parts = append(s.Parts, StringPart{Text: text, Raw: raw})
+	}
+}
+
+// piece is the text of a string token without its delimiters, unescaped and
+// as written.
+func (p *parser) piece(t *tok) (text, raw string) {
+	start, end := int(t.start)+1, int(t.end)
 	if end <= start || t.flags&virtual != 0 {
-		return ""
+		return "", ""
 	}
 	if c := p.src[end-1]; c == '"' || c == '{' || c == '\'' { // not so when the line ended
 		end--
 	}
-	text := p.src[start:max(start, end)]
+	raw = p.src[start:max(start, end)]
 	if t.flags&escaped == 0 {
-		return text
+		return raw, raw
 	}
-	return p.unescape(text, start)
+	return p.unescape(raw, start), raw
 }
