@@ -1,0 +1,12 @@
+//go:build !unix
+
+package meter
+
+import (
+	"errors"
+	"time"
+)
+
+func processCPU() (time.Duration, error) {
+	return 0, errors.New("no clock of the process's CPU time on this system")
+}
