@@ -12,23 +12,23 @@ const Steps = 10_000
 
 // W3Float is a loop of floating-point arithmetic: acc = acc*1.000001 + 0.5.
 func W3Float() *Workload {
-	return loop("W3float", "10,000 steps of acc*1.000001 + 0.5", "w3.float", Steps, sameJSON[float64])
+	return loop("W3float", "10,000 steps of acc*1.000001 + 0.5", "w3.floatLoop", Steps, sameJSON[float64])
 }
 
 // W3Int is the loop of a polynomial hash: acc = (acc*31 + i) % 1000003.
 func W3Int() *Workload {
-	return loop("W3int", "10,000 steps of (acc*31 + i) % 1000003", "w3.hash", Steps, sameJSON[int64])
+	return loop("W3int", "10,000 steps of (acc*31 + i) % 1000003", "w3.hashLoop", Steps, sameJSON[int64])
 }
 
 // W3Sum is a loop with next to nothing in it, which leaves the checks of
 // overflow and of gas nowhere to hide: acc = acc + i*3 - 1.
 func W3Sum() *Workload {
-	return loop("W3sum", "10,000 steps of acc + i*3 - 1", "w3.sum", Steps, sameJSON[int64])
+	return loop("W3sum", "10,000 steps of acc + i*3 - 1", "w3.sumLoop", Steps, sameJSON[int64])
 }
 
 // W3Fold is W3Int by a fold over a range.
 func W3Fold() *Workload {
-	return loop("W3fold", "W3int as a fold over list.range", "w3.foldHash", Steps, sameJSON[int64])
+	return loop("W3fold", "W3int as a fold over list.range", "w3.hashFold", Steps, sameJSON[int64])
 }
 
 // W3Fib is the naive Fibonacci number 20: 21,891 calls.
