@@ -1,0 +1,35 @@
+# What can be done here. `make` alone prints this list.
+
+.PHONY: help run test unit race lint bench bench-module fuzz editor generate
+
+help: ## print this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+run: ## the featured-offer application answers one recorded request
+	go run ./cmd/tow run -in apps/featured-offer -answers apps/featured-offer/answers/lamp.json offers.featured apps/featured-offer/input.json
+
+test: lint unit race editor bench-module ## install what the tests need and run all of them
+
+unit: ## all Go tests
+	go test ./...
+
+race: ## the concurrent packages under the race detector
+	go test -race ./internal/run/... ./internal/tester/... ./internal/lsp/... .
+
+lint: ## formatting, vet, staticcheck, tidiness
+	./tools/lint
+
+editor: ## the editor extension's tests (installs its npm packages)
+	cd ext/vscode && npm ci --no-audit --no-fund && npm test
+
+bench-module: ## the comparison peers agree with each other
+	cd bench && go test ./...
+
+bench: ## every claim of speed, both sides in one run, as ratios
+	cd bench && go run ./cmd/ratios
+
+fuzz: ## each fuzz target for a minute
+	./tools/fuzz
+
+generate: ## write goldens and generated documents anew
+	go test ./... -update
