@@ -197,8 +197,8 @@ func (d *Decoder) option(n *node, pos uint) (uint64, uint) {
 // known at the end.
 func (d *Decoder) list(n *node, pos uint) (uint64, uint) {
 	base := len(d.values)
-	pos = d.elements(n, pos)
-	if pos == 0 {
+	if pos = d.elements(n, pos); pos == 0 {
+		d.values = d.values[:base]
 		return 0, 0
 	}
 	values := d.values[base:]

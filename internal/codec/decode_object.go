@@ -44,6 +44,7 @@ func (d *Decoder) members(o *object, at, pos uint, typeSeen bool) uint {
 		}
 		bit := uint64(1) << i
 		if seen&bit != 0 || i >= 64 && d.marked(more, i) {
+			d.values = d.values[:more]
 			return d.failTwice(pos, f.name)
 		}
 		seen |= bit
@@ -57,6 +58,7 @@ func (d *Decoder) members(o *object, at, pos uint, typeSeen bool) uint {
 			v, pos = d.value(f.node, pos)
 		}
 		if pos == 0 {
+			d.values = d.values[:more]
 			d.inMember(f.name)
 			return 0
 		}
@@ -75,7 +77,7 @@ func (d *Decoder) members(o *object, at, pos uint, typeSeen bool) uint {
 			continue
 		}
 		if c != '}' {
-			return d.failPos(pos-1, "`,` or `}`")
+			pos = d.failPos(pos-1, "`,` or `}`")
 		}
 		break
 	}

@@ -20,6 +20,7 @@ func (d *Decoder) mapping(n *node, pos uint) (uint64, uint) {
 		pos = d.pairs(n, pos)
 	}
 	if pos == 0 {
+		d.entries = d.entries[:base]
 		return 0, 0
 	}
 	return d.grow(n, n.key, base, open, pos)
@@ -30,6 +31,7 @@ func (d *Decoder) set(n *node, pos uint) (uint64, uint) {
 	open := d.space(pos)
 	first := len(d.values)
 	if pos = d.elements(n, pos); pos == 0 {
+		d.values = d.values[:first]
 		return 0, 0
 	}
 	base := len(d.entries)
@@ -205,6 +207,7 @@ func (d *Decoder) pair(n *node, pos uint) (e entry, end uint) {
 // open is where their text starts.
 func (d *Decoder) grow(n, key *node, base int, open, end uint) (uint64, uint) {
 	entries := d.entries[base:]
+	d.entries = d.entries[:base] // the array stays until the tree is made
 	c := comparer{mem: d.mem}
 	order := func(a, b entry) int { return c.compare(key, a.key, b.key) }
 	if !slices.IsSortedFunc(entries, order) {
@@ -220,7 +223,6 @@ func (d *Decoder) grow(n, key *node, base int, open, end uint) (uint64, uint) {
 		}
 	}
 	root, ok := d.subtree(&n.tree, n, entries)
-	d.entries = d.entries[:base]
 	if !ok {
 		return 0, 0
 	}
