@@ -129,10 +129,10 @@ func (r *renderer) tree(t core.Type, v *Record) {
 	entries := Entries(v)
 	key, value := argument(t, 0), argument(t, 1)
 	if isSet(v) {
-		r.sequence("set.fromList([", len(entries), "])", func(i int) { r.value(key, entries[i].Key) })
+		r.sequence("set.of([", len(entries), "])", func(i int) { r.value(key, entries[i].Key) })
 		return
 	}
-	r.sequence("map.fromList([", len(entries), "])", func(i int) {
+	r.sequence("map.of([", len(entries), "])", func(i int) {
 		r.b.WriteByte('(')
 		r.value(key, entries[i].Key)
 		r.b.WriteString(", ")
