@@ -72,7 +72,7 @@ func (o *Operation) QualifiedName() string { return o.Module + "." + o.Service +
 
 // Place is a place in the source. Lines and columns count from 1.
 type Place struct {
-	File   int `json:"f"` // index in Manifest.Files
+	File   int `json:"f"` // index in Manifest.Files; -1 for code of the compiler's own
 	Line   int `json:"l"`
 	Column int `json:"c"`
 }

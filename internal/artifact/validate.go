@@ -84,7 +84,7 @@ func (c *checker) record(what string, id abi.TypeID) {
 }
 
 func (c *checker) place(p Place) {
-	if p.File < 0 || p.File >= len(c.m.Files) && p != (Place{}) {
+	if p.File < -1 || p.File >= len(c.m.Files) && p != (Place{}) {
 		c.fail("there is no file %d", p.File)
 	}
 }
