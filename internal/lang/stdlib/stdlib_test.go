@@ -1,20 +1,27 @@
 package stdlib_test
 
 import (
+	"strings"
 	"testing"
 
-	"towpath.dev/internal/lang/diag"
-	"towpath.dev/internal/lang/span"
-	"towpath.dev/internal/lang/stdlib"
 	"towpath.dev/internal/lang/syntax"
 )
 
-func TestSourcesParse(t *testing.T) {
-	for _, f := range stdlib.Sources() {
-		var diags diag.List
-		syntax.Parse(span.NewFile(f.Path+".tow", []byte(f.Text)), &diags)
-		for _, d := range diags.All {
-			t.Error(d.String())
+// TestDocumented sees to it that whatever is public says what it does, and
+// that functions and constants show it.
+func TestDocumented(t *testing.T) {
+	for _, file := range parseSources(t) {
+		if file.Doc == "" {
+			t.Errorf("%s has no `////` comment", file.Source.Path)
+		}
+		for _, d := range publicDecls(file) {
+			head := declHead(d)
+			if strings.TrimSpace(head.Doc) == "" {
+				t.Errorf("%s: %s has no `///` comment", head.Name.Span, head.Name.Text)
+			}
+			if _, isType := d.(*syntax.TypeDecl); !isType && !strings.Contains(head.Doc, "```tow\n") {
+				t.Errorf("%s: %s has no example", head.Name.Span, head.Name.Text)
+			}
 		}
 	}
 }
