@@ -1,7 +1,7 @@
 package interp
 
 import (
-	"math"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -440,24 +440,21 @@ func readDuration(s string) (int64, bool) {
 	return total.Int64()
 }
 
-// readInstant reads RFC 3339 to nanoseconds.
+// readInstant reads RFC 3339 to nanoseconds, strictly: time.Parse allows single
+// digits, a comma and any number of decimals.
 func readInstant(s string) (int64, bool) {
+	const layout = "2006-01-02T15:04:05"
 	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil || strings.ContainsRune(s, ',') {
+	if err != nil || s[:len(layout)] != t.Format(layout) {
 		return 0, false
 	}
-	if _, fraction, ok := strings.Cut(s, "."); ok && strings.IndexAny(fraction, "Z+-") > 9 {
+	if rest := s[len(layout):]; rest[0] == ',' || strings.IndexAny(rest, "Z+-") > 10 {
 		return 0, false
 	}
-	seconds, nanos := t.Unix(), int64(t.Nanosecond())
-	if seconds < math.MinInt64/1_000_000_000 || seconds > math.MaxInt64/1_000_000_000 {
-		return 0, false
-	}
-	ns, err := integer(core.IntAdd, seconds*1_000_000_000, nanos)
-	if err != nil {
-		return 0, false
-	}
-	return ns.(int64), true
+	ns := new(big.Int)
+	ns.Mul(big.NewInt(t.Unix()), big.NewInt(1_000_000_000))
+	ns.Add(ns, big.NewInt(int64(t.Nanosecond())))
+	return ns.Int64(), ns.IsInt64()
 }
 
 func readDate(s string) (int64, bool) {
