@@ -35,6 +35,9 @@ func (m *Machine) call(e *core.Call, env *Env) (Value, error) {
 		return nil, &again{args: args, path: path}
 	}
 	c := &callee{fn: e.Func, types: newTypeArgs(e.Func.TypeParams, e.TypeArgs, env.types)}
+	if e.Func.Kind == core.Intrinsic {
+		return m.callIntrinsic(c, args, path, e.At)
+	}
 	return m.enter(c, args, path, e.At)
 }
 
@@ -51,13 +54,17 @@ func (m *Machine) callParam(e *core.CallParam, env *Env) (Value, error) {
 	return m.enter(fn.(*callee), args, mix(env.path, uint64(e.Site)), e.At)
 }
 
-// enter runs a function, lambda or intrinsic on the path that it is entered
-// with; at is the call's place.
+// enter runs a function or lambda on the path that it is entered with; at is the
+// call's place. An intrinsic that was handed on as a value is a function around
+// a call of it, whose place is the intrinsic's name.
 func (m *Machine) enter(c *callee, args []Value, path uint64, at span.Span) (Value, error) {
+	var v Value
+	var err error
 	if c.fn != nil && c.fn.Kind == core.Intrinsic {
-		return m.callIntrinsic(c, args, path, at)
+		v, err = m.callIntrinsic(c, args, path, c.fn.At)
+	} else {
+		v, err = m.body(c, args, path)
 	}
-	v, err := m.body(c, args, path)
 	switch err := err.(type) {
 	case *leave:
 		return err.value, nil

@@ -208,10 +208,15 @@ func (m *Machine) makeList(e *core.MakeList, env *Env) (Value, error) {
 	return list, nil
 }
 
+// concat joins the parts of an interpolated string. One part alone is the text
+// already, for nothing.
 func (m *Machine) concat(e *core.Concat, env *Env) (Value, error) {
 	parts, err := m.evalAll(e.Parts, env)
 	if err != nil {
 		return nil, err
+	}
+	if len(parts) == 1 {
+		return parts[0], nil
 	}
 	size := int64(0)
 	for _, p := range parts {

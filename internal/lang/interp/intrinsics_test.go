@@ -115,7 +115,7 @@ func TestIntrinsics(t *testing.T) {
 	for _, tt := range tests {
 		m := w.machine(Options{Gas: 100})
 		f := intrinsicFn(tt.name)
-		v, err := m.enter(&callee{fn: f}, tt.args, 0, at(1))
+		v, err := m.callIntrinsic(&callee{fn: f}, tt.args, 0, at(1))
 		got := fmt.Sprint(v)
 		if l, ok := v.(List); ok {
 			got = fmt.Sprint(l.Elems())
