@@ -1,0 +1,304 @@
+package types
+
+import (
+	"towpath.dev/internal/lang/core"
+	"towpath.dev/internal/lang/diag"
+	"towpath.dev/internal/lang/span"
+	"towpath.dev/internal/lang/syntax"
+)
+
+// body is the state of checking one expression tree: a function's, a constant's,
+// a default's or a test's.
+type body struct {
+	unifier
+	c    *checker
+	m    *module
+	home string // qualified name of what the body belongs to, for its sites
+	fn   *core.Func
+	tps  []*core.Param
+	test bool
+
+	locals  map[string]*binding // the innermost of each name
+	scope   []*binding          // all in scope, innermost last
+	answers []core.Type         // of the function and lambdas around, for `?`
+
+	literals []*meta
+	sums     []*arith // every arithmetic operator
+	stuck    []*arith // those whose operands are not known well enough
+	shows    []*core.Prim
+	matches  []matchUse
+	lets     []letUse
+	errors   int // diagnostics when the body began
+
+	sites    uint32 // numbered so far
+	siteBase uint64 // the hash of home
+}
+
+// binding is a local in scope.
+type binding struct {
+	local *core.Local
+	outer *binding // of the same name
+	from  int      // offset from which it can be named
+	warn  bool     // worth a warning when never used
+	used  bool
+}
+
+func (c *checker) newBody(m *module, home string, tps []*core.Param) *body {
+	b := c.idle
+	c.idle = nil
+	if b == nil {
+		b = &body{c: c, locals: map[string]*binding{}}
+		b.std = &c.std
+	}
+	b.m, b.home, b.tps, b.fn, b.test = m, home, tps, nil, false
+	b.errors, b.sites = len(c.diags.All), 0
+	return b
+}
+
+// freeBody hands a body back for reuse.
+func (c *checker) freeBody(b *body) {
+	b.leave(0, 0)
+	b.answers = b.answers[:0]
+	b.literals, b.sums, b.stuck = b.literals[:0], b.sums[:0], b.stuck[:0]
+	b.shows, b.matches, b.lets = b.shows[:0], b.matches[:0], b.lets[:0]
+	c.idle = b
+}
+
+// failed reports whether this body has had a diagnostic, after which missing
+// knowledge is no news.
+func (b *body) failed() bool {
+	for _, d := range b.c.diags.All[b.errors:] {
+		if d.Severity == diag.Error {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *body) errorf(code diag.Code, at span.Span, format string, args ...any) *diag.Diagnostic {
+	return b.c.diags.Errorf(code, at, format, args...)
+}
+
+func (b *body) types() typeScope { return typeScope{b.c, b.m, b.tps} }
+
+// bind puts a local in scope from an offset on.
+func (b *body) bind(l *core.Local, from int, warn bool) {
+	if l.Name == "" || l.Name == "_" {
+		return
+	}
+	n := &binding{local: l, outer: b.locals[l.Name], from: from, warn: warn}
+	b.locals[l.Name] = n
+	b.scope = append(b.scope, n)
+}
+
+// leave takes the locals beyond mark out of scope, which ended at an offset.
+func (b *body) leave(mark, to int) {
+	for i := len(b.scope) - 1; i >= mark; i-- {
+		n := b.scope[i]
+		if n.outer != nil {
+			b.locals[n.local.Name] = n.outer
+		} else {
+			delete(b.locals, n.local.Name)
+		}
+		if n.warn && !n.used && n.local.Name[0] != '_' && n.local.At.IsValid() {
+			b.c.diags.Warnf(codeUnusedLet, n.local.At, "`%s` is never used", n.local.Name).
+				FixWith("name it `_`", n.local.At, "_")
+		}
+		b.m.info.local(n.local, n.from, to)
+	}
+	b.scope = b.scope[:mark]
+}
+
+// badExpr stands where no checked expression could be made; parts are what
+// could be made of its inside.
+type badExpr struct {
+	core.X
+	parts []core.Expr
+}
+
+func broken(at span.Span, parts ...core.Expr) core.Expr {
+	return &badExpr{core.X{At: at, Type: bad}, parts}
+}
+
+// fresh makes a type to be found.
+func (b *body) fresh(at span.Span) *meta { return &meta{at: at} }
+
+// freshAll makes one for each type parameter.
+func (b *body) freshAll(params []*core.Param, at span.Span) []core.Type {
+	if len(params) == 0 {
+		return nil
+	}
+	out := make([]core.Type, len(params))
+	for i := range params {
+		out[i] = b.fresh(at)
+	}
+	return out
+}
+
+// block checks `{ let … value }`. Lets nest in the tree but not in this
+// function's recursion.
+func (b *body) block(blk *syntax.Block, want core.Type, w why) core.Expr {
+	mark := len(b.scope)
+	var lets []*core.Let
+	var result core.Expr
+	for i, st := range blk.Stmts {
+		switch st := st.(type) {
+		case *syntax.LetStmt:
+			pat, value := b.let(st)
+			lets = append(lets, &core.Let{X: core.X{At: st.Span}, Pat: pat, Value: value})
+		case *syntax.ExprStmt:
+			if i == len(blk.Stmts)-1 {
+				result = b.expr(st.X, want, w)
+				break
+			}
+			b.expr(st.X, nil, why{})
+			b.errorf(codeUnusedValue, st.X.Pos(), "nothing uses this value").
+				Note(span.Span{}, "a block has one value, that of its last line; nothing else in it can have an effect")
+		}
+	}
+	b.leave(mark, blk.Span.End)
+	if result == nil {
+		result = broken(blk.Span)
+	}
+	t := result.TypeOf()
+	for i := len(lets) - 1; i >= 0; i-- {
+		lets[i].Type, lets[i].Body = t, result
+		result = lets[i]
+	}
+	return result
+}
+
+// let checks a let statement and binds its names.
+func (b *body) let(st *syntax.LetStmt) (core.Pattern, core.Expr) {
+	var t core.Type
+	var value core.Expr
+	if st.Type != nil {
+		t = b.types().of(st.Type)
+		value = b.expr(st.Value, t, why{kind: whyLet, at: st.Type.Pos()})
+	} else {
+		value = b.expr(st.Value, nil, why{})
+		t = value.TypeOf()
+	}
+	pat := b.bindPattern(st.Pat, t, st.Span.End, true)
+	b.lets = append(b.lets, letUse{pat, st.Pat, "let"})
+	return pat, value
+}
+
+// checkBodies checks every function, constant, default and test.
+func (c *checker) checkBodies() {
+	for _, m := range c.modules {
+		for _, k := range m.constDecls {
+			c.constType(k, k.c.At)
+		}
+		for _, ti := range m.typeDecls {
+			for _, ctor := range ti.def.Ctors {
+				for _, f := range ctor.Fields {
+					if di := c.fields[f]; di != nil {
+						f.Default = c.defaultOf(di)
+					}
+				}
+			}
+		}
+		for _, fi := range m.funcDecls {
+			c.checkParamDefaults(fi.fn.Params)
+			c.checkFunc(fi)
+		}
+		for _, oi := range m.opDecls {
+			c.checkParamDefaults(oi.op.Params)
+		}
+		for _, t := range m.testDecls {
+			c.checkTest(t)
+		}
+	}
+}
+
+func (c *checker) checkParamDefaults(params []*core.Local) {
+	for _, p := range params {
+		if di := c.params[p]; di != nil {
+			p.Default = c.defaultOf(di)
+		}
+	}
+}
+
+func (c *checker) checkFunc(fi *funcInfo) {
+	fn, d := fi.fn, fi.decl
+	if d.Body == nil {
+		if fn.Kind != core.Intrinsic {
+			c.quietly(codeStdOnly, d.Name.Span, "`%s` has no body", fn.Name)
+		}
+		return
+	}
+	b := c.newBody(fi.mod, fn.QualifiedName(), fn.TypeParams)
+	b.fn = fn
+	for _, p := range fn.Params {
+		b.bind(p, d.Span.Start, false)
+	}
+	b.answers = append(b.answers, fn.Result)
+	w := why{kind: whyResult, name: fn.Name, at: d.Name.Span}
+	if d.Result != nil {
+		w.at = d.Result.Pos()
+	}
+	x := b.block(d.Body, fn.Result, w)
+	b.leave(0, d.Span.End)
+	b.settle()
+	fn.Body = b.finish(x, &fi.calls)
+	b.conclude()
+	fn.Gas = core.GasOf(fn.Body)
+	fn.Loop = fi.calls.loop
+	c.freeBody(b)
+}
+
+// constType gives a constant's type, checking the constant first when that is
+// not known yet. at is where it is wanted.
+func (c *checker) constType(k *constInfo, at span.Span) core.Type {
+	switch k.state {
+	case checking:
+		if k.c.Type == nil {
+			c.constCycle(k, at)
+			k.c.Type = bad
+		}
+	case unchecked:
+		k.state = checking
+		b := c.newBody(k.mod, k.mod.core.Path+"."+k.c.Name, nil)
+		w := why{}
+		if k.decl.Type != nil {
+			w = why{kind: whyLet, at: k.decl.Type.Pos()}
+		}
+		x := b.expr(k.decl.Value, k.c.Type, w)
+		b.settle()
+		k.c.Value = b.finish(x, &k.calls)
+		b.conclude()
+		if k.c.Type == nil {
+			k.c.Type = k.c.Value.TypeOf()
+		}
+		c.freeBody(b)
+		k.state = checked
+	}
+	return k.c.Type
+}
+
+func (c *checker) constCycle(k *constInfo, at span.Span) {
+	c.diags.Errorf(codeConstCycle, at, "the constant `%s` depends on itself", k.c.Name).Note(k.c.At, "declared here")
+}
+
+// defaultOf gives a default's checked expression.
+func (c *checker) defaultOf(di *defaultInfo) core.Expr {
+	switch di.state {
+	case checking:
+		c.diags.Errorf(codeConstCycle, di.expr.Pos(), "this default depends on itself")
+		di.out = broken(di.expr.Pos())
+	case unchecked:
+		di.state = checking
+		b := c.newBody(di.mod, di.home, di.tps)
+		x := b.expr(di.expr, di.want, why{})
+		b.settle()
+		x = b.finish(x, &di.calls)
+		b.conclude()
+		if di.out == nil {
+			di.out = x
+		}
+		c.freeBody(b)
+		di.state = checked
+	}
+	return di.out
+}

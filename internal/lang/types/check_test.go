@@ -1,0 +1,56 @@
+package types
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"towpath.dev/internal/lang/core"
+	"towpath.dev/internal/lang/diag"
+	"towpath.dev/internal/lang/span"
+	"towpath.dev/internal/lang/stdlib"
+	"towpath.dev/internal/lang/syntax"
+)
+
+// module is a source under test.
+type testModule struct{ path, text string }
+
+// check parses and checks modules together with the standard library.
+func check(t testing.TB, mods ...testModule) (*core.Program, *Info, *diag.List) {
+	t.Helper()
+	d := &diag.List{}
+	var sources []Source
+	for _, f := range stdlib.Sources() {
+		sources = append(sources, Source{f.Path, syntax.Parse(span.NewFile(f.Path+".tow", []byte(f.Text)), d)})
+	}
+	for _, m := range mods {
+		sources = append(sources, Source{m.path, syntax.Parse(span.NewFile(m.path+".tow", []byte(m.text)), d)})
+	}
+	prog, info := Check(sources, d)
+	d.Sort()
+	return prog, info, d
+}
+
+func report(d *diag.List) string {
+	var b strings.Builder
+	for _, x := range d.All {
+		fmt.Fprintln(&b, x.Error())
+		if x.Expected != "" {
+			fmt.Fprintf(&b, "    expected %s, found %s\n", x.Expected, x.Found)
+		}
+		for _, n := range x.Notes {
+			fmt.Fprintf(&b, "    %s %s\n", n.At, n.Text)
+		}
+		if x.Fix != nil {
+			fmt.Fprintf(&b, "    fix: %s\n", x.Fix.Title)
+		}
+	}
+	return b.String()
+}
+
+func TestStandardLibrary(t *testing.T) {
+	_, _, d := check(t)
+	if len(d.All) > 0 {
+		t.Errorf("the standard library has diagnostics:\n%s", report(d))
+	}
+}
