@@ -36,9 +36,10 @@ func newFormatter(file *syntax.File) *formatter {
 	return f
 }
 
-// pending reports whether a comment before offset waits to be printed.
+// pending reports whether a comment before offset waits to be printed. In a
+// string nothing may break, so there it waits on.
 func (f *formatter) pending(offset int) bool {
-	return f.next < len(f.comments) && f.comments[f.next].start < offset
+	return f.holes == 0 && f.next < len(f.comments) && f.comments[f.next].start < offset
 }
 
 // trailing takes the comments before offset that stand on the line of what was

@@ -3,6 +3,7 @@ package format
 import (
 	"strings"
 
+	"towpath.dev/internal/lang/span"
 	"towpath.dev/internal/lang/syntax"
 )
 
@@ -127,9 +128,9 @@ func (f *formatter) ctor(c *syntax.Ctor) *doc {
 	}))
 }
 
-func (f *formatter) params(params []*syntax.Param, closing int) *doc {
+func (f *formatter) params(params []*syntax.Param, at span.Span) *doc {
 	return f.list(elements{
-		open: "(", close: ")", n: len(params), closing: closing,
+		open: "(", close: ")", n: len(params), closing: at.End - 1,
 		at: func(i int) int { return params[i].Span.Start },
 		make: func(i int) *doc {
 			d := text(params[i].Name.Text + ": " + typeText(params[i].Type))
@@ -141,24 +142,13 @@ func (f *formatter) params(params []*syntax.Param, closing int) *doc {
 	})
 }
 
-// closingOf is an offset after a parameter list and before what follows it.
-func closingOf(result syntax.TypeExpr, body *syntax.Block, end int) int {
-	switch {
-	case result != nil:
-		return result.Pos().Start
-	case body != nil:
-		return body.Span.Start
-	}
-	return end
-}
-
 func (f *formatter) fnDecl(d *syntax.FnDecl) *doc {
 	word := "fn "
 	if d.View {
 		word = "view "
 	}
 	kids := []*doc{f.head(&d.Head, word), text(typeParams(d.TypeParams)),
-		f.params(d.Params, closingOf(d.Result, d.Body, d.Span.End))}
+		f.params(d.Params, d.ParamsAt)}
 	if d.Result != nil {
 		kids = append(kids, text(" -> "+typeText(d.Result)))
 	}
@@ -180,7 +170,7 @@ func (f *formatter) serviceDecl(d *syntax.ServiceDecl) *doc {
 }
 
 func (f *formatter) op(d *syntax.OpDecl) *doc {
-	kids := []*doc{f.head(&d.Head, "fn "), f.params(d.Params, closingOf(d.Result, nil, d.Span.End))}
+	kids := []*doc{f.head(&d.Head, "fn "), f.params(d.Params, d.ParamsAt)}
 	if d.Result != nil {
 		kids = append(kids, text(" -> "+typeText(d.Result)))
 	}
@@ -213,13 +203,7 @@ func (f *formatter) testDecl(d *syntax.TestDecl) *doc {
 	}
 	kids := []*doc{f.head(&d.Head, word), f.expr(d.Title), blank}
 	if d.Prop {
-		closing := d.Span.End
-		if n := len(d.Params); n > 0 {
-			closing = d.Params[n-1].Span.End
-		} else {
-			closing = d.Title.Span.End
-		}
-		kids = append(kids, f.params(d.Params, closing), blank)
+		kids = append(kids, f.params(d.Params, d.ParamsAt), blank)
 	}
 	return concat(append(kids, f.stmts(d.Stmts, d.Span.End-1))...)
 }

@@ -37,11 +37,7 @@ func (f *formatter) stmt(s syntax.Stmt) *doc {
 func (f *formatter) given(s *syntax.GivenStmt) *doc {
 	kids := []*doc{text("given ")}
 	if s.Service != nil {
-		closing := s.Span.End
-		if s.Value != nil {
-			closing = s.Value.Pos().Start
-		}
-		kids = append(kids, text(s.Service.Text+"."+s.Op.Text), f.patterns("(", ")", s.Args, closing))
+		kids = append(kids, text(s.Service.Text+"."+s.Op.Text), f.patterns("(", ")", s.Args, s.ArgsAt.End-1))
 	} else {
 		kids = append(kids, text(s.Op.Text))
 	}
@@ -453,7 +449,7 @@ func (f *formatter) lambda(x *syntax.LambdaExpr) *doc {
 	if len(x.Params) == 1 && x.Params[0].Type == nil && simple(x.Params[0].Pat) {
 		head = f.pattern(x.Params[0].Pat)
 	} else {
-		head = f.list(elements{open: "(", close: ")", n: len(x.Params), closing: x.Body.Pos().Start,
+		head = f.list(elements{open: "(", close: ")", n: len(x.Params), closing: x.ParamsAt.End - 1,
 			at: func(i int) int { return x.Params[i].Span.Start },
 			make: func(i int) *doc {
 				d := f.pattern(x.Params[i].Pat)

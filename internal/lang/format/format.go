@@ -135,12 +135,12 @@ func (f *formatter) importDecl(im *syntax.Import) *doc {
 	kids := []*doc{text("import " + im.ModulePath())}
 	if im.Braces {
 		members := im.Members
-		if !f.pending(im.Span.End) {
+		if !f.pending(im.MembersAt.End) {
 			members = append([]syntax.ImportMember(nil), members...)
 			sort.SliceStable(members, func(i, j int) bool { return members[i].Name.Text < members[j].Name.Text })
 		}
 		kids = append(kids, text("."), f.list(elements{
-			open: "{", close: "}", n: len(members), closing: im.Span.End,
+			open: "{", close: "}", n: len(members), closing: im.MembersAt.End - 1,
 			at: func(i int) int { return members[i].Name.Span.Start },
 			make: func(i int) *doc {
 				if as := members[i].As; as != nil {

@@ -67,6 +67,7 @@ func check(source []byte) string {
 	if more.HasErrors() {
 		return fmt.Sprintf("the formatted source has errors: %v\n%s", more.All[0], once)
 	}
+	twice := File(after)
 	for _, f := range []*syntax.File{before, after} {
 		sort.SliceStable(f.Imports, func(i, j int) bool { return f.Imports[i].ModulePath() < f.Imports[j].ModulePath() })
 		for _, im := range f.Imports {
@@ -79,7 +80,7 @@ func check(source []byte) string {
 	if why := sameComments(before, after); why != "" {
 		return fmt.Sprintf("%s\n%s\nbecame\n%s", why, source, once)
 	}
-	if twice := File(after); !bytes.Equal(once, twice) {
+	if !bytes.Equal(once, twice) {
 		return fmt.Sprintf("formatting twice differs:\n%s\nbecame\n%s", once, twice)
 	}
 	return ""

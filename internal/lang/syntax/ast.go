@@ -51,6 +51,8 @@ type Import struct {
 	As      *Name // nil without `as`
 	Members []ImportMember
 	Braces  bool // `.{…}` was written, maybe empty
+	// MembersAt covers the braces.
+	MembersAt span.Span
 }
 
 // ModulePath joins the path with slashes: "market/types".
@@ -162,9 +164,10 @@ type FnDecl struct {
 	View       bool
 	TypeParams []Name
 	Params     []*Param
-	Result     TypeExpr // nil when left out, which the checker refuses
-	Within     Expr     // a view's deadline, nil without
-	Body       *Block   // nil only for intrinsics and after a mistake
+	ParamsAt   span.Span // the parentheses
+	Result     TypeExpr  // nil when left out, which the checker refuses
+	Within     Expr      // a view's deadline, nil without
+	Body       *Block    // nil only for intrinsics and after a mistake
 }
 
 // ServiceDecl is `service Catalog { fn offers(product: Product) -> List<Offer> … }`.
@@ -176,9 +179,10 @@ type ServiceDecl struct {
 // OpDecl is one remote read of a service, with its defaults.
 type OpDecl struct {
 	Head
-	Params  []*Param
-	Result  TypeExpr
-	Clauses []Clause // in the order written
+	Params   []*Param
+	ParamsAt span.Span // the parentheses
+	Result   TypeExpr
+	Clauses  []Clause // in the order written
 }
 
 // Clause is `batch 100`, `within 40ms`, `cache 5s shared`, `cache 5s per caller`
@@ -207,8 +211,9 @@ type TestDecl struct {
 	Prop  bool
 	Title *StringLit
 	// Params are a prop's generated inputs.
-	Params []*Param
-	Stmts  []Stmt
+	Params   []*Param
+	ParamsAt span.Span // the parentheses
+	Stmts    []Stmt
 }
 
 // BadDecl stands where no declaration could be read.
@@ -297,6 +302,7 @@ type (
 		Service *Name // nil for now and seed
 		Op      Name  // the operation, or "now", or "seed"
 		Args    []Pattern
+		ArgsAt  span.Span // the parentheses
 		Outcome Outcome
 		Value   Expr // when Outcome is Answers
 	}
@@ -457,7 +463,9 @@ type (
 		At
 		Params []*LambdaParam
 		Parens bool
-		Body   Expr
+		// ParamsAt covers the parameters with their parentheses.
+		ParamsAt span.Span
+		Body     Expr
 	}
 	// Block is `{ let a = 1 … last }`.
 	Block struct {

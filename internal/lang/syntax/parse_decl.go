@@ -1,5 +1,7 @@
 package syntax
 
+import "towpath.dev/internal/lang/span"
+
 func (p *parser) parseFile() *File {
 	f := &File{At: At{p.span(0, len(p.src))}, Source: p.file, Doc: p.moduleDoc()}
 	for p.kind != EOF {
@@ -73,6 +75,7 @@ func (p *parser) importDecl() *Import {
 	if p.kind == Dot && p.peek(1).kind == LBrace {
 		p.next()
 		im.Braces = true
+		open := p.start()
 		b := p.begin()
 		for p.i < b.closer {
 			before := p.i
@@ -85,6 +88,7 @@ func (p *parser) importDecl() *Import {
 			p.comma(b, before, "import", startsName)
 		}
 		p.finish(b, "an import")
+		im.MembersAt = p.from(open).Span
 	} else if p.kind == Dot {
 		p.fail(codeWantToken, "an import's members stand in braces").Expected = "`.{` and the names, such as `.{Offer}`"
 	}
@@ -335,13 +339,14 @@ func (p *parser) typeParams() []Name {
 	return names
 }
 
-func (p *parser) params(reading string) []*Param {
+func (p *parser) params(reading string) ([]*Param, span.Span) {
+	start := p.start()
 	if p.lost {
-		return nil
+		return nil, p.span(start, start)
 	}
 	if p.kind != LParen {
 		p.expect(LParen, reading)
-		return nil
+		return nil, p.span(start, start)
 	}
 	var params []*Param
 	b := p.begin()
@@ -358,7 +363,7 @@ func (p *parser) params(reading string) []*Param {
 		p.comma(b, before, "parameter", startsName)
 	}
 	p.finish(b, "a list of parameters")
-	return params
+	return params, p.from(start).Span
 }
 
 // result reads `-> Type`; it may be left out, which the checker refuses.
@@ -388,7 +393,7 @@ func (p *parser) fnDecl(head Head, start int, kind Token) Decl {
 	}
 	f.Name = p.lower(what)
 	f.TypeParams = p.typeParams()
-	f.Params = p.params(what)
+	f.Params, f.ParamsAt = p.params(what)
 	f.Result = p.result()
 	if !p.lost && p.kind == KwWithin {
 		if !f.View {
@@ -486,7 +491,7 @@ func (p *parser) opDecl() *OpDecl {
 		p.next()
 	}
 	op.Name = p.lower("an operation")
-	op.Params = p.params("an operation")
+	op.Params, op.ParamsAt = p.params("an operation")
 	op.Result = p.result()
 	head := p.head
 	p.head = true

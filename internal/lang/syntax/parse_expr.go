@@ -597,6 +597,7 @@ func (p *parser) lambda() Expr {
 		pat := p.plainPattern()
 		l.Params = []*LambdaParam{{At: At{pat.Pos()}, Pat: pat}}
 	}
+	l.ParamsAt = p.from(start).Span
 	if p.kind == Arrow {
 		at := p.tokSpan()
 		p.report(codeWrongArrow, at, "a lambda's body stands after `=>`").

@@ -150,11 +150,11 @@ func (p *parser) testDecl(head Head, start int) Decl {
 	p.next()
 	t.Title, _ = p.stringLit().(*StringLit)
 	if t.Prop {
-		t.Params = p.params(what)
+		t.Params, t.ParamsAt = p.params(what)
 	} else if p.kind == LParen {
 		p.report(codeWantToken, p.tokSpan(), "a test has no inputs; a property has").
 			FixWith("write `prop`", t.Name.Span, "prop")
-		t.Params = p.params(what)
+		t.Params, t.ParamsAt = p.params(what)
 	}
 	if p.lost {
 		p.toBlock()
@@ -192,6 +192,7 @@ func (p *parser) givenStmt(start int) Stmt {
 			p.expect(LParen, "a stub")
 			return &BadStmt{p.from(start)}
 		}
+		open := p.start()
 		b := p.begin()
 		for p.i < b.closer {
 			before := p.i
@@ -199,6 +200,7 @@ func (p *parser) givenStmt(start int) Stmt {
 			p.comma(b, before, "pattern", startsPattern)
 		}
 		p.finish(b, "a stub")
+		g.ArgsAt = p.from(open).Span
 	} else {
 		g.Op = first
 		if first.Text != "now" && first.Text != "seed" {

@@ -103,7 +103,7 @@ func (s *scanner) endHoles() {
 // date or an instant.
 func (s *scanner) number() {
 	start := s.pos
-	if n := len(s.toks); n > 0 && s.toks[n-1].kind == Dot && int(s.toks[n-1].end) == start {
+	if n := len(s.toks); n > 0 && s.toks[n-1].kind == Dot {
 		for s.pos < len(s.src) && isDigit(s.src[s.pos]) { // tuple.0.1
 			s.pos++
 		}
