@@ -4,8 +4,28 @@ import (
 	"strings"
 	"testing"
 
+	"towpath.dev/internal/lang/diag"
 	"towpath.dev/internal/lang/syntax"
+	"towpath.dev/internal/lang/types"
 )
+
+// stdSources are the library's modules as the checker takes them.
+func stdSources(t *testing.T) []types.Source {
+	t.Helper()
+	var mods []types.Source
+	for _, file := range parseSources(t) {
+		mods = append(mods, types.Source{Path: strings.TrimSuffix(file.Source.Path, ".tow"), File: file})
+	}
+	return mods
+}
+
+func TestSourcesCheck(t *testing.T) {
+	var diags diag.List
+	types.Check(stdSources(t), &diags)
+	for _, d := range diags.All {
+		t.Error(d.String())
+	}
+}
 
 // TestDocumented sees to it that whatever is public says what it does, and
 // that functions and constants show it.
