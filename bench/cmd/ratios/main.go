@@ -4,6 +4,7 @@
 //	go run ./cmd/ratios                  every measure
 //	go run ./cmd/ratios -run 'W2 logic'  those whose name matches
 //	go run ./cmd/ratios -check           and exit with 1 when a bar is missed
+//	go run ./cmd/ratios -procs 2         with processors to spare
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"runtime"
 	"time"
 
 	"towpath.dev/bench"
@@ -37,6 +39,7 @@ func run(args []string, out, log io.Writer) error {
 	var options meter.Options
 	flags.IntVar(&options.Slices, "slices", 21, "slices of each side")
 	flags.DurationVar(&options.Slice, "slice", 50*time.Millisecond, "CPU time of a slice, roughly")
+	procs := flags.Int("procs", 1, "GOMAXPROCS: with 1, as on a busy machine, no idle processor marks for the collector or is woken for a goroutine")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -44,6 +47,7 @@ func run(args []string, out, log io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("-run: %w", err)
 	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(*procs, 1)))
 	facts(out)
 	var failed error
 	t := newTable(out)
