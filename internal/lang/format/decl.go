@@ -99,7 +99,7 @@ func (f *formatter) typeDecl(d *syntax.TypeDecl) *doc {
 			}
 			kids = append(kids, f.ctor(c))
 		}
-		return group(head, text(" ="), nest(kids...))
+		return concat(head, group(text(" ="), nest(kids...)))
 	}
 	return head
 }

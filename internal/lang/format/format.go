@@ -109,7 +109,7 @@ func (f *formatter) imports(l *lines, file *syntax.File) {
 // header prints the comments that open the file, up to the last empty line
 // above the first import or the end of the module's documentation.
 func (f *formatter) header(l *lines, first int) {
-	end := 0
+	end, module := 0, true // module: still in the lines of documentation that open the file
 	for i, c := range f.comments {
 		if c.start >= first {
 			break
@@ -119,9 +119,11 @@ func (f *formatter) header(l *lines, first int) {
 			next = min(first, f.comments[i+1].start)
 		}
 		f.last = c.end
-		if f.gap(next) || strings.HasPrefix(c.text, "////") {
+		module = module && strings.HasPrefix(c.text, "////")
+		if f.gap(next) || module {
 			end = c.end
 		}
+		module = module && !f.gap(next)
 	}
 	f.last = 0
 	if end == 0 {

@@ -334,7 +334,8 @@ func docText(comments []Comment, slashes int) string {
 func (p *parser) moduleDoc() string {
 	n := 0
 	for n < len(p.comments) && strings.HasPrefix(p.comments[n].Text, "////") &&
-		p.comments[n].Span.Start < int(p.toks[0].start) {
+		p.comments[n].Span.Start < int(p.toks[0].start) &&
+		(n == 0 || strings.Count(p.src[p.comments[n-1].Span.End:p.comments[n].Span.Start], "\n") == 1) {
 		n++
 	}
 	if n == 0 {
