@@ -352,4 +352,3 @@ func (c *checker) checkScopes() {
 		}
 	}
 }
-

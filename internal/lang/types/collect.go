@@ -30,6 +30,7 @@ func (c *checker) collect(mods []Source) {
 			values:  map[string]*symbol{},
 			mods:    map[string]*importedModule{},
 			implied: map[string]*symbol{},
+			lost:    map[string]bool{},
 		}
 		m.info = c.info.addModule(m)
 		c.byPath[src.Path] = m
@@ -323,4 +324,3 @@ func names(tables ...map[string]*symbol) []string {
 	}
 	return out
 }
-

@@ -100,7 +100,7 @@ func (b *body) listLit(e *syntax.ListLit, want core.Type, w why) core.Expr {
 		listT = b.std.list(elem)
 	}
 	out := &core.MakeList{X: core.X{At: e.Span, Type: listT}, Elems: make([]core.ListElem, 0, len(e.Elems))}
-	ew := w
+	ew := w.part()
 	if !known {
 		ew = why{}
 	}
@@ -133,7 +133,7 @@ func (b *body) tupleLit(e *syntax.TupleLit, want core.Type, w why) core.Expr {
 	for i, el := range e.Elems {
 		var x core.Expr
 		if wants != nil {
-			x = b.expr(el, wants[i], w)
+			x = b.expr(el, wants[i], w.part())
 			t.Elems[i] = wants[i]
 		} else {
 			x = b.expr(el, nil, why{})

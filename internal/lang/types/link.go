@@ -91,6 +91,7 @@ func (c *checker) resolveImport(m *module, imp *syntax.Import) {
 	at := imp.Path[0].Span.To(imp.Path[len(imp.Path)-1].Span)
 	target := c.byPath[path]
 	if target == nil {
+		m.lose(imp)
 		var paths []string
 		for p := range c.byPath {
 			if !isStdPath(p) && p != m.core.Path {
@@ -131,26 +132,37 @@ func (c *checker) resolveImport(m *module, imp *syntax.Import) {
 	}
 }
 
+// lose remembers the names of an import that failed.
+func (m *module) lose(imp *syntax.Import) {
+	if imp.As != nil {
+		m.lost[imp.As.Text] = true
+	} else if !imp.Braces {
+		m.lost[lastPart(imp.ModulePath())] = true
+	}
+	for _, member := range imp.Members {
+		m.lost[localName(&member).Text] = true
+	}
+}
+
 func (c *checker) importMember(m, target *module, imp *syntax.Import, member *syntax.ImportMember) {
 	name := member.Name.Text
 	if name == "" {
 		return
 	}
+	local := localName(member)
 	t, v := target.own(target.types, name), target.own(target.values, name)
 	if t == nil && v == nil {
+		m.lost[local.Text] = true
 		d := c.diags.Errorf(codeUnknownMember, member.Name.Span, "the module `%s` has no `%s`", target.core.Path, name)
 		didYouMean(d, member.Name.Span, name, target.exports())
 		return
 	}
 	for _, s := range []*symbol{t, v} {
 		if s != nil && !s.pub {
+			m.lost[local.Text] = true
 			c.private(member.Name.Span, s, name)
 			return
 		}
-	}
-	local := member.Name
-	if member.As != nil {
-		local = *member.As
 	}
 	use := &importUse{at: member.Name.Span.To(local.Span), decl: imp, name: local.Text}
 	m.imports = append(m.imports, use)
@@ -176,6 +188,14 @@ func (c *checker) importMember(m, target *module, imp *syntax.Import, member *sy
 		}
 		m.implied[ctor.Name] = s
 	}
+}
+
+// localName is what an imported member goes by.
+func localName(member *syntax.ImportMember) syntax.Name {
+	if member.As != nil {
+		return *member.As
+	}
+	return member.Name
 }
 
 // ambiguity stands for a constructor that came along with two imported types.

@@ -28,7 +28,16 @@ const (
 	whyCond
 	whyOperand // the other operand of a comparison or of ??
 	whyHandler // a lambda's result
+	whyPart    // a part of what is wanted for another reason
 )
+
+// part is why a part of a list or a tuple has its type.
+func (w why) part() why {
+	if w.at.IsValid() {
+		return why{kind: whyPart, at: w.at}
+	}
+	return why{}
+}
 
 // is requires an expression to have the wanted type, if one is wanted.
 func (b *body) is(x core.Expr, want core.Type, w why) core.Expr {
@@ -74,6 +83,8 @@ func (b *body) mismatch(at span.Span, want, got core.Type, w why) *diag.Diagnost
 	switch w.kind {
 	case whyArg, whyField:
 		d.Note(w.at, "`%s` is declared here", w.name)
+	case whyPart:
+		d.Note(w.at, "because of this")
 	case whyResult, whyLet:
 		d.Note(w.at, "its type is written here")
 	case whyBranch, whyElem, whyElse, whyOperand:

@@ -275,7 +275,7 @@ func callForm(ctor *core.Ctor) string {
 }
 
 func (b *body) unknownName(e *syntax.Ident) *diag.Diagnostic {
-	if e.Name == "" {
+	if e.Name == "" || b.m.lost[e.Name] {
 		return nil
 	}
 	d := b.errorf(codeUnknownName, e.Span, "there is no `%s` here", e.Name)

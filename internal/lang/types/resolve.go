@@ -165,6 +165,9 @@ func (c *checker) standIns() map[string]*core.TypeDef {
 }
 
 func (s typeScope) unknownType(name syntax.Name) {
+	if s.m.lost[name.Text] {
+		return
+	}
 	candidates := names(s.m.types, s.c.stdTypes)
 	for _, p := range s.params {
 		candidates = append(candidates, p.Name)
@@ -210,7 +213,7 @@ func (c *checker) moduleNamed(m *module, name string) *module {
 }
 
 func (c *checker) unknownModuleName(m *module, name syntax.Name) {
-	if name.Text == "" {
+	if name.Text == "" || m.lost[name.Text] {
 		return
 	}
 	var candidates []string

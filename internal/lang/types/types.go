@@ -103,6 +103,7 @@ type module struct {
 	mods    map[string]*importedModule
 	implied map[string]*symbol // constructors that came along with imported types
 	imports []*importUse
+	lost    map[string]bool // names of imports that failed, whose uses are no news
 	needs   []*module // what it imports
 	info    *ModuleInfo
 
