@@ -89,8 +89,20 @@ func (b *builder) sub64(x, y ir.Expr, at span.Span) ir.Expr {
 }
 
 // mul64 multiplies: factors of 32 bits cannot overflow; others are checked.
+// With a constant one comparison tells whether the other factor is in range.
 func (b *builder) mul64(x, y ir.Expr, at span.Span) ir.Expr {
+	if _, ok := x.(*ir.Const); ok {
+		x, y = y, x
+	}
 	x, y = b.atom(x), b.atom(y)
+	if c, ok := y.(*ir.Const); ok && int64(c.Bits) > 0 {
+		least, most := math.MinInt64/int64(c.Bits), math.MaxInt64/int64(c.Bits)
+		if c.Bits > 1 {
+			off := bin(ir.I64Sub, x, i64(least))
+			b.faultIf(bin(ir.I64GtU, off, i64(int64(uint64(most)-uint64(least)))), abi.Overflow, at)
+		}
+		return b.set(bin(ir.I64Mul, x, y))
+	}
 	wide := bin(ir.I64Or, bin(ir.I64Add, x, i64(1<<31)), bin(ir.I64Add, y, i64(1<<31)))
 	b.when(bin(ir.I64GtU, wide, i64(1<<32-1)), func() {
 		b.faultIf(&ir.Call{Func: b.l.mulSlow(), Args: []ir.Expr{x, y}}, abi.Overflow, at)
