@@ -453,3 +453,20 @@ func TestRender(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkCalls calls a function a thousand times in tail position and a
+// thousand times deep.
+func BenchmarkCalls(b *testing.B) {
+	w := newWorld()
+	for _, tail := range []bool{true, false} {
+		b.Run(fmt.Sprintf("tail=%v", tail), func(b *testing.B) {
+			m, f := w.machine(Options{}), loop(w, tail)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := m.Run(f, []Value{int64(1000), int64(0)}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

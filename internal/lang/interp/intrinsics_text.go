@@ -63,7 +63,7 @@ func stringOffset(in *invocation) (Value, error) {
 	if err := in.bytes(len(s)); err != nil {
 		return nil, err
 	}
-	if index < 0 {
+	if index <= 0 {
 		return int64(0), nil
 	}
 	for i := range len(s) {

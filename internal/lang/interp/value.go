@@ -141,9 +141,6 @@ func (m *Machine) option(ctor string, fields ...Value) Value {
 	return construct(m.program.Std.Option, ctor, fields...)
 }
 
-func (m *Machine) ok(v Value) Value  { return construct(m.program.Std.Result, "Ok", v) }
-func (m *Machine) err(v Value) Value { return construct(m.program.Std.Result, "Err", v) }
-
 // construct makes a value by its constructor's name.
 func construct(def *core.TypeDef, name string, fields ...Value) Value {
 	for _, c := range def.Ctors {
