@@ -3,7 +3,9 @@ package tester
 import (
 	"errors"
 	"fmt"
+	"slices"
 
+	"towpath.dev/internal/abi"
 	"towpath.dev/internal/lang/core"
 	"towpath.dev/internal/lang/interp"
 	"towpath.dev/internal/lang/span"
@@ -135,11 +137,18 @@ func (b *body) expect(s *core.Expect) bool {
 	}
 	if holds, _ := v.(bool); !holds {
 		f := &Failure{Kind: NotTrue, At: s.X.Pos(), Message: "the expectation does not hold"}
-		f.Values = seen.values(b.machine, s.X)
+		f.Values = b.withoutInputs(seen.values(b.machine, s.X))
 		f.Differences = differences(b.program, b.machine, s.X, seen)
 		b.fail(f)
 	}
 	return true
+}
+
+// withoutInputs drops what the counterexample of a prop says already.
+func (b *body) withoutInputs(values []Value) []Value {
+	return slices.DeleteFunc(values, func(v Value) bool {
+		return slices.ContainsFunc(b.test.Params, func(p *core.Local) bool { return p.Name == v.Source })
+	})
 }
 
 func (b *body) fail(f *Failure) { b.failures = append(b.failures, f) }
@@ -170,6 +179,7 @@ func (b *body) failed(e core.Expr, seen *seen, err error) bool {
 	if len(b.world.missing) > 0 {
 		// The calls without a stub count even where an `else` stood in.
 		for _, m := range b.world.missing {
+			m.Stack = calledBy(e)
 			b.fail(m)
 		}
 		return true
@@ -186,7 +196,7 @@ func (b *body) failed(e core.Expr, seen *seen, err error) bool {
 	case errors.As(err, &fault):
 		b.fail(b.faulted(fault, seen.values(b.machine, e)))
 	case errors.As(err, &call):
-		b.fail(b.callFailed(call, seen.values(b.machine, e)))
+		b.fail(b.callFailed(e, call, seen.values(b.machine, e)))
 	default:
 		b.fail(&Failure{Kind: Unforeseen, At: e.Pos(), Message: err.Error()})
 	}
@@ -199,14 +209,46 @@ func (b *body) faulted(f *interp.Fault, values []Value) *Failure {
 		message += ": " + f.Detail
 	}
 	out := &Failure{Kind: Fault, At: f.At, Message: message, Values: values}
-	for _, frame := range f.Stack {
-		out.Stack = append(out.Stack, Frame{Name: frameName(frame.Func, frame.Lambda), At: frame.At})
+	if f.Detail == "" {
+		switch f.Kind {
+		case abi.TooDeep:
+			out.Message = fmt.Sprintf("too deep: %d calls of recursive functions nest", or(b.opts.Depth, interp.DefaultDepth))
+		case abi.OutOfGas:
+			out.Message = fmt.Sprintf("out of gas: all %d units are spent", or(b.opts.Gas, interp.DefaultGas))
+		}
 	}
+	out.Stack, out.Hidden = frames(f.Stack)
 	return out
 }
 
-func (b *body) callFailed(f *interp.Failed, values []Value) *Failure {
-	out := &Failure{Kind: CallFailed, At: f.At, Values: values}
+func or[T int | int64](v, def T) T {
+	if v == 0 {
+		return def
+	}
+	return v
+}
+
+// The frames of a stack that are kept, innermost and outermost.
+const innerFrames, outerFrames = 8, 4
+
+// frames names a fault's stack. Of a long one it leaves out the middle.
+func frames(stack []interp.Frame) (shown []Frame, hidden int) {
+	if over := len(stack) - innerFrames - outerFrames; over > 1 {
+		hidden = over
+	}
+	for i, f := range stack {
+		if hidden == 0 || i < innerFrames || i >= innerFrames+hidden {
+			shown = append(shown, Frame{Name: frameName(f.Func, f.Lambda), At: f.At})
+		}
+	}
+	return shown, hidden
+}
+
+// calledBy is the stack of what happened somewhere below a test's expression.
+func calledBy(e core.Expr) []Frame { return []Frame{{Name: "the test", At: e.Pos()}} }
+
+func (b *body) callFailed(e core.Expr, f *interp.Failed, values []Value) *Failure {
+	out := &Failure{Kind: CallFailed, At: f.At, Values: values, Stack: calledBy(e)}
 	switch {
 	case f.Op == nil && errors.Is(f.Reason, interp.ErrExpired):
 		out.Message = "the deadline expired, and there is no `else` to stand in"

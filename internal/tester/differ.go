@@ -29,9 +29,9 @@ func differences(p *core.Program, m *interp.Machine, x core.Expr, s *seen) []Dif
 		if ok && ok2 {
 			d.values("", x.Args[0].TypeOf(), left, right)
 		}
-		if len(d.out) == 1 && d.out[0].Path == "" {
-			return nil // the values' list says it
-		}
+	}
+	if len(d.out) == 1 && d.out[0].Path == "" {
+		return nil // the values' list says it
 	}
 	return d.out
 }

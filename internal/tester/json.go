@@ -52,6 +52,7 @@ type failureRecord struct {
 	Values      []valueRecord      `json:"values,omitempty"`
 	Differences []differenceRecord `json:"differences,omitempty"`
 	Stack       []frameRecord      `json:"stack,omitempty"`
+	Hidden      int                `json:"stackHidden,omitempty"`
 	Add         string             `json:"add,omitempty"`
 	Note        string             `json:"note,omitempty"`
 }
@@ -96,7 +97,7 @@ func (j *JSON) Result(r *Result) error {
 }
 
 func failureOf(f *Failure) failureRecord {
-	out := failureRecord{Kind: f.Kind, place: placeOf(f.At), Message: f.Message, Add: f.Add, Note: f.Note}
+	out := failureRecord{Kind: f.Kind, place: placeOf(f.At), Message: f.Message, Add: f.Add, Note: f.Note, Hidden: f.Hidden}
 	for _, v := range f.Values {
 		out.Values = append(out.Values, valueRecord{placeOf(v.At), v.Source, v.Text})
 	}

@@ -42,7 +42,10 @@ func (t *Text) Result(r *Result) error {
 	case !r.Passed():
 		fmt.Fprintf(b, "%s  %s: %s\n", p.paint(red, "FAIL"), r.Module, p.paint(bold, r.Title))
 		p.counterexample(r)
-		for _, f := range r.Failures {
+		for i, f := range r.Failures {
+			if i > 0 {
+				b.WriteByte('\n')
+			}
 			p.failure(f)
 		}
 	case t.Style.Verbose:
@@ -118,7 +121,7 @@ func (p printer) counterexample(r *Result) {
 	if r.Shrinks > 0 {
 		smaller = fmt.Sprintf(", made smaller %s", count(r.Shrinks, "time"))
 	}
-	fmt.Fprintf(p, "case %d of seed %d does not hold%s:\n", r.Cases, r.Seed, smaller)
+	fmt.Fprintf(p, "case %d of seed %d does not hold%s\n", r.Cases, r.Seed, smaller)
 	names := make([][2]string, len(r.Case))
 	for i, n := range r.Case {
 		names[i] = [2]string{n.Name, n.Text}
@@ -142,20 +145,19 @@ func (p printer) failure(f *Failure) {
 	}
 	p.table(margin, rows, "   ")
 	for _, d := range f.Differences {
-		path := d.Path
-		if path == "" {
-			path = "the value"
-		}
 		expected, found := "expected", "found"
 		if d.Sides {
 			expected, found = "right", "left"
 		}
-		fmt.Fprintf(p, "%s%s: %s %s, %s %s\n", margin, p.paint(bold, path), found, shorten(d.Found, 200), expected, shorten(d.Expected, 200))
+		fmt.Fprintf(p, "%s%s: %s %s, %s %s\n", margin, p.paint(bold, d.Path), found, shorten(d.Found, 200), expected, shorten(d.Expected, 200))
 	}
 	for i, frame := range f.Stack {
-		by := "in"
-		if i > 0 {
-			by = "called by"
+		by := "called by"
+		if i == 0 && f.Kind == Fault {
+			by = "in"
+		}
+		if i == innerFrames && f.Hidden > 0 {
+			fmt.Fprintf(p, "%s… and %d more calls between\n", margin, f.Hidden)
 		}
 		fmt.Fprintf(p, "%s%s %s, %s\n", margin, by, frame.Name, frame.At)
 	}
@@ -163,7 +165,7 @@ func (p printer) failure(f *Failure) {
 		fmt.Fprintf(p, "%snote: %s\n", margin, f.Note)
 	}
 	if f.Add != "" {
-		fmt.Fprintf(p, "%s%s add a line such as\n\n    %s\n\n", margin, p.paint(green, "fix:"), f.Add)
+		fmt.Fprintf(p, "%s%s add `%s`, or what it should answer\n", margin, p.paint(green, "fix:"), f.Add)
 	}
 }
 

@@ -48,6 +48,7 @@ type Failure struct {
 	// Differences are the places where a value is not what was expected.
 	Differences []Difference
 	Stack       []Frame // innermost first
+	Hidden      int     // frames left out of a long stack, behind its first innerFrames
 	// Add is the line that would answer the call; "" when it is not that.
 	Add string
 	// Note is a hint; "" without.
