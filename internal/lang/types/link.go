@@ -24,7 +24,7 @@ func (c *checker) link() {
 	}
 	o := &importOrder{c: c, state: map[*module]checkState{}, out: ordered}
 	for _, m := range c.modules {
-		if !m.std {
+		if !m.std && o.state[m] == unchecked {
 			o.visit(m)
 		}
 	}
