@@ -401,3 +401,6 @@ func (d *Decoder) found(pos uint) string {
 	}
 	return "the characters " + strconv.QuoteToGraphic(until(func(c byte) bool { return c < 0x80 }))
 }
+
+// Heap is how far the last Decode wrote, when it failed too.
+func (d *Decoder) Heap() uint32 { return d.heap }

@@ -183,7 +183,7 @@ func (d *Decoder) decimal(pos uint) (uint64, uint) {
 	if end == 0 {
 		return 0, 0
 	}
-	if v, ok := packDecimal(number); ok {
+	if v, ok := PackDecimal(number); ok {
 		return v, end
 	}
 	return d.boxed(number, 0, end)
@@ -242,22 +242,13 @@ func (d *Decoder) amount(pos uint, expected string) (decimal.Decimal, uint) {
 	return number, end
 }
 
-// boxed puts a number that is not small into a cell; end is handed on. The
-// currency is that of a Money, shifted to where the cell has it.
+// boxed puts a number that is not small into a cell; end is handed on.
 func (d *Decoder) boxed(number decimal.Decimal, currency uint32, end uint) (uint64, uint) {
 	cell := d.alloc(abi.NumberCell)
 	if cell == 0 {
 		return 0, 0
 	}
-	lo, hi, scale, negative := number.Parts()
-	d.mem.put64(cell, lo)
-	d.mem.put64(cell+8, hi)
-	d.mem.put32(cell+16, uint32(scale))
-	if negative {
-		currency |= 1
-	}
-	d.mem.put32(cell+20, currency)
-	return uint64(cell)<<32 | 1, end
+	return PutNumber(d.mem.bytes(0, uint(d.limit)), uint32(cell), number, currency), end
 }
 
 // money reads {"amount": "19.99", "currency": "USD"}.
@@ -315,10 +306,10 @@ func (d *Decoder) money(pos uint) (uint64, uint) {
 		}
 	}
 	d.depth++
-	if v, ok := packMoney(number, currency); ok {
+	if v, ok := PackMoney(number, currency); ok {
 		return v, pos
 	}
-	return d.boxed(number, currency<<1, pos)
+	return d.boxed(number, currency, pos)
 }
 
 // moneyObject is how Money's members are found; they are not read by it.

@@ -136,26 +136,6 @@ func digits(b []byte) (v uint64, n int, ok bool) {
 	return v, n, true
 }
 
-// appendDuration writes a Duration, "1h30m"; zero is "0s".
-func appendDuration(dst []byte, ns int64) []byte {
-	if ns == 0 {
-		return append(dst, "0s"...)
-	}
-	rest := uint64(ns)
-	if ns < 0 {
-		dst = append(dst, '-')
-		rest = -rest
-	}
-	for _, u := range units {
-		if n := rest / u.ns; n > 0 {
-			dst = appendUint(dst, n)
-			dst = append(dst, u.name...)
-			rest -= n * u.ns
-		}
-	}
-	return dst
-}
-
 const secondsPerDay = 24 * 3600
 
 // parseInstant reads RFC 3339 with up to nine places of seconds. Leap seconds
@@ -212,29 +192,6 @@ func parseInstant(b []byte) (int64, bool) {
 	return seconds*1e9 + int64(nanos), true
 }
 
-// appendInstant writes an Instant in UTC, the seconds' fraction without
-// trailing zeros.
-func appendInstant(dst []byte, ns int64) []byte {
-	seconds, nanos := floorDiv(ns, 1e9)
-	days, second := floorDiv(seconds, secondsPerDay)
-	dst, _ = appendDate(dst, int32(days))
-	dst = append(dst, 'T')
-	dst = appendPadded(dst, uint64(second/3600), 2)
-	dst = append(dst, ':')
-	dst = appendPadded(dst, uint64(second/60%60), 2)
-	dst = append(dst, ':')
-	dst = appendPadded(dst, uint64(second%60), 2)
-	if nanos > 0 {
-		width := 9
-		for ; nanos%10 == 0; nanos /= 10 {
-			width--
-		}
-		dst = append(dst, '.')
-		dst = appendPadded(dst, uint64(nanos), width)
-	}
-	return append(dst, 'Z')
-}
-
 func floorDiv(a, b int64) (q, r int64) {
 	if q, r = a/b, a%b; r < 0 {
 		q, r = q-1, r+b
@@ -256,20 +213,6 @@ func parseDate(b []byte) (int32, bool) {
 		return 0, false
 	}
 	return daysFromCivil(year, month, day), true
-}
-
-// appendDate writes a Date; it reports false for those outside the years 0000
-// to 9999, which have no text.
-func appendDate(dst []byte, days int32) ([]byte, bool) {
-	year, month, day := civilFromDays(days)
-	if year < 0 || year > 9999 {
-		return dst, false
-	}
-	dst = appendPadded(dst, uint64(year), 4)
-	dst = append(dst, '-')
-	dst = appendPadded(dst, uint64(month), 2)
-	dst = append(dst, '-')
-	return appendPadded(dst, uint64(day), 2), true
 }
 
 // twoDigits reads a number of two digits, at most most.

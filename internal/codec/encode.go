@@ -279,45 +279,32 @@ func (e *encoder) number(n *node, v uint64) {
 	e.dst = append(e.dst, `"}`...)
 }
 
-// float writes the shortest text that reads back as the same float, like
-// encoding/json: in exponent form below 1e-6 and from 1e21 on.
 func (e *encoder) float(v uint64) {
 	f := math.Float64frombits(v)
-	abs := math.Abs(f)
-	if abs == 0 {
-		e.dst = append(e.dst, '0') // of either sign: they are equal
-		return
-	}
-	if !(abs <= math.MaxFloat64) {
+	if !(math.Abs(f) <= math.MaxFloat64) {
 		e.refuse("the Float " + strconv.FormatFloat(f, 'g', -1, 64) + " has no JSON")
 		return
 	}
-	format := byte('f')
-	if abs < 1e-6 || abs >= 1e21 {
-		format = 'e'
-	}
-	e.dst = strconv.AppendFloat(e.dst, f, format, -1, 64)
-	if n := len(e.dst); format == 'e' && e.dst[n-4] == 'e' && e.dst[n-2] == '0' { // e-09 is e-9
-		e.dst[n-2] = e.dst[n-1]
-		e.dst = e.dst[:n-1]
-	}
+	e.dst = AppendFloat(e.dst, f)
 }
 
 func (e *encoder) time(n *node, v uint64) {
 	e.dst = append(e.dst, '"')
+	start := len(e.dst)
 	switch n.op {
 	case opDuration:
-		e.dst = appendDuration(e.dst, int64(v))
+		e.dst = AppendDuration(e.dst, int64(v))
 	case opInstant:
-		e.dst = appendInstant(e.dst, int64(v))
+		e.dst = AppendInstant(e.dst, int64(v))
 	default:
-		var ok bool
-		if e.dst, ok = appendDate(e.dst, int32(v)); !ok {
-			e.refuse("the Date lies outside the years 0000 to 9999")
+		if e.dst = AppendDate(e.dst, int32(v)); isSign(e.dst[start]) {
+			e.refuse("the Date " + string(e.dst[start:]) + " lies outside the years 0000 to 9999")
 		}
 	}
 	e.dst = append(e.dst, '"')
 }
+
+func isSign(c byte) bool { return c == '-' || c == '+' }
 
 // text is a string's bytes.
 func (e *encoder) text(n *node, v uint64) ([]byte, bool) {
@@ -409,19 +396,4 @@ func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	dst = appendEscaped(dst, s)
 	return append(dst, '"')
-}
-
-func appendUint(dst []byte, v uint64) []byte { return strconv.AppendUint(dst, v, 10) }
-
-// appendPadded appends v in width digits.
-func appendPadded(dst []byte, v uint64, width int) []byte {
-	at := len(dst)
-	for range width {
-		dst = append(dst, '0')
-	}
-	for i := at + width - 1; i >= at; i-- {
-		dst[i] = '0' + byte(v%10)
-		v /= 10
-	}
-	return dst
 }

@@ -1,12 +1,15 @@
 package codec
 
 import (
+	"encoding/binary"
+
 	"towpath.dev/internal/abi"
 	"towpath.dev/internal/decimal"
 )
 
-// packDecimal packs a number into one word, if it is small.
-func packDecimal(number decimal.Decimal) (uint64, bool) {
+// PackDecimal packs a number into one word, if it is small; else it needs a
+// cell, see PutNumber.
+func PackDecimal(number decimal.Decimal) (uint64, bool) {
 	coef, scale, ok := number.Small()
 	if !ok || coef != coef<<abi.DecimalShift>>abi.DecimalShift {
 		return 0, false
@@ -14,8 +17,9 @@ func packDecimal(number decimal.Decimal) (uint64, bool) {
 	return uint64(coef)<<abi.DecimalShift | uint64(scale)<<1, true
 }
 
-// packMoney packs an amount and its currency into one word, if it is small.
-func packMoney(number decimal.Decimal, currency uint32) (uint64, bool) {
+// PackMoney packs an amount and its currency (abi.CurrencyCode) into one word,
+// if it is small.
+func PackMoney(number decimal.Decimal, currency uint32) (uint64, bool) {
 	coef, scale, ok := number.Small()
 	if !ok || scale > 15 || coef != coef<<abi.MoneyShift>>abi.MoneyShift {
 		return 0, false
@@ -23,8 +27,34 @@ func packMoney(number decimal.Decimal, currency uint32) (uint64, bool) {
 	return uint64(coef)<<abi.MoneyShift | uint64(currency)<<abi.MoneyCurrency | uint64(scale)<<1, true
 }
 
-// unpackDecimal is the number of a packed word; ok is false when the word or its
-// cell holds none.
+// PutNumber writes the cell of a number into abi.NumberCell bytes at an
+// address, and gives the word that stands for it. For a Decimal the currency is
+// 0.
+func PutNumber(mem []byte, at uint32, number decimal.Decimal, currency uint32) uint64 {
+	lo, hi, scale, negative := number.Parts()
+	cell := mem[at : at+abi.NumberCell]
+	binary.LittleEndian.PutUint64(cell, lo)
+	binary.LittleEndian.PutUint64(cell[8:], hi)
+	binary.LittleEndian.PutUint32(cell[16:], uint32(scale))
+	last := currency << 1
+	if negative {
+		last |= 1
+	}
+	binary.LittleEndian.PutUint32(cell[20:], last)
+	return uint64(at)<<32 | 1
+}
+
+// LoadDecimal is the number that a word stands for; ok is false when the word,
+// or its cell, is none.
+func LoadDecimal(mem []byte, v uint64) (number decimal.Decimal, ok bool) {
+	return unpackDecimal(regionOf(mem), uint64(len(mem)), v)
+}
+
+// LoadMoney is the amount and the currency that a word stands for.
+func LoadMoney(mem []byte, v uint64) (number decimal.Decimal, currency uint32, ok bool) {
+	return unpackMoney(regionOf(mem), uint64(len(mem)), v)
+}
+
 func unpackDecimal(mem region, size uint64, v uint64) (decimal.Decimal, bool) {
 	if v&1 == 0 {
 		return fromSmall(int64(v)>>abi.DecimalShift, int(v&abi.DecimalScaleMask>>1))
@@ -33,7 +63,6 @@ func unpackDecimal(mem region, size uint64, v uint64) (decimal.Decimal, bool) {
 	return number, ok
 }
 
-// unpackMoney is the amount and the currency of a packed word.
 func unpackMoney(mem region, size uint64, v uint64) (decimal.Decimal, uint32, bool) {
 	if v&1 == 0 {
 		number, ok := fromSmall(int64(v)>>abi.MoneyShift, int(v&abi.MoneyScaleMask>>1))

@@ -1,0 +1,297 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"towpath.dev/internal/abi"
+)
+
+// Request is what Do answers.
+type Request struct {
+	Input []byte
+	// Record, when it is not nil, is filled with all that the request depended
+	// on, whether it was answered or not.
+	Record *Record
+	// Replay answers all calls and verdicts from a record, asks no source and
+	// reads no clock. Its input is the record's.
+	Replay *Record
+}
+
+// request is a request that may call: what its passes have found out so far.
+type request struct {
+	program *Program
+	view    *View
+	ctx     context.Context
+	in      *instance // nil while it waits
+	record  *Record
+	replay  *replay
+
+	started  time.Time
+	deadline time.Time // of the view; zero without
+	now      int64
+	seed     int64
+	spent    time.Duration // by the passes so far
+	passes   int
+
+	// The kept part: [HeapBase, kept) of the region. copied is its beginning, as
+	// it was when the request last gave an instance away.
+	kept   uint32
+	input  uint32
+	copied []byte
+
+	calls []call
+	byKey map[string]int32 // operation and arguments: calls
+	order []int32          // calls as this pass asks them, then as the one before did
+	asked int              // how many of order are of this pass
+	wants []want           // what this pass is waiting for
+	args  []byte           // scratch: the arguments of the call being asked
+	key   []byte           // scratch
+
+	scopes     []scope
+	byScope    map[scopeKey]int32
+	scopeOrder []int32
+	entered    int
+	open       []int32 // the scopes around what is being evaluated
+	failure    failure // the last that this pass met
+
+	inbox   *inbox
+	letters []letter
+	batches []outgoing
+	flights []*flight
+}
+
+// failure is a failed call, or a scope that expired or was shed; the other is -1.
+type failure struct{ call, scope int32 }
+
+// Do answers a request; see AppendCall for the errors.
+func (v *View) Do(ctx context.Context, dst []byte, q Request) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return dst, err
+	}
+	p := v.program
+	r := &request{program: p, view: v, ctx: ctx, record: q.Record, inbox: newInbox()}
+	r.started = p.opts.Clock.Now()
+	r.now, r.seed = r.started.UnixNano(), p.opts.Seed()
+	input := q.Input
+	if q.Replay != nil {
+		if err := r.startReplay(q.Replay); err != nil {
+			return dst, err
+		}
+		input = q.Replay.Input
+	} else if v.meta.WithinNS > 0 {
+		r.deadline = r.started.Add(time.Duration(v.meta.WithinNS))
+	}
+	out, err := r.run(dst, input)
+	r.finish(input, out[len(dst):], err)
+	return out, err
+}
+
+// finish gives back what the request held.
+func (r *request) finish(input, answer []byte, err error) {
+	r.inbox.close()
+	for _, f := range r.flights {
+		f.cancel(context.Canceled)
+	}
+	if r.in != nil {
+		r.give()
+	}
+	if r.record != nil {
+		r.fill(r.record, input, answer, err)
+	}
+}
+
+// take gets an instance, with the kept part in it.
+func (r *request) take() error {
+	if r.in != nil {
+		return nil
+	}
+	in, err := r.program.acquire()
+	if err != nil {
+		return err
+	}
+	base := r.program.manifest.HeapBase
+	copy(in.mem[base:], r.copied)
+	in.high = max(in.high, base+uint32(len(r.copied)))
+	if in.now != nil {
+		in.now.Set(uint64(r.now))
+	}
+	if in.seed != nil {
+		in.seed.Set(uint64(r.seed))
+	}
+	in.req, r.in = r, in
+	return nil
+}
+
+// give hands the instance back.
+func (r *request) give() {
+	r.program.release(r.in)
+	r.in = nil
+}
+
+// leave copies what is new in the kept part and gives the instance back, while
+// the request waits.
+func (r *request) leave() {
+	base := r.program.manifest.HeapBase
+	r.copied = append(r.copied, r.in.mem[base+uint32(len(r.copied)):r.kept]...)
+	r.give()
+}
+
+// run makes passes until one ends with an answer, a failure or a fault.
+func (r *request) run(dst, input []byte) ([]byte, error) {
+	if err := r.take(); err != nil {
+		return dst, err
+	}
+	r.kept = r.program.manifest.HeapBase
+	r.in.decoder.Strict = r.program.opts.Strict
+	value, end, err := r.in.put(r.kept, r.view.input, input)
+	if err != nil {
+		return dst, r.view.inputError(err)
+	}
+	r.input, r.kept = uint32(value), end
+	if int64(end-r.program.manifest.HeapBase) > int64(r.program.opts.Kept) {
+		return dst, r.limit("kept bytes", int64(r.program.opts.Kept))
+	}
+	for {
+		cell, status, err := r.pass()
+		if err != nil {
+			return dst, err
+		}
+		switch status {
+		case abi.Ready:
+			return r.in.read(r.view, dst, cell)
+		case abi.Failed:
+			return dst, r.failed()
+		}
+		if err := r.wait(); err != nil {
+			return dst, err
+		}
+	}
+}
+
+func (r *request) limit(what string, limit int64) error {
+	return &LimitError{View: r.view.meta.QualifiedName(), What: what, Limit: limit}
+}
+
+// pass runs the view once with what is known. A fault that something pending
+// stands before does not count: the request waits.
+func (r *request) pass() (cell uint32, status abi.Status, err error) {
+	if r.passes == r.program.opts.Passes {
+		return 0, 0, r.limit("passes", int64(r.passes))
+	}
+	if err := r.take(); err != nil {
+		return 0, 0, err
+	}
+	in := r.in
+	r.passes++
+	r.asked, r.entered = 0, 0
+	r.wants, r.open = r.wants[:0], r.open[:0]
+	r.failure = failure{-1, -1}
+	in.spent, in.started = r.spent, r.program.opts.Clock.Now()
+	cell, err = in.pass(r.view, r.input, r.kept)
+	now := r.program.opts.Clock.Now()
+	if r.spent += now.Sub(in.started); r.spent > r.program.opts.CPU && err == nil {
+		return 0, 0, r.limit("CPU", int64(r.program.opts.CPU))
+	}
+	var fault *Fault
+	if len(r.wants) > 0 && errors.As(err, &fault) {
+		r.decide(now)
+		r.send(now)
+		return 0, abi.Pending, nil
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	status = abi.Status(in.status.Get())
+	if status == abi.Pending && len(r.wants) == 0 || status > abi.Failed {
+		in.broken = true
+		return 0, 0, &TrapError{View: r.view.meta.QualifiedName(), Err: errors.New("it waits for nothing")}
+	}
+	if status == abi.Pending {
+		r.decide(now)
+		r.send(now)
+		if r.replay == nil {
+			r.cancel()
+		}
+	}
+	return cell, status, nil
+}
+
+// wait waits until there is something new to run the view with: an answer, a
+// failure or a verdict.
+func (r *request) wait() error {
+	for {
+		now := r.program.opts.Clock.Now()
+		fresh, err := r.receive()
+		if err != nil {
+			return err
+		}
+		if !r.deadline.IsZero() && !now.Before(r.deadline) {
+			return &CallError{View: r.view.meta.QualifiedName(), Err: ErrDeadline}
+		}
+		if err := r.ctx.Err(); err != nil {
+			return err
+		}
+		fresh = r.timeOut(now) || fresh
+		fresh = r.decide(now) || fresh
+		if fresh || r.settled() {
+			return nil
+		}
+		r.sleep(now)
+	}
+}
+
+// settled reports whether something that the last pass waited for is known
+// meanwhile.
+func (r *request) settled() bool {
+	for _, w := range r.wants {
+		if s := r.calls[w.call].state; s == callReady || s == callFailed || !r.live(w.scope) {
+			return true
+		}
+	}
+	return false
+}
+
+// sleep gives the instance away and waits for an answer, the next deadline, or
+// the end of the context.
+func (r *request) sleep(now time.Time) {
+	if !r.inbox.empty() {
+		return
+	}
+	if r.in != nil {
+		r.leave()
+	}
+	var fired <-chan time.Time
+	if next := r.nextDeadline(); !next.IsZero() {
+		var stop func() bool
+		fired, stop = r.program.opts.Clock.After(next.Sub(now))
+		defer stop()
+	}
+	select {
+	case <-r.inbox.arrived:
+	case <-fired:
+	case <-r.ctx.Done():
+	}
+}
+
+// failed is the error of a pass that ended failed.
+func (r *request) failed() error {
+	e := &CallError{View: r.view.meta.QualifiedName()}
+	switch f := r.failure; {
+	case f.call >= 0:
+		c := &r.calls[f.call]
+		e.Operation = r.program.manifest.Operations[c.op].QualifiedName()
+		e.Args, e.Err = string(c.args), c.err
+	case f.scope >= 0:
+		s := &r.scopes[f.scope]
+		e.File, e.Line, e.Col = r.program.at(r.program.scopePlace(s.site))
+		e.Err = ErrExpired
+		if s.verdict == abi.Shed {
+			e.Err = ErrShed
+		}
+	default:
+		e.Err = errors.New("a call failed")
+	}
+	return e
+}

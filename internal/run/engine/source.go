@@ -1,0 +1,159 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"towpath.dev/internal/artifact"
+)
+
+// Source answers calls. Ask is handed a batch, starts whatever it takes and
+// returns soon: answers may come later, one by one, from any goroutine, or at
+// once, before Ask returns. A request waits on all its batches together, so a
+// Source that answers within Ask makes it wait for nothing else meanwhile.
+//
+// ctx ends when the request does, or when nothing wants any of the batch's
+// calls any more; answers that come then are dropped. Its deadline is when the
+// last of the calls stops to be of use.
+type Source interface {
+	Ask(ctx context.Context, b *Batch)
+}
+
+// SourceFunc is a function as a Source.
+type SourceFunc func(ctx context.Context, b *Batch)
+
+// Ask calls the function.
+func (f SourceFunc) Ask(ctx context.Context, b *Batch) { f(ctx, b) }
+
+// Batch is calls of one operation, no two with the same arguments, and no more
+// than the operation's declaration allows.
+type Batch struct {
+	Operation *artifact.Operation
+	calls     []batched
+	inbox     *inbox
+}
+
+type batched struct {
+	call int32  // in the request
+	args []byte // canonical
+}
+
+// Len is how many calls there are.
+func (b *Batch) Len() int { return len(b.calls) }
+
+// Args is the arguments of the i'th call: a compact JSON array, fields in
+// declared order. It is not to be changed.
+func (b *Batch) Args(i int) []byte { return b.calls[i].args }
+
+// Answer gives the i'th call's answer, as JSON. The body belongs to the engine
+// from then on. Only the first Answer or Fail of a call counts.
+func (b *Batch) Answer(i int, body []byte) { b.inbox.put(letter{call: b.calls[i].call, body: body}) }
+
+// Fail says that the i'th call has no answer, and why.
+func (b *Batch) Fail(i int, err error) {
+	if err == nil {
+		err = ErrNoSource
+	}
+	b.inbox.put(letter{call: b.calls[i].call, err: err})
+}
+
+// letter is an answer on its way.
+type letter struct {
+	call int32
+	body []byte
+	err  error // nil for an answer
+}
+
+// inbox is where the answers of a request arrive, from any goroutine. It
+// outlives the request, for those that come too late.
+type inbox struct {
+	arrived chan struct{} // holds one token while letters lie there
+
+	mu      sync.Mutex
+	letters []letter
+	closed  bool
+}
+
+func newInbox() *inbox { return &inbox{arrived: make(chan struct{}, 1)} }
+
+func (b *inbox) put(l letter) {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return
+	}
+	b.letters = append(b.letters, l)
+	b.mu.Unlock()
+	select {
+	case b.arrived <- struct{}{}:
+	default:
+	}
+}
+
+// take empties the inbox into letters. The token goes first: a letter that
+// comes meanwhile then at worst wakes the request for nothing.
+func (b *inbox) take(letters []letter) []letter {
+	select {
+	case <-b.arrived:
+	default:
+	}
+	b.mu.Lock()
+	letters = append(letters, b.letters...)
+	clear(b.letters)
+	b.letters = b.letters[:0]
+	b.mu.Unlock()
+	return letters
+}
+
+// empty reports whether no letter lies there.
+func (b *inbox) empty() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.letters) == 0
+}
+
+func (b *inbox) close() {
+	b.mu.Lock()
+	b.closed, b.letters = true, nil
+	b.mu.Unlock()
+}
+
+// flight is the context of a batch that was sent. It is done when the request
+// is, or cancelled when no call of it is wanted.
+type flight struct {
+	context.Context // the request's
+	deadline        time.Time
+	done            chan struct{}
+	open            int // calls that are still wanted; the request's goroutine owns it
+
+	mu  sync.Mutex
+	err error
+}
+
+func (f *flight) Deadline() (time.Time, bool) {
+	if f.deadline.IsZero() {
+		return f.Context.Deadline()
+	}
+	return f.deadline, true
+}
+
+func (f *flight) Done() <-chan struct{} { return f.done }
+
+func (f *flight) Err() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
+}
+
+func (f *flight) cancel(err error) {
+	f.mu.Lock()
+	first := f.err == nil
+	if first {
+		f.err = err
+	}
+	f.mu.Unlock()
+	if first {
+		close(f.done)
+	}
+}
