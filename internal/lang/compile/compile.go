@@ -38,6 +38,9 @@ type Options struct {
 	Name string
 	// Plain leaves the optimiser out.
 	Plain bool
+	// MaxCopies is how often a function is copied for the functions given to it;
+	// see lower.Options.
+	MaxCopies int
 	// Overlay holds the text of files that differ from the folder's, by path: an
 	// editor's unsaved buffers.
 	Overlay map[string][]byte
@@ -113,7 +116,7 @@ func Build(fsys fs.FS, opts Options) (*Result, error) {
 func (res *Result) build(opts Options, hash []byte) error {
 	oracle := interp.New(res.Program, interp.Options{})
 	module, man, err := lower.Program(res.Program, lower.Options{
-		Name: opts.Name,
+		Name: opts.Name, MaxCopies: opts.MaxCopies,
 		JSON: func(e core.Expr) (string, error) {
 			v, err := oracle.Eval(e, oracle.NewEnv())
 			if err != nil {

@@ -173,11 +173,21 @@ func (b *builder) enter(gas int64, at span.Span, recursive bool) {
 // path forks.
 func (b *builder) hidden(callee facts, path func() ir.Expr) []ir.Expr {
 	var args []ir.Expr
+	// A function passed as data is taken to do anything, so that its callee may
+	// have hidden parameters that nothing here has a value for, and no use.
 	if callee.deep {
-		args = append(args, b.get(b.depth))
+		if b.depth >= 0 {
+			args = append(args, b.get(b.depth))
+		} else {
+			args = append(args, &ir.GetGlobal{Global: b.l.depth})
+		}
 	}
 	if callee.scopes {
-		args = append(args, path())
+		if b.path >= 0 {
+			args = append(args, path())
+		} else {
+			args = append(args, i64(0))
+		}
 	}
 	return args
 }

@@ -94,15 +94,44 @@ func (b *builder) callFunc(e *core.Call) val {
 	if e.Func.Kind == core.Intrinsic {
 		return b.guarded(t, pends, func() val { return b.intrinsic(e, xs, closures) })
 	}
-	statics := make([]*closure, len(closures))
-	for i, c := range closures {
-		statics[i] = c.c
-		for _, s := range c.slots {
-			xs = append(xs, b.get(s))
+	return b.guarded(t, pends, func() val {
+		inst, captures := b.specialise(e, closures)
+		return b.call(inst, b.fork(e.Site), append(xs, captures...))
+	})
+}
+
+// specialise finds the copy of a call's function for the functions that it is
+// given, and what these captured.
+func (b *builder) specialise(e *core.Call, closures []bound) (*instance, []ir.Expr) {
+	types := b.typeArgs(e.TypeArgs)
+	statics := func() (out []*closure) {
+		for _, c := range closures {
+			out = append(out, c.c)
+		}
+		return out
+	}
+	if len(closures) > 0 && !b.l.copied(e.Func, types, statics()) {
+		if b.l.copies[e.Func]++; b.l.copies[e.Func] > b.l.opts.MaxCopies {
+			sub := make(core.Subst, len(types))
+			for i, p := range e.Func.TypeParams {
+				sub[p] = b.l.coreOf[types[i]]
+			}
+			next := 0
+			for _, p := range e.Func.Params {
+				if ft, ok := p.Type.(*core.FuncType); ok {
+					closures[next] = b.dynamic(closures[next], ft, sub, e)
+					next++
+				}
+			}
 		}
 	}
-	inst := b.l.instance(e.Func, b.typeArgs(e.TypeArgs), statics)
-	return b.guarded(t, pends, func() val { return b.call(inst, b.fork(e.Site), xs) })
+	var captures []ir.Expr
+	for _, c := range closures {
+		for _, s := range c.slots {
+			captures = append(captures, b.get(s))
+		}
+	}
+	return b.l.instance(e.Func, types, statics()), captures
 }
 
 // tailSelf runs the function again with new arguments. Its function-typed

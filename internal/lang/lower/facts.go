@@ -46,6 +46,9 @@ func (l *lowerer) analyse() {
 			changed = changed || *own != before
 		}
 	}
+	for _, f := range all {
+		l.anything.merge(*l.funcs[f])
+	}
 }
 
 // scan notes a body's scopes and calls of services, and lists the functions it

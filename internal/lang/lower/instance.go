@@ -66,15 +66,14 @@ type bound struct {
 
 // count gives instances and closures their numbers and enforces the bound.
 func (l *lowerer) count(at span.Span) int {
-	n := len(l.insts) + len(l.lambdas) + len(l.refs)
-	if n > l.opts.MaxInstances {
+	l.made++
+	if l.made > l.opts.MaxInstances {
 		l.fail(at, "this program needs more than %d copies of its generic functions and lambdas; pass fewer different functions to generic functions that call each other", l.opts.MaxInstances)
 	}
-	return n
+	return l.made
 }
 
-// instance finds or makes the copy of a function for type arguments and closures.
-func (l *lowerer) instance(fn *core.Func, typeArgs []abi.TypeID, closures []*closure) *instance {
+func keyOf(fn *core.Func, typeArgs []abi.TypeID, closures []*closure) instKey {
 	var key strings.Builder
 	for _, t := range typeArgs {
 		fmt.Fprintf(&key, "%d,", t)
@@ -82,7 +81,17 @@ func (l *lowerer) instance(fn *core.Func, typeArgs []abi.TypeID, closures []*clo
 	for _, c := range closures {
 		fmt.Fprintf(&key, "f%d,", c.number)
 	}
-	k := instKey{fn, key.String()}
+	return instKey{fn, key.String()}
+}
+
+// copied reports whether a copy exists.
+func (l *lowerer) copied(fn *core.Func, typeArgs []abi.TypeID, closures []*closure) bool {
+	return l.insts[keyOf(fn, typeArgs, closures)] != nil
+}
+
+// instance finds or makes the copy of a function for type arguments and closures.
+func (l *lowerer) instance(fn *core.Func, typeArgs []abi.TypeID, closures []*closure) *instance {
+	k := keyOf(fn, typeArgs, closures)
 	if inst := l.insts[k]; inst != nil {
 		return inst
 	}

@@ -143,7 +143,7 @@ func (b *builder) rangeList(from, to ir.Expr, at span.Span) ir.Expr {
 
 // loopPath gives the path of the lambda of element i, when it needs one.
 func (b *builder) loopPath(need bool, site ir.Expr) func(i ir.Expr) func() ir.Expr {
-	if !need {
+	if !need || b.path < 0 {
 		return func(ir.Expr) func() ir.Expr { return func() ir.Expr { return i64(0) } }
 	}
 	base := b.mix(b.get(b.path), site)
@@ -164,7 +164,7 @@ func (b *builder) mapList(from, to abi.TypeID, list ir.Expr, f bound, site ir.Ex
 	dst := b.alloc(aligned(scaled(n, vt.Size())), at)
 	path := b.loopPath(f.c.scopes, site)
 	pend := -1
-	if f.c.calls {
+	if f.c.calls && b.scope != nil {
 		pend = b.set(i32(0)).Local
 	}
 	b.forRange(n, func(i ir.Expr) {
@@ -190,7 +190,7 @@ func (b *builder) filterList(elem abi.TypeID, list ir.Expr, keep bound, site ir.
 	to := b.set(dst)
 	path := b.loopPath(keep.c.scopes, site)
 	pend := -1
-	if keep.c.calls {
+	if keep.c.calls && b.scope != nil {
 		pend = b.set(i32(0)).Local
 	}
 	b.forRange(n, func(i ir.Expr) {
@@ -226,7 +226,7 @@ func (b *builder) foldList(elem abi.TypeID, t ir.Type, list, start ir.Expr, step
 	path := b.loopPath(step.c.scopes, site)
 	pend := -1
 	stop := &ir.Label{Name: "fold"}
-	if step.c.calls {
+	if step.c.calls && b.scope != nil {
 		pend = b.set(i32(0)).Local
 	}
 	list2 := b.body(func() {

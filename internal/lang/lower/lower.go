@@ -28,6 +28,9 @@ type Options struct {
 	// JSON gives the JSON text of a field's default. Without it fields with
 	// defaults that are not literals are refused.
 	JSON func(core.Expr) (string, error)
+	// MaxCopies is how often a function is copied for the functions that it is
+	// given; further ones are passed as data. 0 means 64.
+	MaxCopies int
 	// MaxInstances bounds the copies of functions and lambdas; 0 means 50,000.
 	MaxInstances int
 	// Extra functions to export besides the views, as "fn:<qualified name>"; they
@@ -51,16 +54,20 @@ type lowerer struct {
 	module *ir.Module
 	schema abi.Schema
 
-	closed   map[core.Type]abi.TypeID // by pointer, types without parameters
-	byKey    map[string]abi.TypeID
-	coreOf   []core.Type  // of each TypeID
-	defining int          // nesting of define
-	unplaced []abi.TypeID // defined, not yet laid out
-	funcs    map[*core.Func]*facts
-	insts    map[instKey]*instance
-	lambdas  map[lambdaKey]*closure
-	refs     map[refKey]*closure
-	queue    []func()
+	closed     map[core.Type]abi.TypeID // by pointer, types without parameters
+	byKey      map[string]abi.TypeID
+	coreOf     []core.Type  // of each TypeID
+	defining   int          // nesting of define
+	unplaced   []abi.TypeID // defined, not yet laid out
+	funcs      map[*core.Func]*facts
+	insts      map[instKey]*instance
+	lambdas    map[lambdaKey]*closure
+	refs       map[refKey]*closure
+	copies     map[*core.Func]int // of a function, for different functions given
+	signatures map[string]*signature
+	anything   facts // what any function of the program does
+	made       int   // instances and closures
+	queue      []func()
 
 	imports                                          map[string]*ir.Import
 	runtime                                          map[string]*ir.Func
@@ -102,6 +109,9 @@ func Program(p *core.Program, opts Options) (m *ir.Module, man *artifact.Manifes
 	if opts.MaxInstances == 0 {
 		opts.MaxInstances = 50_000
 	}
+	if opts.MaxCopies == 0 {
+		opts.MaxCopies = 64
+	}
 	l := &lowerer{
 		opts: opts, prog: p, std: &p.Std, module: &ir.Module{Pages: memoryPages},
 		closed: map[core.Type]abi.TypeID{}, byKey: map[string]abi.TypeID{},
@@ -109,6 +119,7 @@ func Program(p *core.Program, opts Options) (m *ir.Module, man *artifact.Manifes
 		lambdas: map[lambdaKey]*closure{}, refs: map[refKey]*closure{},
 		imports: map[string]*ir.Import{}, runtime: map[string]*ir.Func{}, derived: map[deriveKey]*ir.Func{},
 		consts: map[*core.Const]*constant{}, statics: map[string]uint32{},
+		copies: map[*core.Func]int{}, signatures: map[string]*signature{},
 		siteIDs: map[siteKey]int32{}, opIDs: map[*core.Operation]int{},
 	}
 	defer func() {

@@ -141,7 +141,7 @@ func (b *builder) afterCall(result ir.Expr) val {
 func (b *builder) call(inst *instance, path func() ir.Expr, args []ir.Expr) val {
 	all := append(b.hidden(inst.facts, path), args...)
 	r := b.set(&ir.Call{Func: inst.f, Args: all})
-	if !inst.calls {
+	if !inst.calls || b.scope == nil {
 		return ready(r)
 	}
 	return b.afterCall(r)
