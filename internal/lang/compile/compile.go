@@ -22,7 +22,6 @@ import (
 	"towpath.dev/internal/lang/interp"
 	"towpath.dev/internal/lang/ir"
 	"towpath.dev/internal/lang/lower"
-	"towpath.dev/internal/lang/opt"
 	"towpath.dev/internal/lang/span"
 	"towpath.dev/internal/lang/stdlib"
 	"towpath.dev/internal/lang/syntax"
@@ -134,11 +133,6 @@ func (res *Result) build(opts Options, hash []byte) error {
 	}
 	man.Toolchain = Toolchain
 	man.SourceHash = hex.EncodeToString(hash)
-	if !opts.Plain {
-		if err := opt.Module(module); err != nil {
-			return fmt.Errorf("optimising: %w", err)
-		}
-	}
 	wasm, err := emit.Module(module)
 	if err != nil {
 		return fmt.Errorf("emitting WebAssembly: %w", err)
