@@ -1,5 +1,11 @@
 package syntax
 
+import (
+	"strings"
+
+	"towpath.dev/internal/lang/span"
+)
+
 // Brackets are matched while scanning, with the layout as witness: a
 // declaration that begins at the left margin closes all that is still open.
 
@@ -57,6 +63,9 @@ func (s *scanner) close(kind Token) {
 		return
 	}
 	s.closeDownTo(at+1, start)
+	if kind == RBrace && s.newline {
+		s.checkSlant(start)
+	}
 	s.pos++
 	if inHole {
 		s.stringPiece(start, StringTail, StringMid)
@@ -88,12 +97,40 @@ func (s *scanner) closeDownTo(n, offset int) {
 			if offset < len(s.src) {
 				d.Note(s.span(offset, s.tokenEnd(offset)), "it should have been closed before this")
 			}
+			if s.slanted.IsValid() && top.kind == LBrace {
+				d.Note(s.slanted, "the `}` that closes this one stands further left, so perhaps one is missing here")
+				s.slanted = span.Span{}
+			}
 		}
 		s.newline, s.doc, s.blank = false, false, false
 		s.toks = append(s.toks, tok{kind: top.kind.closer(), flags: virtual, start: int32(end), end: int32(end)})
 		s.pop()
 	}
 	s.newline, s.doc, s.blank = newline, doc, blank
+}
+
+// checkSlant remembers the first closing brace of a declaration that begins
+// its line further left than the line of its opening one: if a brace is found
+// missing later, it probably belongs there.
+func (s *scanner) checkSlant(start int) {
+	top := s.stack[len(s.stack)-1]
+	opened := int(s.toks[top.index].start)
+	if !s.slanted.IsValid() && s.indent(start) < s.indent(opened) {
+		s.slanted = s.span(opened, opened+1)
+	}
+	if len(s.stack) == 1 {
+		s.slanted = span.Span{}
+	}
+}
+
+// indent counts the blanks before the first token of the line of an offset.
+func (s *scanner) indent(offset int) int {
+	begin := strings.LastIndexByte(s.src[:offset], '\n') + 1
+	end := begin
+	for end < offset && (s.src[end] == ' ' || s.src[end] == '\t') {
+		end++
+	}
+	return end - begin
 }
 
 func (s *scanner) tokenEnd(offset int) int {

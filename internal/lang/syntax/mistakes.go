@@ -25,7 +25,6 @@ var foreignDecls = map[string]foreign{
 	"def":       {codeForeignKeyword, KwFn, "fn"},
 	"struct":    {codeForeignKeyword, KwType, "type"},
 	"class":     {codeForeignKeyword, KwType, "type"},
-	"enum":      {codeForeignKeyword, KwType, "type"},
 	"record":    {codeForeignKeyword, KwType, "type"},
 	"data":      {codeForeignKeyword, KwType, "type"},
 	"interface": {codeForeignKeyword, KwService, "service"},

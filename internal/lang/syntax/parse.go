@@ -14,7 +14,7 @@ import (
 func Parse(f *span.File, d *diag.List) *File {
 	src := string(f.Text)
 	s := scan(f, src, d)
-	p := &parser{file: f, src: src, diags: d, toks: s.toks, comments: s.comments, mute: len(s.toks)}
+	p := &parser{file: f, src: src, diags: d, toks: s.toks, comments: s.comments, mute: len(s.toks), base: s.base}
 	if s.stopped {
 		p.mute = max(0, len(s.toks)-4) // the scanner said why the text ends here
 	}
@@ -37,6 +37,10 @@ type parser struct {
 	i     int
 	kind  Token    // of toks[i]
 	flags tokFlags // of toks[i]
+
+	elem  int // the token at which the innermost list's element begins
+	quiet int // brackets around that were never closed, which is reported
+	base  int // diagnostics that were there before this file
 
 	lost  bool
 	mute  int  // failures at this token or later were reported by the scanner
@@ -100,10 +104,22 @@ func (p *parser) tokSpan() span.Span {
 	return p.span(int(t.start), int(t.end))
 }
 
+// lineOver reports whether the current token begins a line and what is read
+// began on one before.
+func (p *parser) lineOver() bool {
+	return p.i > 0 && p.flags&lineStart != 0 && p.i != p.elem || p.kind == EOF
+}
+
+// element notes that an element of a list begins here and gives its token.
+func (p *parser) element() int {
+	p.elem = p.i
+	return p.i
+}
+
 // here is where something is missing: the current token, or the end of the
 // line before it when it begins a new one.
 func (p *parser) here() span.Span {
-	if p.i > 0 && (p.flags&lineStart != 0 || p.kind == EOF) {
+	if p.lineOver() {
 		return p.span(p.end(), p.end())
 	}
 	return p.tokSpan()
@@ -114,7 +130,7 @@ func (p *parser) found() string {
 	switch {
 	case p.kind == EOF:
 		return "the end of the file"
-	case p.flags&lineStart != 0 && p.i > 0:
+	case p.lineOver():
 		return "the end of the line"
 	}
 	return p.describe()
@@ -141,8 +157,9 @@ func (p *parser) describe() string {
 
 // report adds a mistake that the parser can step over.
 func (p *parser) report(code diag.Code, at span.Span, format string, args ...any) *diag.Diagnostic {
-	d := &diag.Diagnostic{Code: code, At: at, Message: fmt.Sprintf(format, args...)}
-	if !p.lost && p.i < p.mute {
+	d := &diag.Diagnostic{Code: code, At: at}
+	if !p.lost && p.quiet == 0 && p.i < p.mute && len(p.diags.All) < p.base+maxReports {
+		d.Message = fmt.Sprintf(format, args...)
 		p.diags.Add(d)
 	}
 	return d
@@ -150,8 +167,10 @@ func (p *parser) report(code diag.Code, at span.Span, format string, args ...any
 
 // fail reports a mistake at the current token and gives up on the construct.
 func (p *parser) fail(code diag.Code, format string, args ...any) *diag.Diagnostic {
-	d := &diag.Diagnostic{Code: code, At: p.here(), Message: fmt.Sprintf(format, args...), Found: p.found()}
-	if !p.lost && p.i < p.mute && p.kind != Illegal && p.flags&virtual == 0 {
+	d := &diag.Diagnostic{Code: code}
+	if !p.lost && p.quiet == 0 && p.i < p.mute && p.kind != Illegal && p.flags&virtual == 0 &&
+		len(p.diags.All) < p.base+maxReports {
+		d.At, d.Message, d.Found = p.here(), fmt.Sprintf(format, args...), p.found()
 		p.diags.Add(d)
 	}
 	p.lost = true
@@ -211,19 +230,26 @@ func (p *parser) chain(n *int) bool {
 type bracket struct {
 	closer      int
 	head, guard bool
+	open        bool // never closed: what is wrong inside may come from that
+	broken      bool // something was wrong inside
 }
 
 // begin enters the bracket at the current token.
-func (p *parser) begin() bracket {
-	b := bracket{closer: int(p.toks[p.i].match), head: p.head, guard: p.guard}
+func (p *parser) begin() *bracket {
+	b := &bracket{closer: int(p.toks[p.i].match), head: p.head, guard: p.guard}
 	p.head, p.guard = false, false
+	if p.kind != LBrace && p.toks[b.closer].flags&virtual != 0 {
+		b.open = true
+		p.quiet++
+	}
 	p.next()
 	return b
 }
 
 // finish leaves the bracket; reading names what did not end where it should.
-func (p *parser) finish(b bracket, reading string) {
+func (p *parser) finish(b *bracket, reading string) {
 	if p.i != b.closer {
+		b.broken = true
 		if !p.lost {
 			kind := p.toks[b.closer].kind
 			p.fail(codeWantToken, "%s ends with `%s`", reading, kind).Expected = "`" + kind.String() + "`"
@@ -233,6 +259,10 @@ func (p *parser) finish(b bracket, reading string) {
 	}
 	p.next()
 	p.head, p.guard = b.head, b.guard
+	if b.open {
+		p.quiet--
+		p.lost = p.lost || b.broken
+	}
 }
 
 // skip passes one token, or a whole bracket.
@@ -245,7 +275,7 @@ func (p *parser) skip() {
 
 // comma ends an element of a list that began at token before. A missing
 // comma is reported where the next token could begin an element.
-func (p *parser) comma(b bracket, before int, what string, starts func(Token) bool) {
+func (p *parser) comma(b *bracket, before int, what string, starts func(Token) bool) {
 	if !p.lost && p.i < b.closer && p.kind != Comma {
 		if p.i > before && starts(p.kind) && p.flags&virtual == 0 {
 			at := p.span(p.end(), p.end())
@@ -257,6 +287,7 @@ func (p *parser) comma(b bracket, before int, what string, starts func(Token) bo
 			"`,` or `" + p.toks[b.closer].kind.String() + "`"
 	}
 	if p.lost {
+		b.broken = true
 		for p.i < b.closer && p.kind != Comma {
 			p.skip()
 		}
@@ -270,7 +301,7 @@ func (p *parser) comma(b bracket, before int, what string, starts func(Token) bo
 
 // line ends an element of a list whose elements stand on lines of their own
 // or are parted by commas.
-func (p *parser) line(b bracket, before int, what string) {
+func (p *parser) line(b *bracket, before int, what string) {
 	if p.kind == Semicolon && !p.lost {
 		p.semicolon()
 	}

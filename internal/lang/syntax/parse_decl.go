@@ -5,7 +5,7 @@ import "towpath.dev/internal/lang/span"
 func (p *parser) parseFile() *File {
 	f := &File{At: At{p.span(0, len(p.src))}, Source: p.file, Doc: p.moduleDoc()}
 	for p.kind != EOF {
-		before := p.i
+		before := p.element()
 		if p.kind == KwImport {
 			im := p.importDecl()
 			if len(f.Decls) > 0 {
@@ -67,10 +67,10 @@ func (p *parser) importDecl() *Import {
 	start := p.start()
 	p.next()
 	im := &Import{}
-	im.Path = append(im.Path, p.lower("a module's path"))
+	im.Path = append(im.Path, p.lower("a module"))
 	for !p.lost && p.kind == Slash {
 		p.next()
-		im.Path = append(im.Path, p.lower("a module's path"))
+		im.Path = append(im.Path, p.lower("a module"))
 	}
 	if p.kind == Dot && p.peek(1).kind == LBrace {
 		p.next()
@@ -78,7 +78,7 @@ func (p *parser) importDecl() *Import {
 		open := p.start()
 		b := p.begin()
 		for p.i < b.closer {
-			before := p.i
+			before := p.element()
 			m := ImportMember{Name: p.anyName("an import")}
 			if p.accept(KwAs) {
 				as := p.anyName("an import")
@@ -123,6 +123,17 @@ func (p *parser) decl() Decl {
 		if p.startsTest() {
 			return p.testDecl(head, start)
 		}
+		if word := p.text(); (word == "test" || word == "prop") && p.flags&lineStart != 0 {
+			p.next()
+			p.fail(codeWantToken, "the title of a %s is a string", word).Expected = "a string"
+			head.At = p.from(start)
+			return &BadDecl{head}
+		}
+		if p.text() == "enum" {
+			p.fail(codeForeignKeyword, "a type of alternatives is written `type T = A | B`").Expected = "`type`"
+			head.At = p.from(start)
+			return &BadDecl{head}
+		}
 		if d := foreignDecls[p.text()]; d.code != "" && startsName(p.peek(1).kind) {
 			p.foreignDecl(d)
 			kind = d.kind
@@ -165,7 +176,7 @@ func (p *parser) attrs() []*Attr {
 		if p.kind == LParen && p.flags&lineStart == 0 {
 			b := p.begin()
 			for p.i < b.closer {
-				before := p.i
+				before := p.element()
 				a.Args = append(a.Args, p.expr())
 				p.comma(b, before, "argument", startsExpr)
 			}
@@ -204,7 +215,7 @@ func (p *parser) typeDecl(head Head, start int) Decl {
 		t.Form = RecordForm
 		b := p.begin()
 		for p.i < b.closer {
-			before := p.i
+			before := p.element()
 			t.Fields = append(t.Fields, p.field())
 			p.line(b, before, "field")
 		}
@@ -213,6 +224,9 @@ func (p *parser) typeDecl(head Head, start int) Decl {
 		t.Form = WrapperForm
 		b := p.begin()
 		t.Inner = p.typeExpr()
+		if p.kind == Comma && !p.lost {
+			p.fail(codeWantToken, "a wrapper holds one value; several are the fields of a record").Expected = "`)`"
+		}
 		p.finish(b, "a wrapper type")
 	case p.kind == Assign:
 		t.Form = VariantForm
@@ -245,7 +259,7 @@ func (p *parser) variant(t *TypeDecl) {
 			c.Parens = true
 			b := p.begin()
 			for p.i < b.closer {
-				before := p.i
+				before := p.element()
 				c.Fields = append(c.Fields, p.ctorField())
 				p.comma(b, before, "field", startsField)
 			}
@@ -304,6 +318,10 @@ func startsField(t Token) bool { return t == At_ || startsName(t) }
 func (p *parser) typeAndDefault(typ *TypeExpr, def *Expr, what string) {
 	switch {
 	case p.accept(Colon):
+		if p.flags&endsExpr != 0 && p.peek(1).kind == Colon { // the next field
+			p.fail(codeWantType, "%s needs its type", what).Expected = "a type"
+			return
+		}
 		*typ = p.typeExpr()
 	case p.kind == Comma || p.kind == Assign || p.kind.closes() || p.flags&lineStart != 0:
 		*typ = &BadType{p.from(p.end())}
@@ -351,7 +369,7 @@ func (p *parser) params(reading string) ([]*Param, span.Span) {
 	var params []*Param
 	b := p.begin()
 	for p.i < b.closer {
-		before := p.i
+		before := p.element()
 		q := &Param{}
 		start := p.start()
 		q.Name = p.lower("a parameter")
@@ -377,6 +395,14 @@ func (p *parser) result() TypeExpr {
 		at := p.tokSpan()
 		p.report(codeWrongArrow, at, "the type of the answer stands after `->`").
 			Expect("`->`", p.describe()).FixWith("write `->`", at, "->")
+	case UpperName:
+		if p.flags&lineStart != 0 {
+			return nil
+		}
+		at := p.span(p.start(), p.start())
+		p.report(codeWrongArrow, p.tokSpan(), "the type of the answer stands after `->`").
+			Expect("`->`", p.describe()).FixWith("insert `->`", at, "-> ")
+		return p.typeExpr()
 	default:
 		return nil
 	}
@@ -458,7 +484,7 @@ func (p *parser) serviceDecl(head Head, start int) Decl {
 				p.next()
 				continue
 			}
-			before := p.i
+			before := p.element()
 			if op := p.opDecl(); op != nil {
 				s.Ops = append(s.Ops, op)
 			}

@@ -87,7 +87,7 @@ func (p *parser) pipeInto(left Expr, op span.Span, start int) Expr {
 		tries++
 	}
 	switch t := target.(type) {
-	case *CallExpr, *BadExpr:
+	case *CallExpr, *BadExpr, *LambdaExpr: // a lambda was reported
 	case *Ident:
 	case *FieldExpr:
 		if !isPath(t) {
@@ -128,7 +128,7 @@ func isPath(x Expr) bool {
 
 func (p *parser) pipeTarget(x Expr, start int) {
 	p.report(codePipeTarget, x.Pos(), "the right side of `|>` is a call or the name of a function").
-		Expect("a call such as `filter(o => o.ready)`", "another expression")
+		Expect("a call such as `filter(o => o.ready)`", "")
 }
 
 // pipeOperator explains `x |> f() + 1`, which groups as `x |> (f() + 1)`.
@@ -278,7 +278,11 @@ func (p *parser) fieldOf(x Expr, start int) Expr {
 	case p.kind.IsKeyword() && p.flags&lineStart == 0:
 		name = p.lower("a field")
 	default:
-		p.fail(codeWantToken, "a field's name belongs after the dot").Expected = "a name"
+		d := p.fail(codeWantToken, "a field's name belongs after the dot")
+		d.Expected = "a name"
+		if _, ok := x.(*NumberLit); ok {
+			d.Code, d.Message, d.Expected = codeBadNumber, "a digit stands after the point of a number", "a digit"
+		}
 		name.At = At{p.span(p.end(), p.end())}
 	}
 	return &FieldExpr{p.from(start), x, name}
@@ -288,7 +292,7 @@ func (p *parser) args() []Arg {
 	b := p.begin()
 	var args []Arg
 	for p.i < b.closer {
-		before := p.i
+		before := p.element()
 		a := Arg{}
 		if startsName(p.kind) || p.kind.IsKeyword() {
 			switch p.peek(1).kind {
@@ -361,6 +365,10 @@ func (p *parser) noOperand() Expr {
 	d := p.fail(codeWantExpr, "an expression belongs here")
 	d.Expected = "an expression"
 	switch {
+	case p.lineOver():
+	case p.kind == Dot && p.peek(1).kind == Number:
+		d.Code, d.Message = codeBadNumber, "a number begins with a digit"
+		d.FixWith("insert `0`", p.span(p.start(), p.start()), "0")
 	case p.kind == KwOptional:
 		d.Code, d.Message = codeScopeForm, "`optional` begins a scope; inside an expression the scope stands in parentheses"
 	case p.kind == KwFn:
@@ -437,7 +445,7 @@ func (p *parser) parens(start int) Expr {
 	var elems []Expr
 	trailing := false
 	for p.i < b.closer {
-		before := p.i
+		before := p.element()
 		elems = append(elems, p.expr())
 		p.comma(b, before, "element", startsExpr)
 		trailing = p.toks[p.i-1].kind == Comma
@@ -457,7 +465,7 @@ func (p *parser) listLit(start int) Expr {
 	b := p.begin()
 	var elems []ListElem
 	for p.i < b.closer {
-		before := p.i
+		before := p.element()
 		spread := p.accept(DotDot)
 		x := p.expr()
 		elems = append(elems, ListElem{spread, x})
@@ -513,7 +521,7 @@ func (p *parser) record(module, name *Name, start int) Expr {
 	r := &RecordLit{Module: module, Type: name}
 	b := p.begin()
 	for p.i < b.closer {
-		before := p.i
+		before := p.element()
 		if p.kind == DotDot {
 			at := p.tokSpan()
 			if r.Base != nil || len(r.Fields) > 0 {
@@ -581,7 +589,7 @@ func (p *parser) lambda() Expr {
 		l.Parens = true
 		b := p.begin()
 		for p.i < b.closer {
-			before := p.i
+			before := p.element()
 			q := &LambdaParam{}
 			qStart := p.start()
 			q.Pat = p.pattern()
@@ -665,9 +673,8 @@ func (p *parser) headExpr(what string) Expr {
 // toBlock looks on the rest of the line for the brace that a broken head was
 // meant to end with.
 func (p *parser) toBlock() bool {
-	i := p.i
 	for p.kind != LBrace {
-		if p.kind == EOF || p.kind.closes() || p.flags&endsExpr != 0 && p.i != i || p.kind == Comma {
+		if p.kind == EOF || p.kind.closes() || p.flags&endsExpr != 0 || p.kind == Comma {
 			return false
 		}
 		p.skip()
@@ -689,7 +696,7 @@ func (p *parser) matchExpr() Expr {
 	}
 	b := p.begin()
 	for p.i < b.closer {
-		before := p.i
+		before := p.element()
 		if p.kind == Bar {
 			at := p.tokSpan()
 			p.report(codeWantPattern, at, "an arm begins with its pattern").FixWith("remove `|`", at, "")

@@ -65,7 +65,7 @@ func (p *parser) plainPattern() Pattern {
 		b := p.begin()
 		var elems []Pattern
 		for p.i < b.closer {
-			before := p.i
+			before := p.element()
 			elems = append(elems, p.pattern())
 			p.comma(b, before, "pattern", startsPattern)
 		}
@@ -98,7 +98,7 @@ func (p *parser) listPattern(start int) Pattern {
 	l := &ListPat{}
 	b := p.begin()
 	for p.i < b.closer {
-		before := p.i
+		before := p.element()
 		if p.kind == DotDot {
 			at := p.tokSpan()
 			if l.HasRest {
@@ -148,7 +148,7 @@ func (p *parser) ctorPattern(module *Name, start int) Pattern {
 func (p *parser) patArgs(c *CtorPat, braces bool) {
 	b := p.begin()
 	for p.i < b.closer {
-		before := p.i
+		before := p.element()
 		a := PatArg{}
 		start := p.start()
 		switch {

@@ -36,14 +36,14 @@ func (p *parser) checkValue(b *Block) {
 }
 
 // stmts reads the lines of a block or of a test.
-func (p *parser) stmts(b bracket, test bool) []Stmt {
+func (p *parser) stmts(b *bracket, test bool) []Stmt {
 	var stmts []Stmt
 	for p.i < b.closer {
 		if p.kind == Semicolon {
 			p.semicolon()
 			continue
 		}
-		before := p.i
+		before := p.element()
 		s := p.stmt(test)
 		stmts = append(stmts, s)
 		if !p.lost && p.i < b.closer && p.flags&endsExpr == 0 && p.kind != Semicolon {
@@ -69,6 +69,10 @@ func (p *parser) stmt(test bool) Stmt {
 		switch word := p.text(); {
 		case word == "expect" && p.startsExpect(test):
 			p.next()
+			if p.flags&endsExpr != 0 || p.kind.closes() {
+				p.fail(codeWantExpr, "`expect` needs an expression on its line").Expected = "an expression"
+				return &BadStmt{p.from(start)}
+			}
 			x := p.expr()
 			if !test {
 				p.report(codeTestOnly, p.span(start, start+len(word)), "`expect` stands only in a test")
@@ -106,8 +110,8 @@ func (p *parser) stmt(test bool) Stmt {
 // startsExpect tells `expect x` from a use of the name `expect`.
 func (p *parser) startsExpect(test bool) bool {
 	next := p.peek(1)
-	if next.flags&endsExpr != 0 {
-		return false
+	if next.flags&endsExpr != 0 || next.kind.closes() {
+		return test
 	}
 	return startsOperand(next.kind) || test && startsExpr(next.kind) || next.kind == KwIf
 }
@@ -195,7 +199,7 @@ func (p *parser) givenStmt(start int) Stmt {
 		open := p.start()
 		b := p.begin()
 		for p.i < b.closer {
-			before := p.i
+			before := p.element()
 			g.Args = append(g.Args, p.pattern())
 			p.comma(b, before, "pattern", startsPattern)
 		}

@@ -45,6 +45,10 @@ func (p *parser) typeExpr() TypeExpr {
 
 func (p *parser) plainType() TypeExpr {
 	start := p.start()
+	if p.flags&endsExpr != 0 && p.peek(1).kind == Colon { // the next field
+		p.fail(codeWantType, "a type belongs here").Expected = "a type"
+		return p.badType()
+	}
 	switch p.kind {
 	case UpperName:
 		return p.namedType(nil, start)
@@ -125,10 +129,10 @@ func (p *parser) namedType(module *Name, start int) TypeExpr {
 	return t
 }
 
-func (p *parser) typeList(b bracket) []TypeExpr {
+func (p *parser) typeList(b *bracket) []TypeExpr {
 	var types []TypeExpr
 	for p.i < b.closer {
-		before := p.i
+		before := p.element()
 		types = append(types, p.typeExpr())
 		p.comma(b, before, "type", startsType)
 	}

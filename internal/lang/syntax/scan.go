@@ -14,7 +14,8 @@ import (
 const (
 	MaxFileSize = 4 << 20 // bytes
 	MaxNesting  = 256     // brackets, blocks, types and patterns inside each other
-	MaxChain    = 1000    // operators, calls or `else if` in one row
+	MaxChain    = 1000    // operators or calls in one row
+	maxReports  = 1000    // diagnostics of one file
 )
 
 // tok is one token. The scanner leaves the brackets balanced: an unclosed one
@@ -59,6 +60,8 @@ type scanner struct {
 	blank    bool
 	doc      bool
 	stopped  bool
+	base     int       // diagnostics that were there before
+	slanted  span.Span // the innermost brace whose closing one stands too far left
 }
 
 func (s *scanner) span(start, end int) span.Span {
@@ -66,13 +69,18 @@ func (s *scanner) span(start, end int) span.Span {
 }
 
 func (s *scanner) errorf(code diag.Code, start, end int, format string, args ...any) *diag.Diagnostic {
-	return s.diags.Add(&diag.Diagnostic{Code: code, At: s.span(start, end), Message: fmt.Sprintf(format, args...)})
+	d := &diag.Diagnostic{Code: code, At: s.span(start, end)}
+	if len(s.diags.All) < s.base+maxReports {
+		d.Message = fmt.Sprintf(format, args...)
+		s.diags.Add(d)
+	}
+	return d
 }
 
 // scan fills toks and comments. Two EOF tokens end toks, so that the parser
 // may look two ahead.
 func scan(f *span.File, src string, d *diag.List) *scanner {
-	s := &scanner{file: f, src: src, diags: d, newline: true}
+	s := &scanner{file: f, src: src, diags: d, base: len(d.All), newline: true}
 	s.toks = make([]tok, 0, len(src)/4+8)
 	s.checkText()
 	for !s.stopped {

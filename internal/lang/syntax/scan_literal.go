@@ -241,10 +241,18 @@ func (s *scanner) money(start int) bool {
 	for i < len(s.src) && (s.src[i] == ' ' || s.src[i] == '\t') {
 		i++
 	}
-	if i == s.pos || i+3 > len(s.src) || !isCurrency(s.src[i:i+3]) || i+3 < len(s.src) && isIdent(s.src[i+3]) {
+	if i == s.pos || i+3 > len(s.src) || i+3 < len(s.src) && isIdent(s.src[i+3]) {
 		return false
 	}
-	text := s.src[start:s.pos]
+	text, currency := s.src[start:s.pos], s.src[i:i+3]
+	if !isCurrency(currency) {
+		if !commonCurrency(currency) {
+			return false
+		}
+		upper := strings.ToUpper(currency)
+		s.errorf(codeBadMoney, i, i+3, "a currency is written with capitals").
+			Expect("`"+upper+"`", "`"+currency+"`").FixWith("write `"+upper+"`", s.span(i, i+3), upper)
+	}
 	if strings.ContainsAny(text, "eExXb") {
 		s.errorf(codeBadMoney, start, i+3, "an amount of money is written without exponent").
 			Expect("digits, maybe with a fraction", "`"+text+"`")
@@ -252,6 +260,15 @@ func (s *scanner) money(start int) bool {
 	s.pos = i + 3
 	s.add(Money, start)
 	return true
+}
+
+// commonCurrency recognises a currency in small letters, which would be a name.
+func commonCurrency(s string) bool {
+	switch s {
+	case "usd", "eur", "gbp", "jpy", "chf", "cny", "inr", "cad", "aud", "sek", "nok", "dkk", "pln", "brl", "mxn":
+		return true
+	}
+	return false
 }
 
 // date scans `2026-01-01` and `2026-01-01T00:00:00Z` where they stand.
