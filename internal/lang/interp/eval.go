@@ -7,7 +7,9 @@ import (
 	"towpath.dev/internal/lang/core"
 )
 
-// Eval evaluates an expression in an Env. The error is a *Fault or a *Failed.
+// Eval evaluates an expression in an Env, as a part of the run that the last
+// Reset began: gas and constants go on from there. The error is a *Fault or a
+// *Failed.
 func (m *Machine) Eval(e core.Expr, env *Env) (Value, error) {
 	v, err := m.eval(e, env)
 	if left, ok := err.(*leave); ok { // a `?` outside any function

@@ -2,10 +2,13 @@ package interp_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"towpath.dev/internal/abi"
 	"towpath.dev/internal/lang/core"
@@ -177,4 +180,80 @@ func scopeLines(program *core.Program) map[core.Site]int {
 		}
 	}
 	return lines
+}
+
+// TestStack checks what a fault tells of the way to it.
+func TestStack(t *testing.T) {
+	program := check(t, fstest.MapFS{"main.tow": {Data: []byte(`view main(ns: List<Int>, by: Int) -> List<Int> {
+  ns |> map(n =>
+    share(n, by))
+}
+
+fn share(n: Int, by: Int) -> Int {
+  n /
+    by
+}
+`)}})
+	m := interp.New(program, interp.Options{})
+	_, err := m.Run(find(program, "main"), []interp.Value{interp.NewList(int64(1)), int64(0)})
+	var fault *interp.Fault
+	if !errors.As(err, &fault) {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range fault.Stack {
+		got = append(got, fmt.Sprintf("%s lambda %v %s", f.Func.QualifiedName(), f.Lambda, f.At))
+	}
+	want := []string{
+		"main.share lambda false main.tow:7:3",
+		"main.main lambda true main.tow:3:5",
+		"main.main lambda false main.tow:2:3",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the stack is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if text := fault.Error(); text != "main.tow:7:3: division by zero: 1 / 0" {
+		t.Errorf("it says %s", text)
+	}
+	if len(fault.Inputs) != 2 || m.Render(fault.Inputs[0].Type, fault.Inputs[0].Value) != "[1]" || fault.Inputs[1].Name != "by" {
+		t.Errorf("the inputs are %v", fault.Inputs)
+	}
+}
+
+// TestDebugAndCoverage checks what a run tells its listeners.
+func TestDebugAndCoverage(t *testing.T) {
+	program := check(t, fstest.MapFS{"main.tow": {Data: []byte(`type Id(String)
+
+fn pick<T>(x: T) -> T {
+  debug(x)
+}
+
+view main(n: Int) -> Int {
+  let _ = pick((Some(Id("a")), 5m))
+  if n > 0 {
+    debug(n) + 1
+  } else {
+    n
+  }
+}
+`)}})
+	var log []string
+	lines := map[int]bool{}
+	m := interp.New(program, interp.Options{
+		Debug: func(at span.Span, text string) { log = append(log, at.String()+" "+text) },
+		Coverage: func(at span.Span) {
+			if line, _ := at.File.Position(at.Start); at.File.Path == "main.tow" {
+				lines[line] = true
+			}
+		},
+	})
+	if _, err := m.Run(find(program, "main"), []interp.Value{int64(3)}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{`main.tow:4:3 (Some(Id("a")), 5m)`, "main.tow:10:5 3"}; !slices.Equal(log, want) {
+		t.Errorf("debug printed %q, want %q", log, want)
+	}
+	if !lines[4] || !lines[8] || !lines[10] || lines[12] {
+		t.Errorf("covered the lines %v", lines)
+	}
 }

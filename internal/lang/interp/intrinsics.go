@@ -34,12 +34,6 @@ func (m *Machine) callIntrinsic(c *callee, args []Value, path uint64, at span.Sp
 	return v, place(err, at)
 }
 
-// HasIntrinsic reports whether the interpreter knows an intrinsic by its name.
-func HasIntrinsic(name string) bool {
-	_, ok := intrinsics()[name]
-	return ok
-}
-
 func (in *invocation) int(i int) int64               { return in.args[i].(int64) }
 func (in *invocation) str(i int) string              { return in.args[i].(string) }
 func (in *invocation) list(i int) List               { return in.args[i].(List) }

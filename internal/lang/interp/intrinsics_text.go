@@ -105,17 +105,15 @@ func stringConcat(in *invocation) (Value, error) {
 	return b.String(), nil
 }
 
-// jsonEnd finds the end of a value within compact JSON; it reads what follows.
+// jsonEnd finds the end of a value within compact JSON; it reads that value.
 func jsonEnd(in *invocation) (Value, error) {
 	s, from := in.str(0), in.int(1)
-	if from >= 0 && from < int64(len(s)) {
-		if err := in.bytes(len(s) - int(from)); err != nil {
-			return nil, err
-		}
-	}
 	end, ok := native.JSONEnd(s, from)
 	if !ok {
 		return nil, refuse(abi.BadArgument, "no value starts at byte %d of a text of %d", from, len(s))
+	}
+	if err := in.bytes(int(end - from)); err != nil {
+		return nil, err
 	}
 	return end, nil
 }
