@@ -25,10 +25,10 @@ type body struct {
 	literals []*meta
 	sums     []*arith // every arithmetic operator
 	stuck    []*arith // those whose operands are not known well enough
-	shows    []*core.Prim
 	matches  []matchUse
 	lets     []letUse
-	errors   int // diagnostics when the body began
+	unused   []*core.Local // bound by lets
+	errors   int           // diagnostics when the body began
 
 	sites    uint32 // numbered so far
 	siteBase uint64 // the hash of home
@@ -60,7 +60,7 @@ func (c *checker) freeBody(b *body) {
 	b.leave(0, 0)
 	b.answers = b.answers[:0]
 	b.literals, b.sums, b.stuck = b.literals[:0], b.sums[:0], b.stuck[:0]
-	b.shows, b.matches, b.lets = b.shows[:0], b.matches[:0], b.lets[:0]
+	b.matches, b.lets, b.unused = b.matches[:0], b.lets[:0], b.unused[:0]
 	c.idle = b
 }
 
@@ -101,8 +101,7 @@ func (b *body) leave(mark, to int) {
 			delete(b.locals, n.local.Name)
 		}
 		if n.warn && !n.used && n.local.Name[0] != '_' && n.local.At.IsValid() {
-			b.c.diags.Warnf(codeUnusedLet, n.local.At, "`%s` is never used", n.local.Name).
-				FixWith("name it `_`", n.local.At, "_")
+			b.unused = append(b.unused, n.local)
 		}
 		b.m.info.local(n.local, n.from, to)
 	}
@@ -188,7 +187,7 @@ func (b *body) let(st *syntax.LetStmt) (core.Pattern, core.Expr) {
 func (c *checker) checkBodies() {
 	for _, m := range c.modules {
 		for _, k := range m.constDecls {
-			c.constType(k, k.c.At)
+			c.constType(k)
 		}
 		for _, ti := range m.typeDecls {
 			for _, ctor := range ti.def.Ctors {
@@ -249,16 +248,17 @@ func (c *checker) checkFunc(fi *funcInfo) {
 }
 
 // constType gives a constant's type, checking the constant first when that is
-// not known yet. at is where it is wanted.
-func (c *checker) constType(k *constInfo, at span.Span) core.Type {
+// not known yet.
+func (c *checker) constType(k *constInfo) core.Type {
 	switch k.state {
 	case checking:
 		if k.c.Type == nil {
-			c.constCycle(k, at)
+			c.constCycle(k)
 			k.c.Type = bad
 		}
 	case unchecked:
 		k.state = checking
+		c.constStack = append(c.constStack, k)
 		b := c.newBody(k.mod, k.mod.core.Path+"."+k.c.Name, nil)
 		w := why{}
 		if k.decl.Type != nil {
@@ -272,13 +272,21 @@ func (c *checker) constType(k *constInfo, at span.Span) core.Type {
 			k.c.Type = k.c.Value.TypeOf()
 		}
 		c.freeBody(b)
+		c.constStack = c.constStack[:len(c.constStack)-1]
 		k.state = checked
 	}
 	return k.c.Type
 }
 
-func (c *checker) constCycle(k *constInfo, at span.Span) {
-	c.diags.Errorf(codeConstCycle, at, "the constant `%s` depends on itself", k.c.Name).Note(k.c.At, "declared here")
+// constCycle reports a constant that is wanted while it is being checked.
+func (c *checker) constCycle(k *constInfo) {
+	path := ""
+	for _, other := range c.constStack {
+		if path != "" || other == k {
+			path += other.c.Name + " → "
+		}
+	}
+	c.diags.Errorf(codeConstCycle, k.c.At, "the constant `%s` depends on itself: %s%s", k.c.Name, path, k.c.Name)
 }
 
 // defaultOf gives a default's checked expression.

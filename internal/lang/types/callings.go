@@ -272,7 +272,8 @@ func (g *callGraph) constCycles() {
 		}
 		for _, m := range members {
 			if m >= n && g.c.constList[m-n].c.Type != bad {
-				g.c.constCycle(g.c.constList[m-n], g.c.constList[m-n].c.At)
+				k := g.c.constList[m-n].c
+				g.c.diags.Errorf(codeConstCycle, k.At, "the constant `%s` depends on itself, through the functions that it calls", k.Name)
 				break
 			}
 		}

@@ -29,6 +29,12 @@ func (b *body) conclude() {
 		b.checkMatch(u)
 	}
 	b.lets, b.matches = b.lets[:0], b.matches[:0]
+	if len(b.unused) == 0 || b.failed() {
+		return // what was to use them may be what is wrong
+	}
+	for _, l := range b.unused {
+		b.c.diags.Warnf(codeUnusedLet, l.At, "`%s` is never used", l.Name).FixWith("name it `_`", l.At, "_")
+	}
 }
 
 func (b *body) checkLet(u letUse) {

@@ -81,7 +81,6 @@ func (b *body) text(e *syntax.StringLit) core.Expr {
 		x := b.expr(p.X, nil, why{})
 		show := &core.Prim{X: core.X{At: p.X.Pos(), Type: b.std.stringT}, Op: core.Show, Args: []core.Expr{x}}
 		out.Parts = append(out.Parts, show)
-		b.shows = append(b.shows, show)
 	}
 	return out
 }

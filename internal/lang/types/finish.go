@@ -82,9 +82,12 @@ func (f *finisher) typ(t core.Type) core.Type {
 func (f *finisher) close(t core.Type) {
 	switch t := prune(t).(type) {
 	case *meta:
-		if t.lit != notLit {
+		switch {
+		case f.b.failed():
+			t.to = bad
+		case t.lit != notLit:
 			f.b.defaultLit(t)
-		} else {
+		default:
 			t.to = f.b.std.unitT
 		}
 	case *core.Con:

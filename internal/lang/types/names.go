@@ -156,7 +156,7 @@ func (b *body) value(e syntax.Expr) core.Expr {
 	case *binding:
 		return b.localValue(def, at)
 	case *constInfo:
-		t := b.c.constType(def, at)
+		t := b.c.constType(def)
 		return &core.ConstRef{X: core.X{At: at, Type: t}, Const: def.c}
 	case *core.Ctor:
 		return b.ctorValue(def, at)

@@ -19,9 +19,7 @@ func (b *body) pipe(e *syntax.PipeExpr, want core.Type, w why) core.Expr {
 		def := b.path(fn)
 		if def == nil {
 			b.expr(e.L, nil, why{})
-			if _, bad := fn.(*syntax.BadExpr); !bad {
-				b.errorf(codePipe, fn.Pos(), "a pipe leads into a call of a function")
-			}
+			b.c.quietly(codePipe, fn.Pos(), "a pipe leads into a call of a function")
 			return broken(at)
 		}
 		return b.apply(def, at, fn.Pos(), arguments(args, argument{syn: e.L}), want, w)
@@ -41,7 +39,7 @@ func (b *body) pipe(e *syntax.PipeExpr, want core.Type, w why) core.Expr {
 		return broken(at, b.strayArgs(given)...)
 	}
 	s := m.own(m.values, id.Name)
-	if s == nil {
+	if s == nil || m.std && !s.pub && m != b.m {
 		b.noPipeTarget(id, t, m)
 		return broken(at, b.strayArgs(given)...)
 	}

@@ -71,10 +71,11 @@ type checker struct {
 	fields map[*core.Field]*defaultInfo
 	params map[*core.Local]*defaultInfo
 
-	funcList  []*funcInfo
-	constList []*constInfo
-	scopes    []*scopeUse
-	idle      *body // a body free for reuse, so that its tables are made once
+	funcList   []*funcInfo
+	constList  []*constInfo
+	constStack []*constInfo // under check, each wanted by the one before
+	scopes     []*scopeUse
+	idle       *body // a body free for reuse, so that its tables are made once
 }
 
 func newChecker(d *diag.List) *checker {
@@ -104,7 +105,7 @@ type module struct {
 	implied map[string]*symbol // constructors that came along with imported types
 	imports []*importUse
 	lost    map[string]bool // names of imports that failed, whose uses are no news
-	needs   []*module // what it imports
+	needs   []*module       // what it imports
 	info    *ModuleInfo
 
 	typeDecls  []*typeInfo
