@@ -50,7 +50,7 @@ type Program interface {
 // New is the Tow side of a workload. While no engine is built in, the error is
 // workload.ErrUnavailable.
 func New(w *workload.Workload) (workload.Side, error) {
-	e := engine()
+	e := towEngine()
 	if e == nil {
 		return workload.Side{}, fmt.Errorf("%w: no engine for Tow is built in", workload.ErrUnavailable)
 	}
@@ -83,6 +83,5 @@ func newSide(program Program, view string) workload.Side {
 	}
 }
 
-// engine is Towpath's engine, nil while there is none. Its implementation goes
-// here, over the public package towpath.dev.
-func engine() Engine { return nil }
+// towEngine is Towpath's engine.
+func towEngine() Engine { return compiled{} }

@@ -1,0 +1,46 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"towpath.dev/internal/abi"
+)
+
+// Rehearsal is an answered request whose last pass can be run again and again:
+// the decision alone, with its input decoded and all its answers known. It is
+// for measuring. It is not safe for concurrent use.
+type Rehearsal struct {
+	r *request
+}
+
+// Rehearse answers a request and keeps what it knows.
+func (v *View) Rehearse(ctx context.Context, input []byte) (*Rehearsal, error) {
+	p := v.program
+	r := &request{program: p, view: v, ctx: ctx, inbox: newInbox()}
+	r.started = p.opts.Clock.Now()
+	r.now, r.seed = r.started.UnixNano(), p.opts.Seed()
+	if _, err := r.run(nil, input); err != nil {
+		r.finish(input, nil, err)
+		return nil, err
+	}
+	return &Rehearsal{r}, nil
+}
+
+// Run runs the last pass n times.
+func (h *Rehearsal) Run(n int) error {
+	for range n {
+		h.r.passes, h.r.spent = 0, 0
+		_, status, err := h.r.pass()
+		if err != nil {
+			return err
+		}
+		if status != abi.Ready {
+			return fmt.Errorf("a pass with all answers known ended with status %d", status)
+		}
+	}
+	return nil
+}
+
+// Close frees what the rehearsal holds.
+func (h *Rehearsal) Close() { h.r.finish(nil, nil, nil) }
