@@ -63,6 +63,7 @@ func (b *body) scopeExpr(e *syntax.ScopeExpr, want core.Type, w why) core.Expr {
 	case b.try(t, got):
 	case b.try(elem, got):
 		b.elseOnOption(e, t)
+		out.Type = bad
 	default:
 		b.mismatch(e.Else.Pos(), t, got, ew)
 	}
