@@ -47,8 +47,25 @@ type parser struct {
 	depth int  // of nesting
 	deep  bool // the limit was reported
 
+	idents slab[Ident]
+	fields slab[FieldExpr]
+	calls  slab[CallExpr]
+	named  slab[NamedType]
+
 	head  bool // in the head of if or match, where `Name {` is no record
 	guard bool // in the guard of a match arm, which ends at its arrow
+}
+
+// slab makes the nodes that there are most of, many at a time.
+type slab[T any] struct{ free []T }
+
+func (s *slab[T]) make() *T {
+	if len(s.free) == 0 {
+		s.free = make([]T, 64)
+	}
+	n := &s.free[0]
+	s.free = s.free[1:]
+	return n
 }
 
 func (p *parser) load() {
@@ -235,8 +252,8 @@ type bracket struct {
 }
 
 // begin enters the bracket at the current token.
-func (p *parser) begin() *bracket {
-	b := &bracket{closer: int(p.toks[p.i].match), head: p.head, guard: p.guard}
+func (p *parser) begin() bracket {
+	b := bracket{closer: int(p.toks[p.i].match), head: p.head, guard: p.guard}
 	p.head, p.guard = false, false
 	if p.kind != LBrace && p.toks[b.closer].flags&virtual != 0 {
 		b.open = true

@@ -85,9 +85,9 @@ func (p *parser) importDecl() *Import {
 				m.As = &as
 			}
 			im.Members = append(im.Members, m)
-			p.comma(b, before, "import", startsName)
+			p.comma(&b, before, "import", startsName)
 		}
-		p.finish(b, "an import")
+		p.finish(&b, "an import")
 		im.MembersAt = p.from(open).Span
 	} else if p.kind == Dot {
 		p.fail(codeWantToken, "an import's members stand in braces").Expected = "`.{` and the names, such as `.{Offer}`"
@@ -178,9 +178,9 @@ func (p *parser) attrs() []*Attr {
 			for p.i < b.closer {
 				before := p.element()
 				a.Args = append(a.Args, p.expr())
-				p.comma(b, before, "argument", startsExpr)
+				p.comma(&b, before, "argument", startsExpr)
 			}
-			p.finish(b, "an attribute")
+			p.finish(&b, "an attribute")
 		}
 		a.At = p.from(start)
 		attrs = append(attrs, a)
@@ -217,9 +217,9 @@ func (p *parser) typeDecl(head Head, start int) Decl {
 		for p.i < b.closer {
 			before := p.element()
 			t.Fields = append(t.Fields, p.field())
-			p.line(b, before, "field")
+			p.line(&b, before, "field")
 		}
-		p.finish(b, "a record type")
+		p.finish(&b, "a record type")
 	case p.kind == LParen && p.flags&lineStart == 0:
 		t.Form = WrapperForm
 		b := p.begin()
@@ -227,7 +227,7 @@ func (p *parser) typeDecl(head Head, start int) Decl {
 		if p.kind == Comma && !p.lost {
 			p.fail(codeWantToken, "a wrapper holds one value; several are the fields of a record").Expected = "`)`"
 		}
-		p.finish(b, "a wrapper type")
+		p.finish(&b, "a wrapper type")
 	case p.kind == Assign:
 		t.Form = VariantForm
 		p.next()
@@ -261,9 +261,9 @@ func (p *parser) variant(t *TypeDecl) {
 			for p.i < b.closer {
 				before := p.element()
 				c.Fields = append(c.Fields, p.ctorField())
-				p.comma(b, before, "field", startsField)
+				p.comma(&b, before, "field", startsField)
 			}
-			p.finish(b, "an alternative")
+			p.finish(&b, "an alternative")
 		}
 		c.At = p.from(start)
 		t.Ctors = append(t.Ctors, c)
@@ -378,9 +378,9 @@ func (p *parser) params(reading string) ([]*Param, span.Span) {
 		}
 		q.At = p.from(start)
 		params = append(params, q)
-		p.comma(b, before, "parameter", startsName)
+		p.comma(&b, before, "parameter", startsName)
 	}
-	p.finish(b, "a list of parameters")
+	p.finish(&b, "a list of parameters")
 	return params, p.from(start).Span
 }
 
@@ -495,7 +495,7 @@ func (p *parser) serviceDecl(head Head, start int) Decl {
 				p.lost = false
 			}
 		}
-		p.finish(b, "a service")
+		p.finish(&b, "a service")
 	}
 	s.At = p.from(start)
 	return s

@@ -234,8 +234,11 @@ func (p *parser) postfix() Expr {
 			if !p.chain(&n) {
 				return x
 			}
-			args := p.args()
-			x = &CallExpr{p.from(start), x, args}
+			c := p.calls.make()
+			c.Fn = x
+			c.Args = p.args()
+			c.At = p.from(start)
+			x = c
 		case Question:
 			if !p.chain(&n) {
 				return x
@@ -285,7 +288,9 @@ func (p *parser) fieldOf(x Expr, start int) Expr {
 		}
 		name.At = At{p.span(p.end(), p.end())}
 	}
-	return &FieldExpr{p.from(start), x, name}
+	f := p.fields.make()
+	f.At, f.X, f.Name = p.from(start), x, name
+	return f
 }
 
 func (p *parser) args() []Arg {
@@ -314,9 +319,9 @@ func (p *parser) args() []Arg {
 		}
 		a.Value = p.expr()
 		args = append(args, a)
-		p.comma(b, before, "argument", startsExpr)
+		p.comma(&b, before, "argument", startsExpr)
 	}
-	p.finish(b, "a call")
+	p.finish(&b, "a call")
 	return args
 }
 
@@ -327,8 +332,7 @@ func (p *parser) operand() Expr {
 	case LowerName:
 		return p.lowerOperand(start)
 	case UpperName:
-		name := p.name()
-		return &Ident{name.At, name.Text}
+		return p.ident()
 	case Number, Money, Duration, Instant, Date, String, StringHead, KwTrue, KwFalse:
 		return p.literal()
 	case LParen:
@@ -381,6 +385,13 @@ func (p *parser) noOperand() Expr {
 	return p.badExpr()
 }
 
+func (p *parser) ident() Expr {
+	x := p.idents.make()
+	x.At, x.Name = At{p.tokSpan()}, p.text()
+	p.next()
+	return x
+}
+
 func (p *parser) lowerOperand(start int) Expr {
 	if p.atLambda() {
 		return p.strayLambda()
@@ -399,8 +410,7 @@ func (p *parser) lowerOperand(start int) Expr {
 		p.next()
 		return &BadExpr{p.from(start)}
 	}
-	name := p.name()
-	return &Ident{name.At, name.Text}
+	return p.ident()
 }
 
 // literal reads a literal that is one token, or a string.
@@ -447,10 +457,10 @@ func (p *parser) parens(start int) Expr {
 	for p.i < b.closer {
 		before := p.element()
 		elems = append(elems, p.expr())
-		p.comma(b, before, "element", startsExpr)
+		p.comma(&b, before, "element", startsExpr)
 		trailing = p.toks[p.i-1].kind == Comma
 	}
-	p.finish(b, "a parenthesis")
+	p.finish(&b, "a parenthesis")
 	if len(elems) == 1 && !trailing {
 		return &ParenExpr{p.from(start), elems[0]}
 	}
@@ -469,9 +479,9 @@ func (p *parser) listLit(start int) Expr {
 		spread := p.accept(DotDot)
 		x := p.expr()
 		elems = append(elems, ListElem{spread, x})
-		p.comma(b, before, "element", startsExpr)
+		p.comma(&b, before, "element", startsExpr)
 	}
-	p.finish(b, "a list")
+	p.finish(&b, "a list")
 	return &ListLit{p.from(start), elems}
 }
 
@@ -532,9 +542,9 @@ func (p *parser) record(module, name *Name, start int) Expr {
 		} else {
 			r.Fields = append(r.Fields, p.recordField())
 		}
-		p.line(b, before, "field")
+		p.line(&b, before, "field")
 	}
-	p.finish(b, "a record")
+	p.finish(&b, "a record")
 	r.At = p.from(start)
 	return r
 }
@@ -598,9 +608,9 @@ func (p *parser) lambda() Expr {
 			}
 			q.At = p.from(qStart)
 			l.Params = append(l.Params, q)
-			p.comma(b, before, "parameter", startsPattern)
+			p.comma(&b, before, "parameter", startsPattern)
 		}
-		p.finish(b, "a lambda")
+		p.finish(&b, "a lambda")
 	} else {
 		pat := p.plainPattern()
 		l.Params = []*LambdaParam{{At: At{pat.Pos()}, Pat: pat}}
@@ -703,9 +713,9 @@ func (p *parser) matchExpr() Expr {
 			p.next()
 		}
 		m.Arms = append(m.Arms, p.arm())
-		p.line(b, before, "arm")
+		p.line(&b, before, "arm")
 	}
-	p.finish(b, "`match`")
+	p.finish(&b, "`match`")
 	m.At = p.from(start)
 	return m
 }

@@ -67,9 +67,9 @@ func (p *parser) plainPattern() Pattern {
 		for p.i < b.closer {
 			before := p.element()
 			elems = append(elems, p.pattern())
-			p.comma(b, before, "pattern", startsPattern)
+			p.comma(&b, before, "pattern", startsPattern)
 		}
-		p.finish(b, "a pattern")
+		p.finish(&b, "a pattern")
 		if len(elems) == 1 {
 			return elems[0]
 		}
@@ -118,9 +118,9 @@ func (p *parser) listPattern(start int) Pattern {
 		} else {
 			l.Elems = append(l.Elems, p.pattern())
 		}
-		p.comma(b, before, "pattern", startsPattern)
+		p.comma(&b, before, "pattern", startsPattern)
 	}
-	p.finish(b, "a list's pattern")
+	p.finish(&b, "a list's pattern")
 	l.At = p.from(start)
 	return l
 }
@@ -173,10 +173,10 @@ func (p *parser) patArgs(c *CtorPat, braces bool) {
 			c.Args = append(c.Args, a)
 		}
 		if braces {
-			p.line(b, before, "field")
+			p.line(&b, before, "field")
 		} else {
-			p.comma(b, before, "pattern", startsPattern)
+			p.comma(&b, before, "pattern", startsPattern)
 		}
 	}
-	p.finish(b, "a pattern")
+	p.finish(&b, "a pattern")
 }

@@ -11,8 +11,8 @@ func (p *parser) block() *Block {
 	}
 	errors := len(p.diags.All)
 	b := p.begin()
-	blk := &Block{Stmts: p.stmts(b, false)}
-	p.finish(b, "a block")
+	blk := &Block{Stmts: p.stmts(&b, false)}
+	p.finish(&b, "a block")
 	p.leave()
 	blk.At = p.from(start)
 	if len(p.diags.All) == errors && !p.lost {
@@ -168,8 +168,8 @@ func (p *parser) testDecl(head Head, start int) Decl {
 	}
 	if !p.lost {
 		b := p.begin()
-		t.Stmts = p.stmts(b, true)
-		p.finish(b, what)
+		t.Stmts = p.stmts(&b, true)
+		p.finish(&b, what)
 	}
 	t.At = p.from(start)
 	return t
@@ -201,9 +201,9 @@ func (p *parser) givenStmt(start int) Stmt {
 		for p.i < b.closer {
 			before := p.element()
 			g.Args = append(g.Args, p.pattern())
-			p.comma(b, before, "pattern", startsPattern)
+			p.comma(&b, before, "pattern", startsPattern)
 		}
-		p.finish(b, "a stub")
+		p.finish(&b, "a stub")
 		g.ArgsAt = p.from(open).Span
 	} else {
 		g.Op = first
@@ -279,7 +279,7 @@ func (p *parser) stringLit() Expr {
 	if len(s.Parts) == 0 {
 		s.Parts = append(s.Parts, StringPart{})
 	}
-	p.finish(b, "a string")
+	p.finish(&b, "a string")
 	s.At = p.from(start)
 	return s
 }

@@ -69,8 +69,8 @@ func (p *parser) plainType() TypeExpr {
 			return p.badType()
 		}
 		b := p.begin()
-		f.Params = p.typeList(b)
-		p.finish(b, "a function type")
+		f.Params = p.typeList(&b)
+		p.finish(&b, "a function type")
 		if f.Result = p.result(); f.Result == nil {
 			if !p.lost {
 				p.expect(Arrow, "a function type")
@@ -88,7 +88,8 @@ func (p *parser) plainType() TypeExpr {
 }
 
 func (p *parser) namedType(module *Name, start int) TypeExpr {
-	t := &NamedType{Module: module}
+	t := p.named.make()
+	t.Module = module
 	if p.kind == LowerName {
 		word := p.text()
 		better := basicTypes[word]
@@ -143,8 +144,8 @@ func startsType(t Token) bool { return startsName(t) || t == LParen || t == KwFn
 
 func (p *parser) tupleType(start int) TypeExpr {
 	b := p.begin()
-	elems := p.typeList(b)
-	p.finish(b, "a tuple type")
+	elems := p.typeList(&b)
+	p.finish(&b, "a tuple type")
 	if p.kind == Arrow && p.flags&lineStart == 0 {
 		at := p.span(start, start)
 		p.report(codeOutsideOfFuncTyp, p.tokSpan(), "a function type begins with `fn`").

@@ -81,7 +81,7 @@ func (s *scanner) errorf(code diag.Code, start, end int, format string, args ...
 // may look two ahead.
 func scan(f *span.File, src string, d *diag.List) *scanner {
 	s := &scanner{file: f, src: src, diags: d, base: len(d.All), newline: true}
-	s.toks = make([]tok, 0, len(src)/4+8)
+	s.toks = make([]tok, 0, len(src)/3+8)
 	s.checkText()
 	for !s.stopped {
 		s.skipBlank()
@@ -192,7 +192,7 @@ func (s *scanner) lineEnd(from int) int {
 
 func (s *scanner) comment() {
 	start, end := s.pos, s.lineEnd(s.pos)
-	for end > start && (s.src[end-1] == ' ' || s.src[end-1] == '\t') {
+	for end > start && (s.src[end-1] == ' ' || s.src[end-1] == '\t' || s.src[end-1] == '\r') {
 		end--
 	}
 	text := s.src[start:end]
