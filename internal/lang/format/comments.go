@@ -48,7 +48,7 @@ func (f *formatter) trailing(offset int) *doc {
 	var kids []*doc
 	for f.pending(offset) && !f.comments[f.next].ownLine {
 		kids = append(kids, suffix(f.comments[f.next].text), mustBreak)
-		f.last = f.comments[f.next].end
+		f.last = max(f.last, f.comments[f.next].end)
 		f.next++
 	}
 	return concat(kids...)
@@ -60,7 +60,7 @@ func (f *formatter) own(offset int) *doc {
 	var kids []*doc
 	for f.pending(offset) {
 		kids = append(kids, text(f.comments[f.next].text), hardline)
-		f.last = f.comments[f.next].end
+		f.last = max(f.last, f.comments[f.next].end)
 		f.next++
 	}
 	return concat(kids...)
@@ -114,7 +114,7 @@ func (l *lines) comments(offset int) {
 		f.next++
 		l.separate(c.start)
 		l.kids = append(l.kids, text(c.text))
-		f.last = c.end
+		f.last = max(f.last, c.end)
 	}
 }
 

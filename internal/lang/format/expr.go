@@ -233,7 +233,7 @@ func hugs(args []syntax.Arg) bool {
 }
 
 // binary prints `first op operand op operand`, one operand a line when broken.
-// A minus cannot begin a line, so it ends one.
+// A minus cannot begin a line, so in its chain the operators end the lines.
 func (f *formatter) binary(x *syntax.BinaryExpr) *doc {
 	var first syntax.Expr
 	var links []*syntax.BinaryExpr // in order of place
@@ -262,6 +262,7 @@ func (f *formatter) binary(x *syntax.BinaryExpr) *doc {
 		}
 		slices.Reverse(links)
 	}
+	trailing := slices.ContainsFunc(links, func(l *syntax.BinaryExpr) bool { return l.Op == syntax.Minus })
 	head := f.expr(first)
 	kids := make([]*doc, 0, 4*len(links))
 	for i, l := range links {
@@ -274,8 +275,8 @@ func (f *formatter) binary(x *syntax.BinaryExpr) *doc {
 			}
 		}
 		start := operand.Pos().Start
-		if l.Op == syntax.Minus {
-			kids = append(kids, text(" -"), f.breakAt(start, line), f.expr(operand))
+		if trailing {
+			kids = append(kids, text(" "+l.Op.String()), f.breakAt(start, line), f.expr(operand))
 		} else {
 			kids = append(kids, f.breakAt(start, line), text(l.Op.String()+" "), f.expr(operand))
 		}
