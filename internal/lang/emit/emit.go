@@ -170,10 +170,10 @@ func (e *emitter) function(f *ir.Func) error {
 		w.slots[l] = f.Params + i
 		out.Locals = append(out.Locals, valType(f.Locals[l]))
 	}
-	w.scratch = len(f.Locals)
+	w.locals = len(f.Locals)
 	w.stmts(f.Body, true)
-	if w.scratchUsed {
-		out.Locals = append(out.Locals, wasm.I32)
+	for _, t := range w.extra {
+		out.Locals = append(out.Locals, valType(t))
 	}
 	out.Code = w.code.Bytes()
 	e.out.Funcs = append(e.out.Funcs, out)

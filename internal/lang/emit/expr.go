@@ -3,6 +3,7 @@ package emit
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"towpath.dev/internal/abi"
 	"towpath.dev/internal/lang/ir"
@@ -12,13 +13,24 @@ import (
 // writer writes one function.
 type writer struct {
 	*emitter
-	code        wasm.Code
-	slots       []int       // the WebAssembly number of each local
-	labels      []*ir.Label // of the blocks that are open, innermost last; nil for an if
-	result      ir.Type
-	scratch     int // an extra i32 local
-	scratchUsed bool
-	err         error // the first fault of the compiler
+	code   wasm.Code
+	slots  []int       // the WebAssembly number of each local
+	labels []*ir.Label // of the blocks that are open, innermost last; nil for an if
+	result ir.Type
+	extra  []ir.Type // the types of the scratch locals, behind all others
+	locals int       // of the function, without those
+	err    error     // the first fault of the compiler
+}
+
+// scratch is the number of a local that holds a t for no longer than the
+// instructions that one expression or statement adds around its operands.
+func (w *writer) scratch(t ir.Type) int {
+	i := slices.Index(w.extra, t)
+	if i < 0 {
+		i = len(w.extra)
+		w.extra = append(w.extra, t)
+	}
+	return w.locals + i
 }
 
 func (w *writer) fail(format string, args ...any) {
@@ -135,9 +147,8 @@ func (w *writer) alloc(e *ir.Alloc) {
 	} else {
 		w.expr(e.Size)
 	}
-	w.scratchUsed = true
-	w.code.Local(wasm.LocalSet, w.scratch)
-	w.code.Local(wasm.LocalGet, w.scratch)
+	w.code.Local(wasm.LocalSet, w.scratch(ir.I32))
+	w.code.Local(wasm.LocalGet, w.scratch(ir.I32))
 	w.global(wasm.GlobalGet, w.limit, abi.GlobalLimit)
 	if !constant {
 		w.global(wasm.GlobalGet, w.heap, abi.GlobalHeap)
@@ -151,7 +162,7 @@ func (w *writer) alloc(e *ir.Alloc) {
 	if !constant {
 		w.global(wasm.GlobalGet, w.heap, abi.GlobalHeap)
 	}
-	w.code.Local(wasm.LocalGet, w.scratch)
+	w.code.Local(wasm.LocalGet, w.scratch(ir.I32))
 	if !constant {
 		w.code.Op(wasm.I32Add)
 	}

@@ -63,9 +63,9 @@ func (w *writer) stmt(s ir.Stmt) {
 		w.stmts(s.Body, false)
 		w.close()
 	case *ir.Break:
-		w.branch(s.Label, s.Test)
+		w.branch(s.Label, s.Test, true)
 	case *ir.Continue:
-		w.branch(s.Label, s.Test)
+		w.branch(s.Label, s.Test, false)
 	case *ir.Switch:
 		w.switchOn(s)
 	case *ir.Return:
@@ -89,11 +89,14 @@ func (w *writer) close() {
 }
 
 func (w *writer) ifElse(s *ir.If) {
-	w.expr(s.Test)
-	then, other := s.Then, s.Else
-	if len(then) == 0 && len(other) > 0 {
-		w.code.Op(wasm.I32Eqz)
-		then, other = other, nil
+	test, then, other := s.Test, s.Then, s.Else
+	if x, ok := not(test); ok && (len(then) == 0 || len(other) == 0 && leaves(then) || negated(test)) {
+		test, then, other = x, other, then
+	}
+	w.expr(test)
+	if len(then) == 0 && len(other) == 0 {
+		w.code.Op(wasm.Drop)
+		return
 	}
 	w.code.If()
 	w.labels = append(w.labels, nil)
@@ -105,19 +108,37 @@ func (w *writer) ifElse(s *ir.If) {
 	w.close()
 }
 
-func (w *writer) branch(label *ir.Label, test ir.Expr) {
-	op := byte(wasm.Br)
-	if test != nil {
-		w.expr(test)
-		op = wasm.BrIf
+// branch writes a jump to a label. One with a test is an if around a plain
+// jump, since the engine joins a comparison with the jump that follows only when
+// no other path leads to the jump's target.
+func (w *writer) branch(label *ir.Label, test ir.Expr, away bool) {
+	if test == nil {
+		w.code.Branch(wasm.Br, w.depth(label))
+		return
 	}
-	for depth := range w.labels {
-		if w.labels[len(w.labels)-1-depth] == label {
-			w.code.Branch(op, depth)
-			return
+	x, inverted := not(test)
+	inverted = inverted && (away || negated(test))
+	if inverted {
+		test = x
+	}
+	w.expr(test)
+	w.code.If()
+	if inverted {
+		w.code.Op(wasm.Else)
+	}
+	w.code.Branch(wasm.Br, w.depth(label)+1)
+	w.code.Op(wasm.End)
+}
+
+// depth is how many blocks stand between here and that of the label.
+func (w *writer) depth(label *ir.Label) int {
+	for i := range w.labels {
+		if w.labels[len(w.labels)-1-i] == label {
+			return i
 		}
 	}
 	w.fail("a branch to %q outside of it", label.Name)
+	return 0
 }
 
 // switchOn writes a br_table out of nested blocks: behind the end of the i-th
@@ -145,19 +166,38 @@ func (w *writer) switchOn(s *ir.Switch) {
 }
 
 // takeGas spends gas and asks for more below zero.
+//
+// The call stands on a path of its own that gives back what was taken and goes
+// round again: were it merely skipped, the engine's register allocation would
+// keep everything that lives across it in memory on the common path too.
 func (w *writer) takeGas(s *ir.Gas) {
 	if w.yield < 0 {
 		w.fail("the module does not list the import %q", yieldName)
 	}
-	w.global(wasm.GlobalGet, w.gas, abi.GlobalGas)
-	w.expr(s.Cost)
-	w.code.Op(wasm.I64Sub)
-	w.global(wasm.GlobalSet, w.gas, abi.GlobalGas)
+	cost := func() { w.expr(s.Cost) }
+	if _, ok := s.Cost.(*ir.Const); !ok {
+		w.expr(s.Cost)
+		w.code.Local(wasm.LocalSet, w.scratch(ir.I64))
+		cost = func() { w.code.Local(wasm.LocalGet, w.scratch(ir.I64)) }
+	}
+	w.code.Loop()
+	w.addGas(ir.I64Sub, cost)
 	w.global(wasm.GlobalGet, w.gas, abi.GlobalGas)
 	w.code.I64Const(0)
-	w.code.Op(wasm.I64LtS)
+	w.code.Op(ir.I64GeS.Code())
 	w.code.If()
+	w.code.Op(wasm.Else)
 	w.code.I32Const(s.Site)
 	w.code.Call(w.yield)
+	w.addGas(ir.I64Add, cost)
+	w.code.Branch(wasm.Br, 1)
 	w.code.Op(wasm.End)
+	w.code.Op(wasm.End)
+}
+
+func (w *writer) addGas(op ir.Op, cost func()) {
+	w.global(wasm.GlobalGet, w.gas, abi.GlobalGas)
+	cost()
+	w.code.Op(op.Code())
+	w.global(wasm.GlobalSet, w.gas, abi.GlobalGas)
 }
