@@ -61,7 +61,7 @@ var (
 )
 
 // CallError says that a request failed since a call, or a scope, that nothing
-// guards had no answer.
+// guards had no answer; or, without both, that the view's own time went by.
 type CallError struct {
 	View      string
 	Operation string // "market/services.Catalog.offers"; "" for a scope
@@ -72,7 +72,10 @@ type CallError struct {
 }
 
 func (e *CallError) Error() string {
-	if e.Operation == "" {
+	switch {
+	case e.Operation == "" && e.File == "":
+		return fmt.Sprintf("%s: %v", e.View, e.Err)
+	case e.Operation == "":
 		return fmt.Sprintf("%s: a scope at %s:%d:%d failed: %v", e.View, e.File, e.Line, e.Col, e.Err)
 	}
 	return fmt.Sprintf("%s: %s failed: %v", e.View, e.Operation, e.Err)

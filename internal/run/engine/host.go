@@ -139,7 +139,6 @@ func (in *instance) yield(site int32) {
 	in.gas.Set(uint64(left))
 }
 
-
 // alloc takes memory for an intrinsic's result; site is that of running out.
 func (in *instance) alloc(size int, site int32) uint32 {
 	heap := in.heap.Get()
