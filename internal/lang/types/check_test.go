@@ -2,7 +2,9 @@ package types
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"towpath.dev/internal/lang/core"
@@ -15,18 +17,31 @@ import (
 // module is a source under test.
 type testModule struct{ path, text string }
 
-// check parses and checks modules together with the standard library.
-func check(t testing.TB, mods ...testModule) (*core.Program, *Info, *diag.List) {
-	t.Helper()
+// library is the standard library, parsed once: checking changes no syntax tree.
+var library = sync.OnceValue(func() []Source {
 	d := &diag.List{}
 	var sources []Source
 	for _, f := range stdlib.Sources() {
 		sources = append(sources, Source{f.Path, syntax.Parse(span.NewFile(f.Path+".tow", []byte(f.Text)), d)})
 	}
+	if len(d.All) > 0 {
+		panic("the standard library does not parse: " + d.All[0].Error())
+	}
+	return sources
+})
+
+// check parses and checks modules together with the standard library.
+func check(t testing.TB, mods ...testModule) (*core.Program, *Info, *diag.List) {
+	t.Helper()
+	d := &diag.List{}
+	sources := slices.Clone(library())
 	for _, m := range mods {
 		sources = append(sources, Source{m.path, syntax.Parse(span.NewFile(m.path+".tow", []byte(m.text)), d)})
 	}
 	prog, info := Check(sources, d)
+	if !d.HasErrors() {
+		verify(t, prog, len(mods) == 0)
+	}
 	d.Sort()
 	return prog, info, d
 }
