@@ -78,8 +78,27 @@ func (l *lowerer) numberAdd(p packing, op ir.Op) *ir.Func {
 }
 
 // alignedAdd returns the sum of packed numbers of different scale when it is
-// small: the coefficient of the lesser scale is multiplied by a power of ten.
+// packed too.
 func (b *builder) alignedAdd(p packing, op ir.Op, x, y ir.Expr) {
+	b.aligned(p, x, y, func(cx, cy, scale, others ir.Expr) {
+		t := b.set(bin(op, cx, cy))
+		fits := bin(ir.I64Eq, bin(ir.I64ShrS, bin(ir.I64Shl, t, i64(p.shift)), i64(p.shift)), t)
+		b.when(fits, func() {
+			b.ret(bin(ir.I64Or, bin(ir.I64Shl, t, i64(p.shift)), bin(ir.I64Or, others, scale)))
+		})
+	})
+}
+
+// alignedCompare returns a function of the coefficients of two packed numbers
+// at one scale.
+func (b *builder) alignedCompare(p packing, x, y ir.Expr, answer func(cx, cy ir.Expr) ir.Expr) {
+	b.aligned(p, x, y, func(cx, cy, _, _ ir.Expr) { b.ret(answer(cx, cy)) })
+}
+
+// aligned runs f with the coefficients of two packed numbers (of one currency)
+// brought to the greater of their scales, below 2^62, that scale as it is
+// packed, and the bits of the currency. It does not where that is not possible.
+func (b *builder) aligned(p packing, x, y ir.Expr, f func(cx, cy, scale, others ir.Expr)) {
 	scales := int64(abi.DecimalScaleMask)
 	if p.name == "money" {
 		scales = abi.MoneyScaleMask
@@ -92,20 +111,14 @@ func (b *builder) alignedAdd(p packing, op ir.Op, x, y ir.Expr) {
 		less := b.set(bin(ir.I64LtU, sx, sy))
 		d := b.set(bin(ir.I64ShrU, &ir.Cond{Test: less, Then: bin(ir.I64Sub, sy, sx), Else: bin(ir.I64Sub, sx, sy)}, i64(1)))
 		b.when(bin(ir.I64LtU, d, i64(maxPower)), func() {
-			low := &ir.Cond{Test: less, Then: cx, Else: cy}
-			c := b.set(low)
-			entry := bin(ir.I32Add, i32(int32(b.l.powers())), bin(ir.I32Shl, un(ir.I32WrapI64, d), i32(4)))
-			entry = b.set(entry)
+			c := b.set(&ir.Cond{Test: less, Then: cx, Else: cy})
+			entry := b.set(bin(ir.I32Add, i32(int32(b.l.powers())), bin(ir.I32Shl, un(ir.I32WrapI64, d), i32(4))))
 			bound := b.set(load(ir.I64, entry, 8))
 			b.when(bin(ir.I64LeU, bin(ir.I64Add, c, bound), bin(ir.I64Shl, bound, i64(1))), func() {
 				up := b.set(bin(ir.I64Mul, c, load(ir.I64, entry, 0)))
-				t := b.set(bin(op, &ir.Cond{Test: less, Then: up, Else: cx}, &ir.Cond{Test: less, Then: cy, Else: up}))
-				fits := bin(ir.I64Eq, bin(ir.I64ShrS, bin(ir.I64Shl, t, i64(p.shift)), i64(p.shift)), t)
-				b.when(fits, func() {
-					scale := &ir.Cond{Test: less, Then: sy, Else: sx}
-					rest := bin(ir.I64Or, bin(ir.I64And, x, i64(others)), scale)
-					b.ret(bin(ir.I64Or, bin(ir.I64Shl, t, i64(p.shift)), rest))
-				})
+				lhs := b.set(&ir.Cond{Test: less, Then: up, Else: cx})
+				rhs := b.set(&ir.Cond{Test: less, Then: cy, Else: up})
+				f(lhs, rhs, &ir.Cond{Test: less, Then: sy, Else: sx}, bin(ir.I64And, x, i64(others)))
 			})
 		})
 	})
@@ -191,6 +204,8 @@ func (b *builder) numberNeg(p packing, x ir.Expr) ir.Expr {
 	return b.set(&ir.Call{Func: f, Args: []ir.Expr{x, i32(b.site(abi.OutOfMemory, span.Span{}))}})
 }
 
+func order(x, y ir.Expr) ir.Expr { return sign(bin(ir.I64GtS, x, y), bin(ir.I64LtS, x, y)) }
+
 // decimalCompare is (x, y) -> I32 sign; moneyCompare moreover takes the site to
 // fault at when currencies differ.
 func (l *lowerer) decimalCompare() *ir.Func {
@@ -198,8 +213,9 @@ func (l *lowerer) decimalCompare() *ir.Func {
 	return l.runtimeFunc("decimal.compare", ir.I32, host.Params, func(b *builder) {
 		x, y := get(ir.I64, 0), get(ir.I64, 1)
 		b.when(un(ir.I64Eqz, decimalPacking.unlike(x, y)), func() {
-			b.ret(sign(bin(ir.I64GtS, x, y), bin(ir.I64LtS, x, y)))
+			b.ret(order(x, y))
 		})
+		b.alignedCompare(decimalPacking, x, y, order)
 		b.ret(&ir.Host{Import: host, Args: []ir.Expr{x, y}})
 	})
 }
@@ -209,8 +225,9 @@ func (l *lowerer) moneyCompare() *ir.Func {
 	return l.runtimeFunc("money.compare", ir.I32, host.Params, func(b *builder) {
 		x, y := get(ir.I64, 0), get(ir.I64, 1)
 		b.when(un(ir.I64Eqz, moneyPacking.unlike(x, y)), func() {
-			b.ret(sign(bin(ir.I64GtS, x, y), bin(ir.I64LtS, x, y)))
+			b.ret(order(x, y))
 		})
+		b.alignedCompare(moneyPacking, x, y, order)
 		b.ret(&ir.Host{Import: host, Args: []ir.Expr{x, y, get(ir.I32, 2)}})
 	})
 }
@@ -223,6 +240,7 @@ func (l *lowerer) numberEqual(p packing) *ir.Func {
 		x, y := get(ir.I64, 0), get(ir.I64, 1)
 		b.when(bin(ir.I64Eq, x, y), func() { b.ret(i32(1)) })
 		b.when(un(ir.I64Eqz, p.unlike(x, y)), func() { b.ret(i32(0)) })
+		b.alignedCompare(p, x, y, func(cx, cy ir.Expr) ir.Expr { return bin(ir.I64Eq, cx, cy) })
 		b.ret(&ir.Host{Import: host, Args: []ir.Expr{x, y}})
 	})
 }
