@@ -10,17 +10,72 @@ import (
 // Info is what editors ask about a checked project. It answers also where the
 // project has errors.
 type Info struct {
+	c       *checker
 	modules []*ModuleInfo
 	byFile  map[*span.File]*ModuleInfo
 }
 
-func newInfo() *Info { return &Info{byFile: map[*span.File]*ModuleInfo{}} }
+func newInfo(c *checker) *Info { return &Info{c: c, byFile: map[*span.File]*ModuleInfo{}} }
 
 func (in *Info) addModule(m *module) *ModuleInfo {
-	mi := &ModuleInfo{Module: m.core, m: m}
+	mi := &ModuleInfo{Module: m.core, m: m, in: in}
 	in.modules = append(in.modules, mi)
 	in.byFile[m.core.File] = mi
 	return mi
+}
+
+// Members lists what may stand after a dot: a module's public names, a service's
+// operations, or the fields of a value of a type (a core.Type).
+func (in *Info) Members(of any) []Name {
+	var out []Name
+	switch of := of.(type) {
+	case *core.Module:
+		m := in.c.byPath[of.Path]
+		if m == nil {
+			return nil
+		}
+		for _, table := range []map[string]*symbol{m.values, m.types} {
+			for _, n := range sortedNames(table) {
+				if s := table[n.Text]; s.pub && s.via == nil {
+					out = append(out, n)
+				}
+			}
+		}
+	case *core.Service:
+		for _, op := range of.Ops {
+			out = append(out, Name{op.Name, op})
+		}
+	case *core.Con:
+		if of.Def.Kind == core.Record || of.Def.Kind == core.Wrapper && of.Def != in.c.std.Map && of.Def != in.c.std.Set {
+			for _, f := range of.Def.Ctors[0].Fields {
+				out = append(out, Name{f.Name, f})
+			}
+		}
+	case *core.Tuple:
+		for i := range of.Elems {
+			out = append(out, Name{itoa(i), nil})
+		}
+	}
+	return out
+}
+
+// PipeTargets lists the public functions of the module that declares a type
+// which take a value of it first: what a pipe finds besides what is in scope.
+func (in *Info) PipeTargets(t core.Type) []*core.Func {
+	con, ok := t.(*core.Con)
+	if !ok || in.c.byPath[con.Def.Module.Path] == nil {
+		return nil
+	}
+	var out []*core.Func
+	for _, fn := range in.c.byPath[con.Def.Module.Path].core.Funcs {
+		if !fn.Pub || len(fn.Params) == 0 {
+			continue
+		}
+		if first, ok := fn.Params[0].Type.(*core.Con); ok && first.Def == con.Def {
+			out = append(out, fn)
+		}
+	}
+	return out
 }
 
 // Module is the information about a file, nil when it is not of this project.
@@ -52,6 +107,7 @@ type Use struct {
 type ModuleInfo struct {
 	Module *core.Module
 	m      *module
+	in     *Info
 	uses   []Use
 	locals []localScope
 	sorted bool
@@ -309,13 +365,18 @@ func (mi *ModuleInfo) NamesAt(offset int) []Name {
 			out = append(out, Name{s.local.Name, s.local})
 		}
 	}
-	c := mi.m
-	for _, table := range []map[string]*symbol{c.values, c.types, c.implied} {
+	c := mi.in.c
+	for _, table := range []map[string]*symbol{mi.m.values, mi.m.types, mi.m.implied, c.stdValues, c.stdTypes} {
 		out = append(out, sortedNames(table)...)
 	}
 	var mods []Name
-	for n, imp := range c.mods {
+	for n, imp := range mi.m.mods {
 		mods = append(mods, Name{n, imp.mod.core})
+	}
+	for n, m := range c.stdModules {
+		if mi.m.mods[n] == nil {
+			mods = append(mods, Name{n, m.core})
+		}
 	}
 	sort.Slice(mods, func(i, j int) bool { return mods[i].Text < mods[j].Text })
 	return append(out, mods...)

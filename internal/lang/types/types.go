@@ -79,10 +79,9 @@ type checker struct {
 }
 
 func newChecker(d *diag.List) *checker {
-	return &checker{
+	c := &checker{
 		diags:      d,
 		prog:       &core.Program{},
-		info:       newInfo(),
 		byPath:     map[string]*module{},
 		stdTypes:   map[string]*symbol{},
 		stdValues:  map[string]*symbol{},
@@ -92,6 +91,8 @@ func newChecker(d *diag.List) *checker {
 		fields:     map[*core.Field]*defaultInfo{},
 		params:     map[*core.Local]*defaultInfo{},
 	}
+	c.info = newInfo(c)
+	return c
 }
 
 // module is a file under check.
