@@ -187,6 +187,11 @@ func (b *builder) scopeExpr(e *core.Scope) val {
 	within := ready(i64(-1))
 	if e.Within != nil {
 		within = b.expr(e.Within)
+		if c, ok := within.x.(*ir.Const); !ok || int64(c.Bits) < 0 {
+			// Less than nothing is nothing: -1 says that there is no deadline.
+			x := b.atom(within.x)
+			within.x = &ir.Cond{Test: bin(ir.I64LtS, x, i64(0)), Then: i64(0), Else: x}
+		}
 	}
 	t := b.rep(e.Type)
 	return b.guarded(t, []int{within.pend}, func() val { return b.liveScope(e, within.x, t) })
