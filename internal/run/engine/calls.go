@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"time"
 
 	"towpath.dev/internal/abi"
@@ -27,6 +28,8 @@ type call struct {
 	state  callState
 	cell   uint32 // callReady: of the answer
 	pass   int    // the last pass that asked it
+	hash   uint64 // of op and args
+	image  image
 	args   []byte // canonical
 	err    error  // callFailed
 	body   []byte // callReady: the answer, when the request is recorded
@@ -42,25 +45,49 @@ type want struct {
 
 // ask answers the import of the same name: the address of the answer's cell, 0
 // while it is pending, 1 when the call failed.
+//
+// Passes ask mostly the same in the same order, so the call that came next in
+// the pass before is looked at first.
 func (in *instance) ask(op, args uint32) uint32 {
 	r := in.req
-	if r == nil || op >= uint32(len(in.program.args)) {
+	if r == nil || op >= uint32(len(in.program.operations)) {
 		in.corrupt()
 	}
-	text, err := in.program.args[op].AppendArgs(r.args[:0], in.mem, args)
+	o := &in.program.operations[op]
+	if uint64(args)+uint64(o.size) > uint64(len(in.mem)) {
+		in.corrupt()
+	}
+	var i int32
+	if r.asked < len(r.order) {
+		i = r.order[r.asked]
+		if c := &r.calls[i]; c.op == int32(op) && r.sameImage(c, o.fields, args) {
+			r.asked++
+			c.pass = r.passes
+			return r.outcome(i)
+		}
+	}
+	text, err := o.args.AppendArgs(r.args[:0], in.mem, args)
 	if err != nil {
 		in.badArguments(op, err)
 	}
 	r.args = text
-	c := r.callOf(in, int32(op))
-	switch call := &r.calls[c]; call.state {
+	i = r.callOf(in, int32(op))
+	c := &r.calls[i]
+	c.pass = r.passes
+	r.takeImage(c, o.fields, args)
+	return r.outcome(i)
+}
+
+// outcome is what ask answers for a call.
+func (r *request) outcome(i int32) uint32 {
+	switch c := &r.calls[i]; c.state {
 	case callReady:
-		return call.cell
+		return c.cell
 	case callFailed:
-		r.failure = failure{call: c, scope: -1}
+		r.failure = failure{call: i, scope: -1}
 		return 1
 	}
-	r.wants = append(r.wants, want{c, r.innermost()})
+	r.wants = append(r.wants, want{i, r.innermost()})
 	return 0
 }
 
@@ -72,40 +99,78 @@ func (in *instance) badArguments(op uint32, err error) {
 }
 
 // callOf finds the call of an operation with the arguments in r.args, or makes
-// it. Passes ask mostly the same in the same order, so the call that came next
-// in the pass before is looked at first.
+// it.
 func (r *request) callOf(in *instance, op int32) int32 {
 	if r.asked < len(r.order) {
 		i := r.order[r.asked]
 		if c := &r.calls[i]; c.op == op && bytes.Equal(c.args, r.args) {
 			r.asked++
-			c.pass = r.passes
 			return i
 		}
 	}
-	r.key = binary.LittleEndian.AppendUint32(r.key[:0], uint32(op))
-	r.key = append(r.key, r.args...)
-	i, known := r.byKey[string(r.key)]
-	if !known {
+	hash := maphash.Bytes(hashSeed, r.args) ^ uint64(op)*0x9E3779B97F4A7C15
+	i := r.find(hash, op)
+	if i < 0 {
 		if len(r.calls) >= in.program.opts.Calls {
 			in.exceed("calls")
 		}
 		i = int32(len(r.calls))
-		key := string(r.key)
-		if r.byKey == nil {
-			r.byKey = map[string]int32{}
-		}
-		r.byKey[key] = i
-		r.calls = append(r.calls, call{op: op, args: bytes.Clone(r.args)})
+		from := len(r.texts)
+		r.texts = append(r.texts, r.args...)
+		r.calls = append(r.calls, call{op: op, hash: hash, args: r.texts[from:len(r.texts):len(r.texts)]})
+		r.enter(i)
 		if r.replay != nil {
-			r.recall(&r.calls[i], key)
+			r.recall(i)
 		}
 	}
-	r.calls[i].pass = r.passes
 	// From here on the order is this pass's.
 	r.order = append(r.order[:r.asked], i)
 	r.asked++
 	return i
+}
+
+var hashSeed = maphash.MakeSeed()
+
+// find looks a call up in the table: places of calls plus one, 0 where there is
+// none, by hash, the next place being tried where one is taken.
+func (r *request) find(hash uint64, op int32) int32 {
+	if len(r.table) == 0 {
+		return -1
+	}
+	mask := uint64(len(r.table) - 1)
+	for at := hash & mask; r.table[at] != 0; at = (at + 1) & mask {
+		i := r.table[at] - 1
+		if c := &r.calls[i]; c.hash == hash && c.op == op && bytes.Equal(c.args, r.args) {
+			return i
+		}
+	}
+	return -1
+}
+
+// enter puts a new call into the table, which is kept at most half full.
+func (r *request) enter(i int32) {
+	if 2*len(r.calls) > len(r.table) {
+		n := max(64, 2*len(r.table))
+		if cap(r.table) >= n {
+			r.table = r.table[:n]
+			clear(r.table)
+		} else {
+			r.table = make([]int32, n)
+		}
+		for j := range i {
+			r.place(j)
+		}
+	}
+	r.place(i)
+}
+
+func (r *request) place(i int32) {
+	mask := uint64(len(r.table) - 1)
+	at := r.calls[i].hash & mask
+	for r.table[at] != 0 {
+		at = (at + 1) & mask
+	}
+	r.table[at] = i + 1
 }
 
 // send hands out the calls that are wanted and new, grouped by operation.
@@ -117,54 +182,49 @@ func (r *request) send(now time.Time) {
 			continue
 		}
 		if source == nil || r.replay != nil {
-			r.fail(c, ErrNoSource)
+			reason := ErrNoSource
 			if r.replay != nil {
-				c.err = ErrNotRecorded
+				reason = ErrNotRecorded
 			}
+			r.fail(c, reason)
 			continue
 		}
 		r.batch(c.op, now)
 	}
 	// Sources may answer at once; nothing of theirs is looked at before all
 	// batches are out.
-	for _, b := range r.batches {
-		source.Ask(b.flight, b.batch)
+	for _, f := range r.batches {
+		source.Ask(f, &f.batch)
 	}
 	clear(r.batches)
 	r.batches = r.batches[:0]
 }
 
-// outgoing is a batch to be sent.
-type outgoing struct {
-	batch  *Batch
-	flight *flight
-}
-
 // batch makes batches of all new calls of an operation that are wanted.
 func (r *request) batch(op int32, now time.Time) {
 	meta := &r.program.manifest.Operations[op]
-	most := max(meta.Batch, 1)
-	var b *Batch
 	var f *flight
-	for _, w := range r.wants {
+	for at, w := range r.wants {
 		c := &r.calls[w.call]
 		if c.op != op || c.state != callNew || !r.live(w.scope) {
 			continue
 		}
-		if b == nil || len(b.calls) == most {
-			b = &Batch{Operation: meta, inbox: r.inbox}
-			f = &flight{Context: r.ctx, done: make(chan struct{})}
+		if f == nil || len(f.batch.calls) == cap(f.batch.calls) {
+			// No more calls can come than there are wants left.
+			size := max(1, min(meta.Batch, len(r.wants)-at))
+			f = &flight{request: r.ctx, batch: Batch{Operation: meta, inbox: r.inbox, calls: make([]batched, 0, size)}}
+			f.deadline = r.deadline
 			r.flights = append(r.flights, f)
-			r.batches = append(r.batches, outgoing{b, f})
+			r.batches = append(r.batches, f)
 		}
-		b.calls = append(b.calls, batched{w.call, c.args})
+		f.batch.calls = append(f.batch.calls, batched{w.call, c.args})
 		f.open++
+		r.sent++
 		c.state, c.flight = callSent, f
 		if meta.WithinNS > 0 {
 			c.due = now.Add(time.Duration(meta.WithinNS))
-			f.deadline = c.due
+			f.deadline = earlier(f.deadline, c.due)
 		}
-		f.deadline = earlier(f.deadline, r.deadline)
 	}
 }
 
@@ -184,6 +244,9 @@ func (r *request) fail(c *call, err error) {
 
 // land takes a call out of its batch, which ends when it was the last.
 func (r *request) land(c *call) {
+	if c.state == callSent {
+		r.sent--
+	}
 	if f := c.flight; f != nil {
 		c.flight = nil
 		if f.open--; f.open == 0 {
@@ -197,6 +260,9 @@ var errNotWanted = errors.New("no call of the batch is wanted any more")
 // cancel gives up the calls on their way that no live scope wants. A pass that
 // a fault cut short did not get to say all that it wants.
 func (r *request) cancel() {
+	if r.sent == 0 {
+		return
+	}
 	for i := range r.calls {
 		if c := &r.calls[i]; c.state == callSent {
 			c.pass = -c.pass // unless wanted below
@@ -221,6 +287,9 @@ func (r *request) cancel() {
 func (r *request) timeOut(now time.Time) bool {
 	any := false
 	for i := range r.calls {
+		if r.sent == 0 {
+			break
+		}
 		if c := &r.calls[i]; c.state == callSent && !c.due.IsZero() && !now.Before(c.due) {
 			r.fail(c, ErrTimeout)
 			any = true
@@ -260,7 +329,7 @@ func (r *request) receive() (bool, error) {
 func (r *request) answer(c *call, body []byte) error {
 	in := r.in
 	in.decoder.Strict = false
-	value, end, err := in.put(r.kept, r.program.results[c.op], body)
+	value, end, err := in.put(r.kept, r.program.operations[c.op].result, body)
 	if err == codec.ErrMemory {
 		return &Fault{Kind: abi.OutOfMemory, View: r.view.meta.QualifiedName(),
 			Detail: "the answer of " + r.program.manifest.Operations[c.op].QualifiedName() + " does not fit"}

@@ -93,7 +93,7 @@ func (s *table) Ask(ctx context.Context, b *engine.Batch) {
 
 func TestCalls(t *testing.T) {
 	s := &table{answers: map[string]string{
-		`Catalog.offers ["lamp"]`: `[{"id":"o1","merchant":"m1","price":5},{"id":"o2","merchant":"m2","price":6},{"id":"o3","merchant":"m3","price":7},{"id":"o4","merchant":"m4","price":1},{"id":"o5","merchant":"m1","price":2}]`,
+		`Catalog.offers ["lamp"]`:  `[{"id":"o1","merchant":"m1","price":5},{"id":"o2","merchant":"m2","price":6},{"id":"o3","merchant":"m3","price":7},{"id":"o4","merchant":"m4","price":1},{"id":"o5","merchant":"m1","price":2}]`,
 		`Merchants.profile ["m1"]`: `{"rating":3,"name":"One"}`, `Merchants.profile ["m2"]`: `{"rating":5,"name":"Tw\u00f6"}`,
 		`Merchants.profile ["m3"]`: `{"rating":4,"name":"Three"}`, `Merchants.profile ["m4"]`: `{"rating":1,"name":"Four"}`,
 		`Pricing.lowest ["a"]`: `7`, `Pricing.lowest ["b"]`: `8`, `Pricing.lowest ["a7"]`: `9`, `Pricing.lowest ["bad"]`: `"x"`, `Pricing.lowest ["zero"]`: `0`,

@@ -42,19 +42,28 @@ type Program struct {
 	manifest *artifact.Manifest
 	hash     string // SHA-256 of the artifact, hex
 	plans    *codec.Codec
-	args     []codec.Plan // by operation
-	results  []codec.Plan // by operation
 	views    []*View
 	byName   map[string]*View // by qualified name, and by bare name where it is the only one
+
+	operations []operation
 
 	runtime  wazero.Runtime
 	cache    wazero.CompilationCache // nil without Options.CacheDir
 	compiled wazero.CompiledModule
 	limit    uint32 // the first address that a request may not use
 
-	mu     sync.Mutex
-	idle   []*instance
-	closed bool
+	mu       sync.Mutex
+	idle     []*instance
+	requests []*request // to be used again
+	closed   bool
+}
+
+// operation is what a Program knows of one of the manifest's operations.
+type operation struct {
+	args   codec.Plan
+	result codec.Plan
+	size   uint32 // of the record of arguments
+	fields []argument
 }
 
 // View is an entry of a Program.
@@ -103,8 +112,11 @@ func (p *Program) plan() error {
 	}
 	for i := range p.manifest.Operations {
 		op := &p.manifest.Operations[i]
-		p.args = append(p.args, p.plans.Plan(op.Args))
-		p.results = append(p.results, p.plans.Plan(op.Result))
+		schema := &p.manifest.Schema
+		p.operations = append(p.operations, operation{
+			args: p.plans.Plan(op.Args), result: p.plans.Plan(op.Result),
+			size: schema.Types[op.Args].Size, fields: arguments(schema, op.Args),
+		})
 	}
 	p.byName = map[string]*View{}
 	for i := range p.manifest.Views {

@@ -122,8 +122,10 @@ func (r *request) startReplay(rec *Record) error {
 
 // recall prepares a call's answer from the record: it arrives as any other
 // does.
-func (r *request) recall(c *call, key string) {
-	a, ok := r.replay.answers[key]
+func (r *request) recall(i int32) {
+	c := &r.calls[i]
+	key := binary.LittleEndian.AppendUint32(nil, uint32(c.op))
+	a, ok := r.replay.answers[string(append(key, c.args...))]
 	switch {
 	case !ok:
 		return // send fails it
@@ -131,7 +133,8 @@ func (r *request) recall(c *call, key string) {
 		c.state, c.err = callFailed, errors.New(a.Error)
 	default:
 		c.state = callSent
-		r.inbox.put(letter{call: r.byKey[key], body: a.Body})
+		r.sent++
+		r.inbox.put(letter{call: i, body: a.Body})
 	}
 }
 

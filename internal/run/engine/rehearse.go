@@ -3,76 +3,39 @@ package engine
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"towpath.dev/internal/abi"
 )
 
-// Rehearsal is an answered request whose last pass can be run again and again:
-// the decision alone, with its input decoded and all its answers known. It is
-// for measuring. It is not safe for concurrent use.
-type Rehearsal struct {
-	r *request // nil for a view that makes no calls
+// Rehearsal is a request that was answered once and can run its last pass
+// again and again: the decision alone, without decoding, encoding and waiting.
+// Measurements use it.
+type Rehearsal struct{ r *request }
 
-	in          *instance
-	view        *View
-	input, heap uint32
-}
-
-// Rehearse answers a request and keeps what it knows.
+// Rehearse answers a request as Do does, and keeps its instance with the
+// decoded input and answers. Close gives it back.
 func (v *View) Rehearse(ctx context.Context, input []byte) (*Rehearsal, error) {
-	p := v.program
-	if !v.meta.Calls {
-		return v.rehearsePure(input)
-	}
-	r := &request{program: p, view: v, ctx: ctx, inbox: newInbox()}
-	r.started = p.opts.Clock.Now()
-	r.now, r.seed = r.started.UnixNano(), p.opts.Seed()
-	if _, err := r.run(nil, input); err != nil {
-		r.finish(input, nil, err)
+	r := v.begin(ctx)
+	if out, err := r.run(nil, input); err != nil {
+		r.finish(input, out, err)
 		return nil, err
 	}
-	return &Rehearsal{r: r}, nil
+	return &Rehearsal{r}, nil
 }
 
-func (v *View) rehearsePure(input []byte) (*Rehearsal, error) {
-	in, err := v.program.acquire()
-	if err != nil {
-		return nil, err
-	}
-	value, heap, err := in.put(v.program.manifest.HeapBase, v.input, input)
-	if err != nil {
-		v.program.release(in)
-		return nil, v.inputError(err)
-	}
-	return &Rehearsal{in: in, view: v, input: uint32(value), heap: heap}, nil
-}
-
-// Run runs the last pass n times.
+// Run makes the last pass n times.
 func (h *Rehearsal) Run(n int) error {
+	r := h.r
 	for range n {
-		if h.r == nil {
-			if _, err := h.in.pass(h.view, h.input, h.heap); err != nil {
-				return err
-			}
-			continue
-		}
-		h.r.passes, h.r.spent = 0, 0
-		_, status, err := h.r.pass()
-		if err != nil {
-			return err
-		}
-		if status != abi.Ready {
-			return fmt.Errorf("a pass with all answers known ended with status %d", status)
+		r.passes--
+		r.spent, r.clock = 0, time.Time{} // the pass asks the time if it takes long
+		if _, status, err := r.pass(); err != nil || status != abi.Ready {
+			return fmt.Errorf("the rehearsed pass ended with status %d: %w", status, err)
 		}
 	}
 	return nil
 }
 
-// Close frees what the rehearsal holds.
-func (h *Rehearsal) Close() {
-	if h.r == nil {
-		h.view.program.release(h.in)
-		return
-	}
-	h.r.finish(nil, nil, nil)
-}
+// Close gives the instance back.
+func (h *Rehearsal) Close() { h.r.finish(nil, nil, nil) }

@@ -20,6 +20,7 @@ type Request struct {
 }
 
 // request is a request that may call: what its passes have found out so far.
+// It is used again by later ones, for the memory that it holds.
 type request struct {
 	program *Program
 	view    *View
@@ -28,12 +29,12 @@ type request struct {
 	record  *Record
 	replay  *replay
 
-	started  time.Time
 	deadline time.Time // of the view; zero without
 	now      int64
 	seed     int64
 	spent    time.Duration // by the passes so far
 	passes   int
+	clock    time.Time // when the next pass begins
 
 	// The kept part: [HeapBase, kept) of the region. copied is its beginning, as
 	// it was when the request last gave an instance away.
@@ -42,24 +43,66 @@ type request struct {
 	copied []byte
 
 	calls []call
-	byKey map[string]int32 // operation and arguments: calls
-	order []int32          // calls as this pass asks them, then as the one before did
-	asked int              // how many of order are of this pass
-	wants []want           // what this pass is waiting for
-	args  []byte           // scratch: the arguments of the call being asked
-	key   []byte           // scratch
+	table []int32 // finds calls by their hash
+	order []int32 // calls as this pass asks them, then as the one before did
+	asked int     // how many of order are of this pass
+	sent  int     // calls on their way
+	wants []want  // what this pass is waiting for
+	args  []byte  // scratch: the arguments of the call being asked
+	texts []byte  // the arguments of all calls; sources hold on to them
+	bits  []uint64
 
 	scopes     []scope
 	byScope    map[scopeKey]int32
 	scopeOrder []int32
 	entered    int
 	open       []int32 // the scopes around what is being evaluated
+	round      int     // how often decide was called
 	failure    failure // the last that this pass met
 
 	inbox   *inbox
 	letters []letter
-	batches []outgoing
+	batches []*flight // to be sent
 	flights []*flight
+}
+
+// newRequest takes a request from those to be used again, or makes one.
+func (p *Program) newRequest() *request {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.requests); n > 0 {
+		r := p.requests[n-1]
+		p.requests = p.requests[:n-1]
+		return r
+	}
+	return &request{program: p}
+}
+
+// keepCalls is how many calls a request may have had to be used again: the
+// memory of larger ones is not worth keeping.
+const keepCalls = 1000
+
+// reuse forgets all of the request but its memory, and keeps it for another.
+func (p *Program) reuse(r *request) {
+	if len(r.calls) > keepCalls || len(r.scopes) > keepCalls || cap(r.copied) > keepResident {
+		return
+	}
+	clear(r.calls)
+	clear(r.table)
+	clear(r.byScope)
+	clear(r.flights)
+	clear(r.copied)
+	clear(r.args[:cap(r.args)])
+	*r = request{
+		program: p, copied: r.copied[:0], calls: r.calls[:0], table: r.table, order: r.order[:0], wants: r.wants[:0], args: r.args[:0],
+		bits: r.bits[:0], scopes: r.scopes[:0], byScope: r.byScope, scopeOrder: r.scopeOrder[:0], open: r.open[:0],
+		letters: r.letters[:0], batches: r.batches[:0], flights: r.flights[:0],
+	}
+	p.mu.Lock()
+	if len(p.requests) < p.opts.Idle && !p.closed {
+		p.requests = append(p.requests, r)
+	}
+	p.mu.Unlock()
 }
 
 // failure is a failed call, or a scope that expired or was shed; the other is -1.
@@ -70,22 +113,32 @@ func (v *View) Do(ctx context.Context, dst []byte, q Request) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return dst, err
 	}
-	p := v.program
-	r := &request{program: p, view: v, ctx: ctx, record: q.Record, inbox: newInbox()}
-	r.started = p.opts.Clock.Now()
-	r.now, r.seed = r.started.UnixNano(), p.opts.Seed()
+	r := v.begin(ctx)
+	r.record = q.Record
 	input := q.Input
 	if q.Replay != nil {
 		if err := r.startReplay(q.Replay); err != nil {
 			return dst, err
 		}
-		input = q.Replay.Input
-	} else if v.meta.WithinNS > 0 {
-		r.deadline = r.started.Add(time.Duration(v.meta.WithinNS))
+		input, r.deadline = q.Replay.Input, time.Time{}
 	}
 	out, err := r.run(dst, input)
 	r.finish(input, out[len(dst):], err)
+	v.program.reuse(r)
 	return out, err
+}
+
+// begin makes the request of a view, at this instant.
+func (v *View) begin(ctx context.Context) *request {
+	o := &v.program.opts
+	r := v.program.newRequest()
+	r.view, r.ctx, r.inbox = v, ctx, newInbox()
+	r.clock = o.Clock.Now()
+	r.now, r.seed = r.clock.UnixNano(), o.Seed()
+	if v.meta.WithinNS > 0 {
+		r.deadline = r.clock.Add(time.Duration(v.meta.WithinNS))
+	}
+	return r
 }
 
 // finish gives back what the request held.
@@ -188,20 +241,22 @@ func (r *request) pass() (cell uint32, status abi.Status, err error) {
 	r.asked, r.entered = 0, 0
 	r.wants, r.open = r.wants[:0], r.open[:0]
 	r.failure = failure{-1, -1}
-	in.spent, in.started = r.spent, r.program.opts.Clock.Now()
+	in.spent, in.started = r.spent, r.clock
 	cell, err = in.pass(r.view, r.input, r.kept)
+	if err == nil && abi.Status(in.status.Get()) == abi.Ready {
+		return cell, abi.Ready, nil
+	}
 	now := r.program.opts.Clock.Now()
 	if r.spent += now.Sub(in.started); r.spent > r.program.opts.CPU && err == nil {
 		return 0, 0, r.limit("CPU", int64(r.program.opts.CPU))
 	}
-	var fault *Fault
-	if len(r.wants) > 0 && errors.As(err, &fault) {
+	if err != nil {
+		if _, fault := err.(*Fault); !fault || len(r.wants) == 0 {
+			return 0, 0, err
+		}
 		r.decide(now)
 		r.send(now)
 		return 0, abi.Pending, nil
-	}
-	if err != nil {
-		return 0, 0, err
 	}
 	status = abi.Status(in.status.Get())
 	if status == abi.Pending && len(r.wants) == 0 || status > abi.Failed {
@@ -233,6 +288,7 @@ func (r *request) wait() error {
 		if err := r.ctx.Err(); err != nil {
 			return err
 		}
+		r.clock = now
 		fresh = r.timeOut(now) || fresh
 		fresh = r.decide(now) || fresh
 		if fresh || r.settled() {

@@ -22,7 +22,7 @@ type scope struct {
 	verdict    abi.Verdict
 	optional   bool
 	offered    bool  // Options.Shed was asked
-	waiting    int   // the last pass of which it waits for a call
+	waiting    int   // request.round when it was last seen to wait for a call
 	outer      int32 // the scope around it in the last pass, -1 without
 	within     int64 // nanoseconds, negative without
 	deadline   time.Time
@@ -113,25 +113,26 @@ func (r *request) decide(now time.Time) bool {
 	if r.replay != nil {
 		return false // the record has them
 	}
-	any := false
+	r.round++
 	for _, w := range r.wants {
 		if state := r.calls[w.call].state; state != callNew && state != callSent {
 			continue
 		}
 		for i := w.scope; i >= 0; i = r.scopes[i].outer {
 			s := &r.scopes[i]
-			if s.waiting == r.passes {
-				continue
+			if s.waiting == r.round {
+				break // those around it too
 			}
-			s.waiting = r.passes
+			s.waiting = r.round
 			if s.within >= 0 && s.deadline.IsZero() {
 				s.deadline = now.Add(time.Duration(s.within))
 			}
 		}
 	}
+	any := false
 	for i := range r.scopes {
 		s := &r.scopes[i]
-		if s.verdict != abi.Live || s.waiting != r.passes || !r.waits(int32(i)) {
+		if s.verdict != abi.Live || s.waiting != r.round {
 			continue
 		}
 		switch {
@@ -149,21 +150,6 @@ func (r *request) decide(now time.Time) bool {
 		any = true
 	}
 	return any
-}
-
-// waits reports whether a scope still waits for a call.
-func (r *request) waits(scope int32) bool {
-	for _, w := range r.wants {
-		if state := r.calls[w.call].state; state != callNew && state != callSent {
-			continue
-		}
-		for i := w.scope; i >= 0; i = r.scopes[i].outer {
-			if i == scope {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func (r *request) info(s *scope) ScopeInfo {
@@ -184,12 +170,12 @@ func (p *Program) scopePlace(site uint64) artifact.Place {
 func (r *request) nextDeadline() time.Time {
 	next := r.deadline
 	for i := range r.scopes {
-		if s := &r.scopes[i]; s.verdict == abi.Live && s.waiting == r.passes && s.within >= 0 {
+		if s := &r.scopes[i]; s.verdict == abi.Live && s.waiting == r.round && s.within >= 0 {
 			next = earlier(next, s.deadline)
 		}
 	}
 	for i := range r.calls {
-		if c := &r.calls[i]; c.state == callSent {
+		if c := &r.calls[i]; c.state == callSent && !c.due.IsZero() {
 			next = earlier(next, c.due)
 		}
 	}

@@ -119,26 +119,36 @@ func (b *inbox) close() {
 	b.mu.Unlock()
 }
 
-// flight is the context of a batch that was sent. It is done when the request
-// is, or cancelled when no call of it is wanted.
+// flight is a batch that was sent, and its context: done when the request is,
+// or cancelled when no call of it is wanted.
 type flight struct {
-	context.Context // the request's
-	deadline        time.Time
-	done            chan struct{}
-	open            int // calls that are still wanted; the request's goroutine owns it
+	request  context.Context
+	deadline time.Time
+	batch    Batch
+	open     int // calls that are still wanted; the request's goroutine owns it
 
-	mu  sync.Mutex
-	err error
+	mu   sync.Mutex
+	done chan struct{} // made when it is first asked for
+	err  error
 }
 
 func (f *flight) Deadline() (time.Time, bool) {
-	if f.deadline.IsZero() {
-		return f.Context.Deadline()
-	}
-	return f.deadline, true
+	deadline, _ := f.request.Deadline()
+	deadline = earlier(deadline, f.deadline)
+	return deadline, !deadline.IsZero()
 }
 
-func (f *flight) Done() <-chan struct{} { return f.done }
+func (f *flight) Done() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done == nil {
+		f.done = make(chan struct{})
+		if f.err != nil {
+			close(f.done)
+		}
+	}
+	return f.done
+}
 
 func (f *flight) Err() error {
 	f.mu.Lock()
@@ -146,14 +156,17 @@ func (f *flight) Err() error {
 	return f.err
 }
 
+func (f *flight) Value(key any) any { return f.request.Value(key) }
+
+// cancel ends the context. The first reason stays.
 func (f *flight) cancel(err error) {
 	f.mu.Lock()
-	first := f.err == nil
-	if first {
-		f.err = err
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return
 	}
-	f.mu.Unlock()
-	if first {
+	f.err = err
+	if f.done != nil {
 		close(f.done)
 	}
 }
