@@ -107,26 +107,15 @@ func (s *scanner) checkText() {
 		s.stopped = true
 		return
 	}
-	ascii := true
-	for i := 0; i < len(s.src); i++ {
-		if c := s.src[i]; c >= utf8.RuneSelf || c == 0 {
-			ascii = false
-			break
-		}
-	}
-	if ascii {
-		return
-	}
 	for i := 0; i < len(s.src); {
-		c := s.src[i]
-		if c != 0 && c < utf8.RuneSelf {
+		if plain[s.src[i]] {
 			i++
 			continue
 		}
 		r, n := utf8.DecodeRuneInString(s.src[i:])
 		if bad := badRune(r, n); bad != "" {
 			d := s.errorf(codeBadText, i, i+n, "the source holds %s", bad)
-			if n > 1 || r == 0 {
+			if n > 1 || r < utf8.RuneSelf {
 				d.FixWith("remove it", s.span(i, i+n), "")
 			}
 			if r == utf8.RuneError && n == 1 {
@@ -138,6 +127,15 @@ func (s *scanner) checkText() {
 	}
 }
 
+// plain marks the bytes that may stand anywhere: printable ASCII and blanks.
+var plain = func() (p [256]bool) {
+	for c := ' '; c <= '~'; c++ {
+		p[c] = true
+	}
+	p['\t'], p['\n'], p['\r'] = true, true, true
+	return p
+}()
+
 // badRune says what is wrong with a character anywhere in a source, or "".
 func badRune(r rune, size int) string {
 	switch {
@@ -145,6 +143,8 @@ func badRune(r rune, size int) string {
 		return "bytes that are not UTF-8"
 	case r == 0:
 		return "a NUL character"
+	case r < ' ' && r != '\t' && r != '\n' && r != '\r', 0x7F <= r && r < 0xA0, r == 0x2028, r == 0x2029:
+		return fmt.Sprintf("a control character (U+%04X)", r)
 	case r == 0xFEFF:
 		return "a byte order mark (U+FEFF)"
 	case 0x202A <= r && r <= 0x202E, 0x2066 <= r && r <= 0x2069, r == 0x200E, r == 0x200F, r == 0x061C:
@@ -168,7 +168,7 @@ func (s *scanner) skipBlank() {
 			s.pos++
 		case c == '/' && s.pos+1 < len(s.src) && s.src[s.pos+1] == '/':
 			s.comment()
-		case c == 0:
+		case !plain[c] && c < utf8.RuneSelf: // reported by checkText
 			s.pos++
 		case c == 0xEF && len(s.src)-s.pos >= 3 && s.src[s.pos:s.pos+3] == "\uFEFF":
 			s.pos += 3
@@ -401,8 +401,8 @@ func (s *scanner) blockComment() {
 }
 
 func (s *scanner) singleQuotes() {
-	start, end := s.pos, s.lineEnd(s.pos)
-	for i := start + 1; i < end; i++ {
+	start := s.pos
+	for i := start + 1; i < len(s.src) && s.src[i] != '\n'; i++ {
 		if s.src[i] != '\'' {
 			continue
 		}
