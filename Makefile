@@ -26,7 +26,7 @@ bench-module: ## the comparison peers agree with each other
 	cd bench && go test ./...
 
 bench: ## every claim of speed, both sides in one run, as ratios
-	cd bench && go run ./cmd/ratios
+	cd bench && go run ./cmd/ratios && go run ./cmd/limits
 
 fuzz: ## each fuzz target for a minute
 	./tools/fuzz

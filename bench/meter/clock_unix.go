@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// processCPU is the CPU time that all threads of this process have used, in
+// ProcessCPU is the CPU time that all threads of this process have used, in
 // user and in system mode, to the microsecond.
-func processCPU() (time.Duration, error) {
+func ProcessCPU() (time.Duration, error) {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
 		return 0, err

@@ -68,14 +68,14 @@ func OfSide(side *workload.Side, mode workload.Mode, inputs [][]byte) (Timer, er
 }
 
 func process(loop workload.Loop, n int) (time.Duration, error) {
-	start, err := processCPU()
+	start, err := ProcessCPU()
 	if err != nil {
 		return 0, err
 	}
 	if err := loop(n); err != nil {
 		return 0, err
 	}
-	end, err := processCPU()
+	end, err := ProcessCPU()
 	return end - start, err
 }
 
