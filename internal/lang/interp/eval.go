@@ -234,13 +234,16 @@ func (m *Machine) concat(e *core.Concat, env *Env) (Value, error) {
 	return b.String(), nil
 }
 
-// constant gives a constant's value. It is worked out once a run, with limits
-// of its own, at no cost to the run.
+// constant gives a constant's value. It is worked out once a run, when it is
+// first read, and paid for then; calls in it nest from nothing.
 func (m *Machine) constant(c *core.Const) (Value, error) {
 	if v, ok := m.consts[c]; ok {
 		return v, nil
 	}
-	v, err := m.free(c.Value)
+	depth := m.depth
+	m.depth = 0
+	v, err := m.Eval(c.Value, &Env{})
+	m.depth = depth
 	if err != nil {
 		return nil, err
 	}
