@@ -1,0 +1,189 @@
+// The root of the command line: what it prints alone, how its commands hang
+// together, and how an error becomes an exit code.
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// The exit codes.
+const (
+	exitFine  = 0
+	exitWrong = 1 // the user's program, its tests or its input are at fault
+	exitUsage = 2 // tow could not do what it was asked to
+)
+
+// errWrong ends a command with exitWrong. What is wrong was said already.
+var errWrong = errors.New("the program is at fault")
+
+// wrong is an error that ends a command with exitWrong once it is printed.
+type wrong struct{ error }
+
+func (e wrong) Unwrap() error { return e.error }
+
+// usage is a mistake in a command line; its end says where help is.
+type usage struct {
+	error
+	command string // "tow check"
+}
+
+// commands are the subcommands, in the order in which help lists them.
+var commands = []func(*ui) *cobra.Command{
+	newCommand, checkCommand, testCommand, runCommand, fmtCommand, buildCommand,
+	inspectCommand, explainCommand, lspCommand, versionCommand,
+}
+
+const overview = `tow works with programs in Tow, the language for decisions on the hot path.
+
+Begin with
+
+  tow new shop && cd shop     a project that works
+  tow check                   every mistake at once
+  tow test                    its tests and properties
+  tow run shipping.quote input.json --answers answers.json
+
+`
+
+// run executes a command line and gives the exit code.
+func run(args []string, u *ui) int {
+	root := rootCommand(u)
+	root.SetArgs(longFlags(root, args))
+	root.SetIn(u.in)
+	root.SetOut(u.out)
+	root.SetErr(u.err)
+	command, err := root.ExecuteC()
+	var w wrong
+	var use usage
+	switch {
+	case err == nil:
+		return exitFine
+	case errors.Is(err, errWrong):
+		return exitWrong
+	case errors.As(err, &w):
+		u.fail(w.error)
+		return exitWrong
+	case errors.As(err, &use):
+		u.fail(use.error)
+		fmt.Fprintf(u.err, "\"%s --help\" shows what can be said.\n", or(use.command, command.CommandPath()))
+		return exitUsage
+	}
+	u.fail(err)
+	return exitUsage
+}
+
+func rootCommand(u *ui) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "tow",
+		Short:         "Check, test, run and build programs in Tow",
+		Long:          strings.TrimSpace(overview),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(c, args[0])
+			}
+			fmt.Fprint(u.out, overview)
+			fmt.Fprint(u.out, "Commands\n\n")
+			for _, sub := range c.Commands() {
+				if sub.IsAvailableCommand() || sub.Name() == "help" {
+					fmt.Fprintf(u.out, "  %-12s %s\n", sub.Name(), sub.Short)
+				}
+			}
+			fmt.Fprint(u.out, "\n\"tow help COMMAND\" shows more about one of them.\n")
+			return nil
+		},
+	}
+	cobra.EnableCommandSorting = false
+	for _, command := range commands {
+		root.AddCommand(command(u))
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage{fmt.Errorf("%s: %w", c.CommandPath(), err), c.CommandPath()}
+	})
+	root.SetUsageTemplate(usageTemplate)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	return root
+}
+
+// usageTemplate is cobra's, with what is to be typed first.
+const usageTemplate = `Usage
+  {{.UseLine}}{{if .HasAvailableSubCommands}}
+  {{.CommandPath}} COMMAND{{end}}{{if .HasExample}}
+
+Examples
+{{.Example}}{{end}}{{if .HasAvailableSubCommands}}
+
+Commands{{range .Commands}}{{if (or .IsAvailableCommand (eq .Name "help"))}}
+  {{rpad .Name .NamePadding }} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
+
+Flags
+{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}
+`
+
+func unknownCommand(root *cobra.Command, name string) error {
+	root.SuggestionsMinimumDistance = 2
+	message := fmt.Sprintf("there is no command %q", name)
+	if near := root.SuggestionsFor(name); len(near) > 0 {
+		message += "; did you mean " + quotedList(near, "or") + "?"
+	} else if strings.HasSuffix(name, ".tow") {
+		message += "; to run a view: tow run MODULE.VIEW"
+	}
+	return usage{errors.New(message), "tow"}
+}
+
+// longFlags lets long flags be written with one dash too, as "-json": it gives
+// them their second dash, which pflag insists on.
+func longFlags(root *cobra.Command, args []string) []string {
+	known := map[string]bool{"help": true}
+	for _, c := range append([]*cobra.Command{root}, root.Commands()...) {
+		c.Flags().VisitAll(func(f *pflag.Flag) { known[f.Name] = len(f.Name) > 1 })
+	}
+	out := make([]string, len(args))
+	for i, arg := range args {
+		out[i] = arg
+		if arg == "--" {
+			copy(out[i:], args[i:])
+			break
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "-"), "=")
+		if strings.HasPrefix(arg, "-") && known[name] {
+			out[i] = "-" + arg
+		}
+	}
+	return out
+}
+
+// atMost refuses more than n arguments, and says what they would be.
+func atMost(n int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usage{fmt.Errorf("%s takes at most %s, and %q is one too many", c.CommandPath(), what, args[n]), c.CommandPath()}
+		}
+		return nil
+	}
+}
+
+// exactly wants the arguments that are named.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < len(names) {
+			return usage{fmt.Errorf("%s needs %s", c.CommandPath(), names[len(args)]), c.CommandPath()}
+		}
+		return atMost(len(names), strings.Join(names, " and "))(c, args)
+	}
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

@@ -1,0 +1,106 @@
+// What the commands talk to: the streams, and how text is put on them.
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"towpath.dev/internal/lang/diag"
+	"towpath.dev/internal/project"
+)
+
+// ui is where a command reads and writes.
+type ui struct {
+	in       io.Reader
+	out, err io.Writer
+	// Whether there may be colours on out and on err.
+	outColor, errColor bool
+	// Whether a person types what is read from in, and reads what is put on out.
+	inTerminal, outTerminal bool
+}
+
+// terminal is the process's own streams. Colours need a terminal, and that
+// NO_COLOR (see no-color.org) is not set.
+func terminal() *ui {
+	colors := os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	isTerminal := func(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+	return &ui{
+		in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		outColor:   colors && isTerminal(os.Stdout),
+		errColor:   colors && isTerminal(os.Stderr),
+		inTerminal: isTerminal(os.Stdin), outTerminal: isTerminal(os.Stdout),
+	}
+}
+
+// The styles of a terminal.
+const (
+	bold  = "1"
+	dim   = "2"
+	red   = "1;31"
+	green = "1;32"
+	cyan  = "36"
+)
+
+func paint(color bool, style, text string) string {
+	if !color {
+		return text
+	}
+	return "\x1b[" + style + "m" + text + "\x1b[0m"
+}
+
+// fail prints why a command cannot go on.
+func (u *ui) fail(err error) {
+	var invalid *project.Invalid
+	if errors.As(err, &invalid) {
+		u.diagnostics(invalid.Diags)
+		return
+	}
+	fmt.Fprintf(u.err, "%s %s\n", paint(u.errColor, red, "tow:"), err)
+}
+
+// diagnostics prints what is wrong with sources.
+func (u *ui) diagnostics(all []*diag.Diagnostic) {
+	_ = diag.Text(u.err, all, diag.Options{Color: u.errColor, Limit: maxShown}) // nobody is left to tell
+}
+
+// maxShown is how many diagnostics are shown at once; one mistake at the top
+// of a file of thousands of lines is read first, the rest later.
+const maxShown = 100
+
+// count is "1 file", "2 files".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// quotedList is `"a", "b" or "c"`.
+func quotedList(names []string, conjunction string) string {
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = fmt.Sprintf("%q", n)
+	}
+	if len(quoted) < 2 {
+		return strings.Join(quoted, "")
+	}
+	last := len(quoted) - 1
+	return strings.Join(quoted[:last], ", ") + " " + conjunction + " " + quoted[last]
+}
+
+// size is a number of bytes as people read it.
+func size(n int) string {
+	switch {
+	case n < 10_000:
+		return count(n, "byte")
+	case n < 10_000_000:
+		return fmt.Sprintf("%d KiB", (n+512)/1024)
+	}
+	return fmt.Sprintf("%d MiB", (n+512*1024)/(1024*1024))
+}
