@@ -11,7 +11,7 @@ import (
 // TestHostileSources parses long and deep texts. They must end, in time that
 // grows with their length, with a bounded number of diagnostics.
 func TestHostileSources(t *testing.T) {
-	const size = 1 << 18
+	const size = 1 << 16
 	for _, piece := range []string{
 		"(", ")", "[", "{", "}", "\"", "\"{", "{\"", "'", "\\", "-", "!", "a", "a.", "a?", "a(", "a[", "a+", "a??", "a|>",
 		"a=>", "(a)=>", "a else ", "a within ", "optional ", "if a {", "if a {1} else ", "match a {", "match a {_->",
