@@ -45,6 +45,25 @@ func (w *writer) exprs(es []ir.Expr) {
 	}
 }
 
+// arranged exchanges a comparison's operands when the first is a constant, or
+// the second masks bits. wazero 1.12 compiles a branch on `0 < (x & y)` as one on
+// `(x & y) < 0`; it never sees the former.
+func arranged(e *ir.Binary) (op ir.Op, x, y ir.Expr) {
+	op, x, y = e.Op.Mirror(), e.Y, e.X
+	if op == ir.NoOp || !e.Op.Compares() || e.Op.Operand() == ir.F64 {
+		return e.Op, e.X, e.Y
+	}
+	switch e.X.(type) {
+	case *ir.Const:
+		return op, x, y
+	case *ir.Get:
+		if mask, ok := e.Y.(*ir.Binary); ok && (mask.Op == ir.I32And || mask.Op == ir.I64And) {
+			return op, x, y
+		}
+	}
+	return e.Op, e.X, e.Y
+}
+
 // expr leaves the value of e on the stack.
 func (w *writer) expr(e ir.Expr) {
 	switch e := e.(type) {
@@ -58,9 +77,10 @@ func (w *writer) expr(e ir.Expr) {
 		w.expr(e.X)
 		w.code.Op(e.Op.Code())
 	case *ir.Binary:
-		w.expr(e.X)
-		w.expr(e.Y)
-		w.code.Op(e.Op.Code())
+		op, x, y := arranged(e)
+		w.expr(x)
+		w.expr(y)
+		w.code.Op(op.Code())
 	case *ir.Load:
 		w.expr(e.Addr)
 		w.load(e)
