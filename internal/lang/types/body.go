@@ -28,7 +28,10 @@ type body struct {
 	matches  []matchUse
 	lets     []letUse
 	unused   []*core.Local // bound by lets
-	errors   int           // diagnostics when the body began
+	start    span.Span     // for what concerns the body as a whole
+	seen     int           // diagnostics that failed has looked at
+	faulty   bool          // one of them is an error
+	large    bool          // tooLarge has spoken
 
 	sites    uint32 // numbered so far
 	siteBase uint64 // the hash of home
@@ -43,15 +46,16 @@ type binding struct {
 	used  bool
 }
 
-func (c *checker) newBody(m *module, home string, tps []*core.Param) *body {
+func (c *checker) newBody(m *module, home string, start span.Span, tps []*core.Param) *body {
 	b := c.idle
 	c.idle = nil
 	if b == nil {
 		b = &body{c: c, locals: map[string]*binding{}}
 		b.std = &c.std
 	}
-	b.m, b.home, b.tps, b.fn, b.test = m, home, tps, nil, false
-	b.errors, b.sites = len(c.diags.All), 0
+	b.m, b.home, b.start, b.tps, b.fn, b.test = m, home, start, tps, nil, false
+	b.seen, b.faulty, b.large = len(c.diags.All), false, false
+	b.sites, b.work = 0, 0
 	return b
 }
 
@@ -67,12 +71,19 @@ func (c *checker) freeBody(b *body) {
 // failed reports whether this body has had a diagnostic, after which missing
 // knowledge is no news.
 func (b *body) failed() bool {
-	for _, d := range b.c.diags.All[b.errors:] {
-		if d.Severity == diag.Error {
-			return true
-		}
+	for ; b.seen < len(b.c.diags.All) && !b.faulty; b.seen++ {
+		b.faulty = b.c.diags.All[b.seen].Severity == diag.Error
 	}
-	return false
+	return b.faulty
+}
+
+// tooLarge reports, once, that a body's types have grown out of bounds.
+func (b *body) tooLarge() {
+	if !b.large {
+		b.large = true
+		b.errorf(codeInfiniteType, b.start, "the types in `%s` are too large to check", b.home).
+			Note(span.Span{}, "name their parts: records keep types small")
+	}
 }
 
 func (b *body) errorf(code diag.Code, at span.Span, format string, args ...any) *diag.Diagnostic {
@@ -227,7 +238,7 @@ func (c *checker) checkFunc(fi *funcInfo) {
 		}
 		return
 	}
-	b := c.newBody(fi.mod, fn.QualifiedName(), fn.TypeParams)
+	b := c.newBody(fi.mod, fn.QualifiedName(), fn.At, fn.TypeParams)
 	b.fn = fn
 	for _, p := range fn.Params {
 		b.bind(p, d.Span.Start, false)
@@ -259,7 +270,7 @@ func (c *checker) constType(k *constInfo) core.Type {
 	case unchecked:
 		k.state = checking
 		c.constStack = append(c.constStack, k)
-		b := c.newBody(k.mod, k.mod.core.Path+"."+k.c.Name, nil)
+		b := c.newBody(k.mod, k.mod.core.Path+"."+k.c.Name, k.c.At, nil)
 		w := why{}
 		if k.decl.Type != nil {
 			w = why{kind: whyLet, at: k.decl.Type.Pos()}
@@ -297,7 +308,7 @@ func (c *checker) defaultOf(di *defaultInfo) core.Expr {
 		di.out = broken(di.expr.Pos())
 	case unchecked:
 		di.state = checking
-		b := c.newBody(di.mod, di.home, di.tps)
+		b := c.newBody(di.mod, di.home, di.expr.Pos(), di.tps)
 		x := b.expr(di.expr, di.want, why{})
 		b.settle()
 		x = b.finish(x, &di.calls)

@@ -375,7 +375,7 @@ func (b *body) labelSlot(sig *signature, label *syntax.Name) int {
 	if sig.at.IsValid() {
 		d.Note(sig.at, "declared here")
 	}
-	didYouMean(d, label.Span, label.Text, candidates)
+	b.c.didYouMean(d, label.Span, label.Text, candidates)
 	return -1
 }
 

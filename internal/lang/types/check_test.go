@@ -22,7 +22,7 @@ var library = sync.OnceValue(func() []Source {
 	d := &diag.List{}
 	var sources []Source
 	for _, f := range stdlib.Sources() {
-		sources = append(sources, Source{f.Path, syntax.Parse(span.NewFile(f.Path+".tow", []byte(f.Text)), d)})
+		sources = append(sources, Source{f.Path, parse(f.Path+".tow", f.Text, d)})
 	}
 	if len(d.All) > 0 {
 		panic("the standard library does not parse: " + d.All[0].Error())
@@ -30,13 +30,17 @@ var library = sync.OnceValue(func() []Source {
 	return sources
 })
 
+func parse(path, text string, d *diag.List) *syntax.File {
+	return syntax.Parse(span.NewFile(path, []byte(text)), d)
+}
+
 // check parses and checks modules together with the standard library.
 func check(t testing.TB, mods ...testModule) (*core.Program, *Info, *diag.List) {
 	t.Helper()
 	d := &diag.List{}
 	sources := slices.Clone(library())
 	for _, m := range mods {
-		sources = append(sources, Source{m.path, syntax.Parse(span.NewFile(m.path+".tow", []byte(m.text)), d)})
+		sources = append(sources, Source{m.path, parse(m.path+".tow", m.text, d)})
 	}
 	prog, info := Check(sources, d)
 	if !d.HasErrors() {

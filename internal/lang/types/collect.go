@@ -264,7 +264,7 @@ func (c *checker) attrs(attrs []*syntax.Attr, allowed ...string) attributes {
 	for _, a := range attrs {
 		if !contains(allowed, a.Name.Text) {
 			d := c.diags.Errorf(codeAttribute, a.Name.Span, "there is no attribute `@%s` here", a.Name.Text)
-			didYouMean(d, a.Name.Span, a.Name.Text, allowed)
+			c.didYouMean(d, a.Name.Span, a.Name.Text, allowed)
 			continue
 		}
 		switch a.Name.Text {

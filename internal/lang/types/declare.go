@@ -201,7 +201,7 @@ func (c *checker) duration(m *module, e syntax.Expr, code diag.Code, what string
 // one. It is nil after a mistake.
 func (c *checker) constantOf(m *module, e syntax.Expr, want core.Type) any {
 	before := len(c.diags.All)
-	b := c.newBody(m, m.core.Path, nil)
+	b := c.newBody(m, m.core.Path, e.Pos(), nil)
 	x := b.expr(e, want, why{})
 	b.settle()
 	x = b.finish(x, nil)

@@ -17,8 +17,18 @@ import (
 // missing cases that are named.
 const (
 	matchBudget  = 200_000
+	totalBudget  = 10_000_000 // of all matches of a check
 	missingCases = 3
 )
+
+// budget is what the next match may spend, rows being its arms: what all may
+// spend bounds a project full of malicious ones.
+func (c *checker) budget(rows int) int {
+	return min(matchBudget+4*rows*rows, totalBudget-c.matchWork)
+}
+
+// spent books what a match has left of its budget.
+func (c *checker) spent(mx *matrix, budget int) { c.matchWork += budget - max(mx.budget, 0) }
 
 // conclude checks the patterns of a body whose types are all known.
 func (b *body) conclude() {
@@ -42,7 +52,9 @@ func (b *body) checkLet(u letUse) {
 	if simple(u.pat) || faulty(u.pat) || hasBad(t) {
 		return
 	}
-	mx := matrix{std: &b.std.Std, budget: matchBudget}
+	budget := b.c.budget(1)
+	mx := matrix{std: &b.std.Std, budget: budget}
+	defer b.c.spent(&mx, budget)
 	missing := mx.missing([][]core.Pattern{{u.pat}}, []core.Type{t}, 1)
 	if mx.budget < 0 {
 		b.errorf(codeMatchTooLarge, u.pat.Pos(), "this pattern is too large to check")
@@ -81,14 +93,14 @@ func (b *body) checkMatch(u matchUse) {
 			return
 		}
 	}
-	mx := matrix{std: &b.std.Std, budget: matchBudget}
-	var rows [][]core.Pattern
+	budget := b.c.budget(len(u.match.Arms))
+	mx := matrix{std: &b.std.Std, budget: budget}
+	defer b.c.spent(&mx, budget)
+	reached := reachability{b: b, mx: &mx, heads: map[head]bool{}}
 	for i, a := range u.match.Arms {
-		b.checkReached(&mx, rows, a, u.syn.Arms[i])
-		if a.Guard == nil {
-			rows = append(rows, []core.Pattern{a.Pat})
-		}
+		reached.arm(a, u.syn.Arms[i])
 	}
+	rows := reached.rows
 	missing := mx.missing(rows, []core.Type{t}, missingCases+1)
 	at := u.match.Subject.Pos()
 	switch {
@@ -100,25 +112,58 @@ func (b *body) checkMatch(u matchUse) {
 	}
 }
 
-// checkReached warns about an arm, or an alternative of one, that those before
-// it leave nothing for.
-func (b *body) checkReached(mx *matrix, rows [][]core.Pattern, a *core.Arm, syn *syntax.MatchArm) {
+// reachability finds arms that those before them leave nothing for.
+type reachability struct {
+	b     *body
+	mx    *matrix
+	rows  [][]core.Pattern // of the arms before, without those that have guards
+	heads map[head]bool    // of these
+	open  bool             // one of them fits whatever the head
+}
+
+// arm warns about an arm, or an alternative of one, that is never reached.
+func (r *reachability) arm(a *core.Arm, syn *syntax.MatchArm) {
 	or, ok := a.Pat.(*core.POr)
 	if !ok {
-		if !mx.useful(rows, []core.Pattern{a.Pat}) && mx.budget >= 0 {
-			b.c.diags.Warnf(codeUnreachable, syn.Pat.Pos(), "this arm is never reached").
+		if !r.useful(a.Pat) {
+			r.b.c.diags.Warnf(codeUnreachable, syn.Pat.Pos(), "this arm is never reached").
 				Note(span.Span{}, "the arms before it fit all that it fits")
+		}
+		if a.Guard == nil {
+			r.add(a.Pat)
 		}
 		return
 	}
-	rows = rows[:len(rows):len(rows)]
+	before := *r
+	before.rows = r.rows[:len(r.rows):len(r.rows)]
 	for _, alt := range or.Alts {
-		if !mx.useful(rows, []core.Pattern{alt}) && mx.budget >= 0 {
-			b.c.diags.Warnf(codeUnreachable, alt.Pos(), "this alternative is never reached").
+		if !r.useful(alt) {
+			r.b.c.diags.Warnf(codeUnreachable, alt.Pos(), "this alternative is never reached").
 				Note(span.Span{}, "what stands before it fits all that it fits")
 		}
-		rows = append(rows, []core.Pattern{alt})
+		r.add(alt)
 	}
+	if a.Guard != nil {
+		r.rows, r.open = before.rows, before.open // heads too many do no harm
+	}
+}
+
+func (r *reachability) add(p core.Pattern) {
+	r.rows = append(r.rows, []core.Pattern{p})
+	if h := headOf(p); h.kind != wildHead {
+		r.heads[h] = true
+	} else {
+		r.open = true
+	}
+}
+
+// useful reports whether a pattern fits anything that the rows do not. A new
+// head does, which settles most arms at once.
+func (r *reachability) useful(p core.Pattern) bool {
+	if h := headOf(p); h.kind != wildHead && !r.open && !r.heads[h] {
+		return true
+	}
+	return r.mx.useful(r.rows, []core.Pattern{p}) || r.mx.budget < 0
 }
 
 func (b *body) missing(u matchUse, at span.Span, missing [][]string) {
@@ -330,6 +375,30 @@ func (mx *matrix) specialise(rows [][]core.Pattern, h head, arity int) [][]core.
 	return out
 }
 
+// byHead sorts rows by the heads that they fit, those without a head to all.
+func (mx *matrix) byHead(rows [][]core.Pattern) map[head][][]core.Pattern {
+	out := map[head][][]core.Pattern{}
+	var open [][]core.Pattern // so far
+	for _, r := range rows {
+		mx.budget--
+		h := headOf(r[0])
+		if h.kind == wildHead {
+			for other := range out {
+				mx.budget--
+				out[other] = append(out[other], r)
+			}
+			open = append(open, r)
+			continue
+		}
+		own, ok := out[h]
+		if !ok {
+			own = append(own, open...)
+		}
+		out[h] = append(own, r)
+	}
+	return out
+}
+
 // others keeps the rows that fit any head, without their first column.
 func (mx *matrix) others(rows [][]core.Pattern) [][]core.Pattern {
 	var out [][]core.Pattern
@@ -376,12 +445,7 @@ func (mx *matrix) missing(rows [][]core.Pattern, types []core.Type, limit int) [
 		return nil
 	}
 	rows = mx.expand(rows)
-	used := map[head]bool{}
-	for _, r := range rows {
-		if h := headOf(r[0]); h.kind != wildHead {
-			used[h] = true
-		}
-	}
+	used := mx.byHead(rows)
 	all := mx.heads(types[0])
 	if len(used) == 0 || all == nil {
 		var out [][]string
@@ -394,8 +458,8 @@ func (mx *matrix) missing(rows [][]core.Pattern, types []core.Type, limit int) [
 	for _, h := range all {
 		fields := mx.arity(h, types[0])
 		var found [][]string
-		if used[h] {
-			found = mx.missing(mx.specialise(rows, h, len(fields)), append(append([]core.Type{}, fields...), types[1:]...), limit-len(out))
+		if own, ok := used[h]; ok {
+			found = mx.missing(mx.specialise(own, h, len(fields)), append(append([]core.Type{}, fields...), types[1:]...), limit-len(out))
 		} else {
 			for _, rest := range mx.missing(mx.others(rows), types[1:], limit-len(out)) {
 				wilds := make([]string, len(fields))

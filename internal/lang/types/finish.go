@@ -75,6 +75,10 @@ func (f *finisher) typ(t core.Type) core.Type {
 	case *core.Param:
 		return t
 	}
+	if size := sizeOf(t, maxTypeSize); size > maxTypeSize || f.b.exhausted() {
+		f.b.tooLarge()
+		return bad
+	}
 	f.close(t)
 	return resolve(t)
 }

@@ -104,7 +104,7 @@ func (c *checker) resolveImport(m *module, imp *syntax.Import) {
 			d.FixWith("remove the import", imp.Span, "")
 			return
 		}
-		didYouMean(d, at, path, paths)
+		c.didYouMean(d, at, path, paths)
 		return
 	}
 	m.info.use(at, target.core)
@@ -154,7 +154,7 @@ func (c *checker) importMember(m, target *module, imp *syntax.Import, member *sy
 	if t == nil && v == nil {
 		m.lost[local.Text] = true
 		d := c.diags.Errorf(codeUnknownMember, member.Name.Span, "the module `%s` has no `%s`", target.core.Path, name)
-		didYouMean(d, member.Name.Span, name, target.exports())
+		c.didYouMean(d, member.Name.Span, name, target.exports())
 		return
 	}
 	for _, s := range []*symbol{t, v} {

@@ -77,7 +77,7 @@ func (b *body) mismatch(at span.Span, want, got core.Type, w why) *diag.Diagnost
 		d = b.errorf(codeMismatch, at, "`%s` is needed here, this is `%s`", ws, gs)
 	}
 	d.Expect(ws, gs)
-	if wd, gd := difference(want, got); wd != "" {
+	if wd, gd := difference(want, got); wd != "" && sizeOf(want, maxShown) <= maxShown {
 		d.Note(span.Span{}, "they differ where `%s` is expected and `%s` found", wd, gd)
 	}
 	switch w.kind {
@@ -94,7 +94,16 @@ func (b *body) mismatch(at span.Span, want, got core.Type, w why) *diag.Diagnost
 	return d
 }
 
-func show(t core.Type) string { return resolve(t).String() }
+// show writes a type for a message.
+func show(t core.Type) string {
+	if sizeOf(t, maxShown) > maxShown {
+		return "…" // no one would read it
+	}
+	return resolve(t).String()
+}
+
+// maxShown bounds the parts of a type that a message writes out.
+const maxShown = 200
 
 // typeNames writes two types, with their modules where they would read alike.
 func (c *checker) typeNames(a, b core.Type) (string, string) {

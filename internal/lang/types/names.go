@@ -118,7 +118,7 @@ func (b *body) member(m *module, name syntax.Name) any {
 			return reported{}
 		}
 		d := b.errorf(codeUnknownMember, name.Span, "the module `%s` has no `%s`", m.core.Path, name.Text)
-		didYouMean(d, name.Span, name.Text, m.exports())
+		b.c.didYouMean(d, name.Span, name.Text, m.exports())
 		return reported{}
 	}
 	if !s.pub && m != b.m {
@@ -145,7 +145,7 @@ func (b *body) operation(s *core.Service, name syntax.Name) any {
 		candidates = append(candidates, op.Name)
 	}
 	d := b.errorf(codeUnknownMember, name.Span, "the service `%s` has no `%s`", s.Name, name.Text)
-	didYouMean(d.Note(s.At, "declared here"), name.Span, name.Text, candidates)
+	b.c.didYouMean(d.Note(s.At, "declared here"), name.Span, name.Text, candidates)
 	return reported{}
 }
 
@@ -296,7 +296,7 @@ func (b *body) unknownName(e *syntax.Ident) *diag.Diagnostic {
 	for n := range b.c.stdModules {
 		candidates = append(candidates, n)
 	}
-	return didYouMean(d, e.Span, e.Name, append(candidates, "now"))
+	return b.c.didYouMean(d, e.Span, e.Name, append(candidates, "now"))
 }
 
 // field reads a record's field, a wrapper's value or a tuple's element.
@@ -392,7 +392,7 @@ func (b *body) noField(e *syntax.FieldExpr, x core.Expr, t core.Type) {
 	if con.Def.At.IsValid() {
 		d.Note(con.Def.At, "`%s` is declared here, with %s", con.Def.Name, list(candidates))
 	}
-	didYouMean(d, e.Name.Span, name, candidates)
+	b.c.didYouMean(d, e.Name.Span, name, candidates)
 }
 
 func fieldNamed(def *core.TypeDef, name string) bool {

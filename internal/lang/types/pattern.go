@@ -296,7 +296,7 @@ func (pb *patBinder) unknownCtor(p *syntax.CtorPat, con *core.Con) {
 		if con.Def.At.IsValid() {
 			d.Note(con.Def.At, "declared here, with %s", list(candidates))
 		}
-		didYouMean(d, p.Name.Span, p.Name.Text, candidates)
+		b.c.didYouMean(d, p.Name.Span, p.Name.Text, candidates)
 		return
 	}
 	b.unknownName(&syntax.Ident{At: p.Name.At, Name: p.Name.Text})

@@ -92,7 +92,7 @@ func (b *body) noPipeTarget(id *syntax.Ident, t core.Type, m *module) {
 			d.Note(n.local.At, "the local `%s` is a value", id.Name)
 			return
 		}
-		didYouMean(d, id.Span, id.Name, candidates)
+		b.c.didYouMean(d, id.Span, id.Name, candidates)
 		return
 	}
 	for n, s := range m.values {
@@ -107,5 +107,5 @@ func (b *body) noPipeTarget(id *syntax.Ident, t core.Type, m *module) {
 			return
 		}
 	}
-	didYouMean(d, id.Span, id.Name, candidates)
+	b.c.didYouMean(d, id.Span, id.Name, candidates)
 }

@@ -170,7 +170,7 @@ func (b *body) unknownField(ctor *core.Ctor, name syntax.Name) {
 	if ctor.At.IsValid() {
 		d.Note(ctor.At, "declared here, with %s", list(candidates))
 	}
-	didYouMean(d, name.Span, name.Text, candidates)
+	b.c.didYouMean(d, name.Span, name.Text, candidates)
 }
 
 // update checks a record made from another one: the base is evaluated first,

@@ -127,7 +127,7 @@ func (s typeScope) def(module *syntax.Name, name syntax.Name) *core.TypeDef {
 			}
 		}
 		d := s.c.diags.Errorf(codeUnknownMember, name.Span, "the module `%s` has no type `%s`", target.core.Path, name.Text)
-		didYouMean(d, name.Span, name.Text, candidates)
+		s.c.didYouMean(d, name.Span, name.Text, candidates)
 		return nil
 	}
 	if !sym.pub && target != s.m {
@@ -182,7 +182,7 @@ func (s typeScope) unknownType(name syntax.Name) {
 		d.Note(span.Span{}, "write `import %s.{%s}`", home.mod.core.Path, name.Text)
 		return
 	}
-	didYouMean(d, name.Span, name.Text, candidates)
+	s.c.didYouMean(d, name.Span, name.Text, candidates)
 }
 
 // homeOf finds a project's module that exports a name which is unknown in m.
@@ -230,5 +230,5 @@ func (c *checker) unknownModuleName(m *module, name syntax.Name) {
 			return
 		}
 	}
-	didYouMean(d, name.Span, name.Text, candidates)
+	c.didYouMean(d, name.Span, name.Text, candidates)
 }

@@ -19,6 +19,9 @@ func nearest(name string, candidates []string) string {
 		if c == name || c == "" {
 			continue
 		}
+		if len(c)-len(name) > limit || len(name)-len(c) > limit {
+			continue
+		}
 		d := distance(name, c, limit)
 		if strings.EqualFold(name, c) {
 			d = 0
@@ -37,9 +40,6 @@ func nearest(name string, candidates []string) string {
 // their neighbour (optimal string alignment) between a and b; anything beyond
 // limit is limit+1.
 func distance(a, b string, limit int) int {
-	if len(a)-len(b) > limit || len(b)-len(a) > limit {
-		return limit + 1
-	}
 	before := make([]int, len(b)+1)
 	last := make([]int, len(b)+1)
 	row := make([]int, len(b)+1)
@@ -63,9 +63,16 @@ func distance(a, b string, limit int) int {
 	return min(last[len(b)], limit+1)
 }
 
+// maxGuesses bounds the names that are compared for suggestions in one check, so
+// that a file full of unknown names is refused as fast as any other.
+const maxGuesses = 300_000
+
 // didYouMean adds the nearest candidate to a diagnostic about the name at a
 // span, as a fix.
-func didYouMean(d *diag.Diagnostic, at span.Span, name string, candidates []string) *diag.Diagnostic {
+func (c *checker) didYouMean(d *diag.Diagnostic, at span.Span, name string, candidates []string) *diag.Diagnostic {
+	if c.guesses += len(candidates); c.guesses > maxGuesses {
+		return d
+	}
 	if n := nearest(name, candidates); n != "" {
 		d.Note(span.Span{}, "did you mean `%s`?", n)
 		d.FixWith("write `"+n+"`", at, n)

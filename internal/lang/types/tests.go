@@ -18,7 +18,7 @@ func (c *checker) checkTest(t *testInfo) {
 			break
 		}
 	}
-	b := c.newBody(t.mod, t.mod.core.Path+".test:"+test.Title, nil)
+	b := c.newBody(t.mod, t.mod.core.Path+".test:"+test.Title, test.At, nil)
 	b.test = true
 	if d.Title != nil {
 		for _, p := range d.Title.Parts {
@@ -155,7 +155,7 @@ func (b *body) givenOp(st *syntax.GivenStmt) *core.Operation {
 				Note(span.Span{}, "write `import %s.{%s}`", home.mod.core.Path, st.Service.Text)
 			return nil
 		}
-		didYouMean(d, st.Service.Span, st.Service.Text, candidates)
+		b.c.didYouMean(d, st.Service.Span, st.Service.Text, candidates)
 		return nil
 	}
 	op, _ := b.operation(s, st.Op).(*core.Operation)

@@ -74,6 +74,8 @@ type checker struct {
 	funcList   []*funcInfo
 	constList  []*constInfo
 	constStack []*constInfo // under check, each wanted by the one before
+	guesses    int          // names compared for suggestions
+	matchWork  int          // spent on matches
 	scopes     []*scopeUse
 	idle       *body // a body free for reuse, so that its tables are made once
 }

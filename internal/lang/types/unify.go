@@ -96,6 +96,68 @@ type unifier struct {
 	trailing bool
 	trail    []trailed
 	endless  bool // the last failure was a type that would contain itself
+	work     int  // parts of types looked at, see tooLarge
+}
+
+// Bounds on types. Few parts can name very large types, as each `let` may double
+// the one before: `let b = (a, a)`, `let c = (b, b)` and so on.
+const (
+	maxTypeSize = 5_000     // parts of one type
+	maxTypeWork = 5_000_000 // parts of types looked at in one body
+)
+
+// exhausted reports that a body's types are too large to work with. From then
+// on they all agree.
+func (u *unifier) exhausted() bool { return u.work > maxTypeWork }
+
+// sizeOf counts the parts of a type, up to limit.
+func sizeOf(t core.Type, limit int) int {
+	if limit <= 0 {
+		return 1
+	}
+	n := 1
+	var parts []core.Type
+	switch t := prune(t).(type) {
+	case *core.Con:
+		parts = t.Args
+	case *core.Tuple:
+		parts = t.Elems
+	case *core.FuncType:
+		parts = t.Params
+		n += sizeOf(t.Result, limit-n)
+	}
+	for _, p := range parts {
+		if n > limit {
+			break
+		}
+		n += sizeOf(p, limit-n)
+	}
+	return n
+}
+
+// occurs reports whether m is a part of t.
+func (u *unifier) occurs(m *meta, t core.Type) bool {
+	if u.work++; u.exhausted() {
+		return false
+	}
+	switch t := prune(t).(type) {
+	case *meta:
+		return t == m
+	case *core.Con:
+		return u.occursIn(m, t.Args)
+	case *core.Tuple:
+		return u.occursIn(m, t.Elems)
+	}
+	return false
+}
+
+func (u *unifier) occursIn(m *meta, ts []core.Type) bool {
+	for _, t := range ts {
+		if u.occurs(m, t) {
+			return true
+		}
+	}
+	return false
 }
 
 type trailed struct {
@@ -134,7 +196,7 @@ func (u *unifier) try(a, b core.Type) bool {
 // What a failed call has found already stays found.
 func (u *unifier) unify(a, b core.Type) bool {
 	a, b = prune(a), prune(b)
-	if a == b || a == bad || b == bad {
+	if u.work++; a == b || a == bad || b == bad || u.exhausted() {
 		return true
 	}
 	if m, ok := a.(*meta); ok {
@@ -184,7 +246,7 @@ func (u *unifier) unifyMeta(m *meta, t core.Type) bool {
 		if !u.std.isNumber(t, m.lit) {
 			return false
 		}
-	} else if has(t, func(p core.Type) bool { return p == core.Type(m) }) {
+	} else if u.occurs(m, t) {
 		u.endless = true
 		return false
 	}
