@@ -6,12 +6,16 @@ import (
 	"strings"
 	"testing"
 
+	"towpath.dev/internal/artifact"
 	"towpath.dev/internal/lang/core"
 	"towpath.dev/internal/lang/diag"
+	"towpath.dev/internal/lang/emit"
 	"towpath.dev/internal/lang/interp"
+	"towpath.dev/internal/lang/lower"
 	"towpath.dev/internal/lang/span"
 	"towpath.dev/internal/lang/syntax"
 	"towpath.dev/internal/lang/types"
+	"towpath.dev/internal/run/engine"
 )
 
 // example is one line of a doc comment's example.
@@ -41,8 +45,10 @@ func examplesOf(file *syntax.File) []example {
 	return out
 }
 
-// TestExamples runs every line of the examples: each is true.
-func TestExamples(t *testing.T) {
+// exampleViews makes a module of each module's examples, "examples/list", with
+// a view for each of them, and checks all.
+func exampleViews(t *testing.T) (*core.Program, map[string][]example) {
+	t.Helper()
 	mods := stdSources(t)
 	examples := map[string][]example{} // by the path of the module that was made of them
 	for _, mod := range stdSources(t) {
@@ -50,7 +56,7 @@ func TestExamples(t *testing.T) {
 		examples[name] = examplesOf(mod.File)
 		var text strings.Builder
 		for i, e := range examples[name] {
-			fmt.Fprintf(&text, "// %s\npub fn example%d() -> Bool {\n  %s\n}\n\n", e.of, i, e.text)
+			fmt.Fprintf(&text, "// %s\npub view example%d() -> Bool {\n  %s\n}\n\n", e.of, i, e.text)
 		}
 		var diags diag.List
 		file := syntax.Parse(span.NewFile(name+".tow", []byte(text.String())), &diags)
@@ -61,18 +67,9 @@ func TestExamples(t *testing.T) {
 	}
 	program := check(t, mods)
 	if t.Failed() {
-		return
+		t.FailNow()
 	}
-	count := 0
-	for _, module := range program.Modules {
-		for i, f := range module.Funcs {
-			if list := examples[module.Path]; list != nil {
-				runExample(t, program, list[i], f)
-				count++
-			}
-		}
-	}
-	t.Logf("%d examples", count)
+	return program, examples
 }
 
 func check(t *testing.T, mods []types.Source) *core.Program {
@@ -85,12 +82,52 @@ func check(t *testing.T, mods []types.Source) *core.Program {
 	return program
 }
 
-func runExample(t *testing.T, program *core.Program, e example, f *core.Func) {
-	t.Helper()
-	switch v, err := interp.New(program, interp.Options{Seed: 7}).Run(f, nil); {
-	case err != nil:
-		t.Errorf("%s: %s: %v", e.of, e.text, err)
-	case v != interp.Value(true):
-		t.Errorf("%s: %s is %v", e.of, e.text, v)
+// TestExamples runs every line of the examples on the interpreter: each is true.
+func TestExamples(t *testing.T) {
+	program, examples := exampleViews(t)
+	m := interp.New(program, interp.Options{Seed: 7})
+	for _, module := range program.Modules {
+		for i, view := range module.Funcs {
+			list := examples[module.Path]
+			if list == nil {
+				continue
+			}
+			switch v, err := m.Run(view, nil); {
+			case err != nil:
+				t.Errorf("%s: %s: %v", list[i].of, list[i].text, err)
+			case v != interp.Value(true):
+				t.Errorf("%s: %s is %v", list[i].of, list[i].text, v)
+			}
+		}
+	}
+}
+
+// TestExamplesCompiled runs every line of the examples as WebAssembly.
+func TestExamplesCompiled(t *testing.T) {
+	program, examples := exampleViews(t)
+	module, manifest, err := lower.Program(program, lower.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary, err := emit.Module(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := artifact.Encode(binary, manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := engine.Load(t.Context(), data, engine.Options{Seed: func() int64 { return 7 }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = loaded.Close(t.Context()) }()
+	for name, list := range examples {
+		for i, e := range list {
+			answer, err := loaded.AppendCall(t.Context(), nil, fmt.Sprintf("%s.example%d", name, i), []byte("{}"))
+			if err != nil || string(answer) != "true" {
+				t.Errorf("%s: %s is %s, %v", e.of, e.text, answer, err)
+			}
+		}
 	}
 }
