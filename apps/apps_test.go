@@ -87,36 +87,48 @@ type recording struct {
 	} `json:"answers"`
 }
 
-// Ask answers from the recording; a call that is not there fails.
-func (r *recording) Ask(c *interp.Call) (interp.Answer, error) {
+// find looks an answer up by its operation and the call's compact arguments.
+func (r *recording) find(operation string, args []byte) (answer []byte, ok bool) {
 	for _, a := range r.Answers {
-		var args bytes.Buffer
-		if err := json.Compact(&args, a.Args); err != nil {
-			return interp.Answer{}, err
+		var recorded bytes.Buffer
+		if err := json.Compact(&recorded, a.Args); err != nil {
+			return nil, false
 		}
-		if a.Operation == c.Op.QualifiedName() && args.String() == string(c.Canonical) {
-			return interp.Answer{JSON: a.Answer}, nil
+		if a.Operation == operation && bytes.Equal(recorded.Bytes(), args) {
+			return a.Answer, true
 		}
 	}
-	return interp.Answer{}, errors.New("not recorded")
+	return nil, false
+}
+
+// Ask answers from the recording; a call that is not there fails.
+func (r *recording) Ask(c *interp.Call) (interp.Answer, error) {
+	answer, ok := r.find(c.Op.QualifiedName(), c.Canonical)
+	if !ok {
+		return interp.Answer{}, errors.New("not recorded")
+	}
+	return interp.Answer{JSON: answer}, nil
 }
 
 // Verdict lets every scope live.
 func (r *recording) Verdict(core.Site, uint64, int64, bool) abi.Verdict { return abi.Live }
 
-// TestFeaturedOffer plays each recording in answers against the one input and
-// compares with the file of the same name in expected.
+// TestFeaturedOffer plays each recording in answers against the one input,
+// interpreted and compiled, and compares with the file of the same name in
+// expected.
 func TestFeaturedOffer(t *testing.T) {
 	const app = "featured-offer"
 	program := checked(t, app)
 	view := viewOf(t, program, "featured", "explain")
+	artifact := compiled(t, program)
+	input := filepath.Join(app, "input.json")
 	files, err := filepath.Glob(filepath.Join(app, "answers", "*.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no recordings: %v", err)
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			got := play(t, program, view, filepath.Join(app, "input.json"), file)
+			got := play(t, program, view, input, file)
 			expected := filepath.Join(app, "expected", filepath.Base(file))
 			if *update {
 				if err := os.WriteFile(expected, got, 0o644); err != nil {
@@ -129,6 +141,9 @@ func TestFeaturedOffer(t *testing.T) {
 			}
 			if !bytes.Equal(got, want) {
 				t.Errorf("got %s\nwant %s", got, want)
+			}
+			if got := playCompiled(t, artifact, "featured.explain", input, file); !bytes.Equal(got, want) {
+				t.Errorf("compiled: got %s\nwant %s", got, want)
 			}
 		})
 	}
@@ -171,12 +186,7 @@ func play(t *testing.T, program *core.Program, view *core.Func, input, answers s
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out bytes.Buffer
-	if err := json.Indent(&out, text, "", "  "); err != nil {
-		t.Fatal(err)
-	}
-	out.WriteByte('\n')
-	return out.Bytes()
+	return indented(t, text)
 }
 
 func readJSON(t *testing.T, file string, into any) {
