@@ -2,6 +2,7 @@ package types
 
 import (
 	"sort"
+	"strings"
 
 	"towpath.dev/internal/lang/core"
 	"towpath.dev/internal/lang/span"
@@ -15,6 +16,7 @@ func (c *checker) checkCalls() {
 	g.markRecursion()
 	g.checkGrowth()
 	g.infer()
+	g.markRequest()
 	g.constCycles()
 	c.checkConstCalls()
 	c.checkScopes()
@@ -221,6 +223,39 @@ func (g *callGraph) infer() {
 	}
 }
 
+// markRequest finds the functions that read the request's clock or seed.
+func (g *callGraph) markRequest() {
+	for _, members := range g.comps {
+		request := false
+		for _, m := range members {
+			if m >= len(g.c.funcList) {
+				continue
+			}
+			fi := g.c.funcList[m]
+			request = request || g.c.readsRequest(&fi.calls) || strings.HasPrefix(fi.fn.Intrinsic, "random.")
+		}
+		for _, m := range members {
+			if m < len(g.c.funcList) {
+				g.c.funcList[m].request = request
+			}
+		}
+	}
+}
+
+// readsRequest reports whether a body reads the clock or the seed, itself or
+// through a function that is known to.
+func (c *checker) readsRequest(cs *calls) bool {
+	if cs.request {
+		return true
+	}
+	for i := range cs.funcs {
+		if fi := c.funcs[cs.funcs[i].fn]; fi != nil && fi.request {
+			return true
+		}
+	}
+	return false
+}
+
 // collect adds to a function's needs what its body tells now.
 func (g *callGraph) collect(needs []map[*core.Operation]core.Need, node int) bool {
 	changed := false
@@ -293,11 +328,14 @@ func (c *checker) asks(cs *calls) *core.Operation {
 	return nil
 }
 
-// checkConstCalls refuses constants and defaults that would ask a service.
+// checkConstCalls refuses constants and defaults that would ask a service or
+// differ from one request to the next.
 func (c *checker) checkConstCalls() {
 	refuse := func(cs *calls, at span.Span, what string) {
 		if op := c.asks(cs); op != nil {
 			c.diags.Errorf(codeMayNotCall, at, "%s asks no service, this one would ask `%s.%s`", what, op.Service.Name, op.Name)
+		} else if c.readsRequest(cs) {
+			c.diags.Errorf(codeMayNotCall, at, "%s is the same in every request, this one would depend on `now` or a random value", what)
 		}
 	}
 	for _, k := range c.constList {

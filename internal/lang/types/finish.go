@@ -14,6 +14,8 @@ type calls struct {
 	consts []*core.Const
 	params int  // how often function-valued parameters are called or handed on
 	loop   bool // calls itself in tail position
+	// request is set when the body reads the request's clock or seed.
+	request bool
 }
 
 type opCall struct {
@@ -223,6 +225,8 @@ func (f *finisher) plain(x core.Expr) core.Expr {
 	case *core.Debug:
 		x.Type = f.typ(x.Type)
 		x.Value = f.expr(x.Value, false)
+	case *core.Now:
+		f.into.request = true
 	case *badExpr:
 		f.all(x.parts)
 	}

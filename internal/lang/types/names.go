@@ -283,8 +283,7 @@ func (b *body) unknownName(e *syntax.Ident) *diag.Diagnostic {
 		return d.Note(s.at, "`%s` is a type", e.Name)
 	}
 	if home := b.c.homeOf(e.Name, b.m); home != nil {
-		return d.Note(home.at, "the module `%s` has one", home.mod.core.Path).
-			Note(span.Span{}, "write `import %s.{%s}`", home.mod.core.Path, e.Name)
+		return b.m.importFix(d, home, e.Name)
 	}
 	candidates := names(b.m.values, b.m.implied, b.c.stdValues)
 	for n := range b.locals {

@@ -1,7 +1,10 @@
 package types
 
 import (
+	"bytes"
+
 	"towpath.dev/internal/lang/core"
+	"towpath.dev/internal/lang/diag"
 	"towpath.dev/internal/lang/span"
 	"towpath.dev/internal/lang/syntax"
 )
@@ -178,8 +181,7 @@ func (s typeScope) unknownType(name syntax.Name) {
 		return
 	}
 	if home := s.c.homeOf(name.Text, s.m); home != nil {
-		d.Note(home.at, "the module `%s` has one", home.mod.core.Path)
-		d.Note(span.Span{}, "write `import %s.{%s}`", home.mod.core.Path, name.Text)
+		s.m.importFix(d, home, name.Text)
 		return
 	}
 	s.c.didYouMean(d, name.Span, name.Text, candidates)
@@ -198,6 +200,45 @@ func (c *checker) homeOf(name string, m *module) *symbol {
 		}
 	}
 	return nil
+}
+
+// importFix adds to a diagnostic about an unknown name where it is exported from
+// and the import that brings it in. Other uses of the name are no news.
+func (m *module) importFix(d *diag.Diagnostic, home *symbol, name string) *diag.Diagnostic {
+	m.lost[name] = true // one missing import is one mistake
+	path := home.mod.core.Path
+	d.Note(home.at, "the module `%s` has one", path)
+	d.Note(span.Span{}, "write `import %s.{%s}`", path, name)
+	title := "import it from `" + path + "`"
+	last := 0
+	for _, imp := range m.file.Imports {
+		if n := len(imp.Members); n > 0 && imp.ModulePath() == path {
+			at := localName(&imp.Members[n-1]).Span
+			return d.FixWith(title, span.Span{File: at.File, Start: at.End, End: at.End}, ", "+name)
+		}
+		last = imp.Span.End
+	}
+	text := "import " + path + ".{" + name + "}"
+	if last == 0 {
+		if len(m.file.Decls) == 0 {
+			return d
+		}
+		return d.FixWith(title, m.core.File.Span(m.top(), m.top()), text+"\n\n")
+	}
+	return d.FixWith(title, m.core.File.Span(last, last), "\n"+text)
+}
+
+// top is the offset of the first line of code: after the module's documentation.
+func (m *module) top() int {
+	text, at := m.core.File.Text, 0
+	for at < len(text) {
+		line, _, _ := bytes.Cut(text[at:], []byte("\n"))
+		if trimmed := bytes.TrimSpace(line); len(trimmed) > 0 && !bytes.HasPrefix(trimmed, []byte("////")) {
+			break
+		}
+		at = min(at+len(line)+1, len(text))
+	}
+	return at
 }
 
 // moduleNamed finds a module by the name that it goes by in m.

@@ -151,8 +151,7 @@ func (b *body) givenOp(st *syntax.GivenStmt) *core.Operation {
 		}
 		d := b.errorf(codeGiven, st.Service.Span, "there is no service `%s` here", st.Service.Text)
 		if home := b.c.homeOf(st.Service.Text, b.m); home != nil {
-			d.Note(home.at, "the module `%s` has one", home.mod.core.Path).
-				Note(span.Span{}, "write `import %s.{%s}`", home.mod.core.Path, st.Service.Text)
+			b.m.importFix(d, home, st.Service.Text)
 			return nil
 		}
 		b.c.didYouMean(d, st.Service.Span, st.Service.Text, candidates)

@@ -187,6 +187,8 @@ type (
 		sym   *symbol
 		calls calls
 		index int // in checker.funcList
+		// request is set when a call may read the request's clock or seed.
+		request bool
 	}
 	constInfo struct {
 		c     *core.Const
