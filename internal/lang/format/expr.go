@@ -98,7 +98,8 @@ func (f *formatter) expr(x syntax.Expr) *doc {
 	case *syntax.TryExpr:
 		return f.try(x)
 	case *syntax.IsExpr:
-		return concat(f.expr(x.X), text(" is "), f.pattern(x.Pat))
+		head, pat := concat(f.expr(x.X), text(" is ")), f.pattern(x.Pat)
+		return choice(group(concat(head, pat)), concat(head, breakLast(pat)))
 	case *syntax.IfExpr:
 		return f.ifExpr(x)
 	case *syntax.MatchExpr:
@@ -423,12 +424,31 @@ func (f *formatter) match(x *syntax.MatchExpr) *doc {
 	}))
 }
 
+// arm prints `pattern if guard -> body`. What does not fit breaks in the body,
+// or before it, rather than in the pattern.
 func (f *formatter) arm(a *syntax.MatchArm) *doc {
 	kids := []*doc{f.pattern(a.Pat)}
 	if a.Guard != nil {
 		kids = append(kids, text(" if "), f.expr(a.Guard))
 	}
-	return concat(append(kids, text(" ->"), f.after(a.Body))...)
+	head := concat(append(kids, text(" ->"))...)
+	var lead, body *doc
+	opens := false // on the line of the arrow
+	switch a.Body.(type) {
+	case *syntax.Block, *syntax.IfExpr, *syntax.MatchExpr, *syntax.RecordLit, *syntax.ListLit, *syntax.TupleLit:
+		lead, body, opens = blank, f.expr(a.Body), true
+	default:
+		lead = f.breakAt(a.Body.Pos().Start, line)
+		body = f.expr(a.Body)
+	}
+	flat := concat(head, group(nest(lead, body)))
+	if head.broken || f.holes > 0 {
+		return flat
+	}
+	if opens {
+		return choice(flat, concat(head, lead, breakLast(body)))
+	}
+	return choice(flat, concat(head, &doc{kind: groupDoc, kids: []*doc{nest(lead, body)}, broken: true}))
 }
 
 // after prints what stands behind an arrow: a chain that does not fit begins

@@ -37,7 +37,7 @@ func TestGolden(t *testing.T) {
 				out.Set(f.Name, f.Text)
 				out.Set(f.Name+".out", got)
 				if want, _ := a.Get(f.Name + ".out"); !*update && got != want {
-					t.Errorf("%s gives\n%s\nwant\n%s", f.Name, got, want)
+					t.Errorf("%s gives something else than the archive says (see -update):\n%s", f.Name, firstDifference(got, want))
 				}
 			}
 			if *update {
@@ -58,4 +58,17 @@ func shown(t *testing.T, name, text string) string {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+// firstDifference shows the lines around the first that differ.
+func firstDifference(got, want string) string {
+	a, b := strings.Split(got, "\n"), strings.Split(want, "\n")
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	around := func(lines []string) string {
+		return strings.Join(lines[max(0, n-3):min(len(lines), n+5)], "\n")
+	}
+	return "got\n" + around(a) + "\nwant\n" + around(b)
 }

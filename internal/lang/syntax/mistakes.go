@@ -227,7 +227,7 @@ func (p *parser) null() {
 func (p *parser) indexing(start int) {
 	at := p.tokSpan()
 	p.report(codeIndexing, at, "lists and maps are not indexed with brackets").
-		Note(span.Span{}, "ask for an element with a function, which gives an Option")
+		Note(span.Span{}, "write `xs |> get(i)`, which gives an Option")
 	p.skip()
 }
 

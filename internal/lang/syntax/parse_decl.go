@@ -121,6 +121,10 @@ func (p *parser) decl() Decl {
 	kind := p.kind
 	if kind == LowerName {
 		if p.startsTest() {
+			if head.Pub {
+				p.report(codeWantToken, p.tokSpan(), "a test is not exported: nothing can name it").
+					FixWith("remove `pub`", p.span(start, p.start()), "")
+			}
 			return p.testDecl(head, start)
 		}
 		if word := p.text(); (word == "test" || word == "prop") && p.flags&lineStart != 0 {
@@ -305,8 +309,8 @@ func (p *parser) ctorField() *Field {
 	start := p.start()
 	f.Type = p.typeExpr()
 	f.Name.At = At{p.span(start, start)}
-	if p.accept(Assign) {
-		f.Default = p.expr()
+	if p.kind == Assign && !p.lost {
+		p.fail(codeWantToken, "only a field with a name has a default").Expected = "`,` or `)`"
 	}
 	f.At = p.from(start)
 	return f
