@@ -432,23 +432,24 @@ func (f *formatter) arm(a *syntax.MatchArm) *doc {
 		kids = append(kids, text(" if "), f.expr(a.Guard))
 	}
 	head := concat(append(kids, text(" ->"))...)
-	var lead, body *doc
-	opens := false // on the line of the arrow
-	switch a.Body.(type) {
-	case *syntax.Block, *syntax.IfExpr, *syntax.MatchExpr, *syntax.RecordLit, *syntax.ListLit, *syntax.TupleLit:
-		lead, body, opens = blank, f.expr(a.Body), true
-	default:
-		lead = f.breakAt(a.Body.Pos().Start, line)
-		body = f.expr(a.Body)
-	}
-	flat := concat(head, group(nest(lead, body)))
+	tail := f.after(a.Body)
+	flat := concat(head, tail)
 	if head.broken || f.holes > 0 {
 		return flat
 	}
-	if opens {
-		return choice(flat, concat(head, lead, breakLast(body)))
+	if tail.kind == groupDoc || opens(a.Body) {
+		return choice(flat, concat(head, breakLast(tail)))
 	}
-	return choice(flat, concat(head, &doc{kind: groupDoc, kids: []*doc{nest(lead, body)}, broken: true}))
+	return choice(flat, concat(head, nest(hardline, tail.kids[1])))
+}
+
+// opens reports that what breaks inside x is closed on a line of its own.
+func opens(x syntax.Expr) bool {
+	switch x.(type) {
+	case *syntax.Block, *syntax.IfExpr, *syntax.MatchExpr, *syntax.RecordLit, *syntax.ListLit, *syntax.TupleLit:
+		return true
+	}
+	return false
 }
 
 // after prints what stands behind an arrow: a chain that does not fit begins
