@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -89,6 +90,8 @@ func placedJSON(file string, text []byte, err error) error {
 	switch {
 	case errors.As(err, &syntax):
 		offset = syntax.Offset
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return fmt.Errorf("%s: the JSON ends too early", at(file, text, int64(len(text))))
 	case errors.As(err, &kind):
 		return fmt.Errorf("%s: %s is not as expected: a %s stands there", at(file, text, kind.Offset), or(kind.Field, "it"), kind.Value)
 	}

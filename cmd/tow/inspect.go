@@ -111,6 +111,7 @@ type operationRecord struct {
 type typeRecord struct {
 	Name string `json:"name"`
 	Kind string `json:"kind"`
+	Form string `json:"form"` // what stands behind the name in Tow
 	Doc  string `json:"doc,omitempty"`
 }
 
@@ -131,11 +132,12 @@ func (i *inspection) record() *artifactRecord {
 			Batch: op.Batch, Within: durationText(op.WithinNS), Cache: durationText(op.CacheNS), Shared: op.Shared, Idempotent: op.Idempotent,
 		})
 	}
-	for _, t := range m.Schema.Types {
+	for n := range m.Schema.Types {
+		t := &m.Schema.Types[n]
 		switch t.Kind {
 		case abi.Record, abi.Variant, abi.Enum, abi.Wrapper:
 			if t.Module != "" && !strings.HasPrefix(t.Module, "std/") {
-				out.Types = append(out.Types, typeRecord{t.Module + "." + t.Name, strings.ToLower(t.Kind.String()), t.Doc})
+				out.Types = append(out.Types, typeRecord{t.Module + "." + t.Name, strings.ToLower(t.Kind.String()), i.form(t), t.Doc})
 			}
 		}
 	}
@@ -177,6 +179,34 @@ func (i *inspection) parameters(id abi.TypeID) []parameterRecord {
 func (i *inspection) typeName(id abi.TypeID) string {
 	t := &i.m.Schema.Types[id]
 	return or(t.Name, t.Kind.String())
+}
+
+// form is what stands behind a type's name where it is declared.
+func (i *inspection) form(t *abi.Type) string {
+	fields := func(fs []abi.Field) string {
+		parts := make([]string, len(fs))
+		for n, f := range fs {
+			parts[n] = i.typeName(f.Type)
+			if f.Name != "" {
+				parts[n] = f.Name + ": " + parts[n]
+			}
+		}
+		return strings.Join(parts, ", ")
+	}
+	switch t.Kind {
+	case abi.Wrapper:
+		return "(" + i.typeName(t.Elem) + ")"
+	case abi.Record:
+		return " { " + fields(t.Fields) + " }"
+	}
+	alternatives := make([]string, len(t.Ctors))
+	for n, c := range t.Ctors {
+		alternatives[n] = c.Name
+		if len(c.Fields) > 0 {
+			alternatives[n] += "(" + fields(c.Fields) + ")"
+		}
+	}
+	return " = " + strings.Join(alternatives, " | ")
 }
 
 // durationText is a duration, "" for none.
@@ -250,7 +280,7 @@ func (i *inspection) text(file string) {
 	}
 	i.heading("Types", len(r.Types))
 	for _, t := range r.Types {
-		fmt.Fprintf(i.out, "  %s, a %s\n", paint(i.outColor, bold, t.Name), t.Kind)
+		fmt.Fprintf(i.out, "  %s%s\n", paint(i.outColor, bold, t.Name), t.Form)
 	}
 }
 

@@ -6,6 +6,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -104,9 +105,7 @@ func rootCommand(u *ui) *cobra.Command {
 	for _, command := range commands {
 		root.AddCommand(command(u))
 	}
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage{fmt.Errorf("%s: %w", c.CommandPath(), err), c.CommandPath()}
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.SetUsageTemplate(usageTemplate)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
@@ -142,23 +141,70 @@ func unknownCommand(root *cobra.Command, name string) error {
 // longFlags lets long flags be written with one dash too, as "-json": it gives
 // them their second dash, which pflag insists on.
 func longFlags(root *cobra.Command, args []string) []string {
-	known := map[string]bool{"help": true}
+	long, short := map[string]bool{"help": true}, map[byte]bool{'h': true}
 	for _, c := range append([]*cobra.Command{root}, root.Commands()...) {
-		c.Flags().VisitAll(func(f *pflag.Flag) { known[f.Name] = len(f.Name) > 1 })
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			long[f.Name] = true
+			if f.Shorthand != "" {
+				short[f.Shorthand[0]] = true
+			}
+		})
 	}
-	out := make([]string, len(args))
-	for i, arg := range args {
-		out[i] = arg
+	out := slices.Clone(args)
+	for i, arg := range out {
 		if arg == "--" {
-			copy(out[i:], args[i:])
 			break
 		}
 		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "-"), "=")
-		if strings.HasPrefix(arg, "-") && known[name] {
+		if len(name) < 2 || arg[0] != '-' || arg[1] == '-' {
+			continue
+		}
+		if long[name] || !short[name[0]] {
 			out[i] = "-" + arg
 		}
 	}
 	return out
+}
+
+// flagError is a mistake in a command's flags, with the flag that was meant.
+func flagError(c *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		message := fmt.Sprintf("%s has no flag --%s", c.CommandPath(), unknown.GetSpecifiedName())
+		var near []string
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if distance(f.Name, unknown.GetSpecifiedName()) <= 2 && !f.Hidden {
+				near = append(near, "--"+f.Name)
+			}
+		})
+		if len(near) > 0 {
+			message += "; did you mean " + strings.Join(near, " or ") + "?"
+		}
+		return usage{errors.New(message), c.CommandPath()}
+	}
+	return usage{fmt.Errorf("%s: %w", c.CommandPath(), err), c.CommandPath()}
+}
+
+// distance is how many letters have to be changed, added or left out to make
+// one word of another.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
 }
 
 // atMost refuses more than n arguments, and says what they would be.

@@ -209,13 +209,7 @@ func (r *running) explain(err error, res *compile.Result, input []byte, shown st
 			d.Message += ": " + fault.Detail
 		}
 		d.At = placeIn(res, fault.File, fault.Line, fault.Col)
-		for i, name := range fault.Stack {
-			if i == 0 {
-				d.Note(span.Span{}, "in %s", name)
-			} else {
-				d.Note(span.Span{}, "called by %s", name)
-			}
-		}
+		d.Notes = stackNotes(fault.Stack)
 		d.Note(span.Span{}, "the input was %s", brief(input))
 	case errors.As(err, &call) && call.Operation == "":
 		d.Message = fmt.Sprintf("%s has no answer: %v", call.View, call.Err)
@@ -229,6 +223,23 @@ func (r *running) explain(err error, res *compile.Result, input []byte, shown st
 	}
 	r.diagnostics([]*diag.Diagnostic{d})
 	return errWrong
+}
+
+// stackNotes names the functions that a fault ended, innermost first.
+func stackNotes(stack []string) []diag.Note {
+	var notes []diag.Note
+	for _, name := range stack {
+		switch {
+		case strings.HasPrefix(name, "view:"):
+			continue // the way in, as the host sees it
+		case len(notes) == 0:
+			name = "in " + name
+		default:
+			name = "called by " + name
+		}
+		notes = append(notes, diag.Note{Text: name})
+	}
+	return notes
 }
 
 // badInput says where in the input, by line and column, and what was expected.

@@ -29,6 +29,21 @@ func (c *choices) below(n uint64) uint64 {
 	return v
 }
 
+// pick is a number below n which, while it is made up, follows pick's taste
+// instead of an even spread. However it came about, it is replayed and shrunk
+// as the one number that it is.
+func (c *choices) pick(n uint64, pick func(r *random) uint64) uint64 {
+	var v uint64
+	switch i := len(c.made); {
+	case i < len(c.given):
+		v = min(c.given[i], n-1)
+	case c.random != nil && i < maxChoices:
+		v = min(pick(c.random), n-1)
+	}
+	c.made = append(c.made, v)
+	return v
+}
+
 // oneIn is true once in n times; the simpler choice is false.
 func (c *choices) oneIn(n uint64) bool { return c.below(n) == n-1 }
 
@@ -51,6 +66,9 @@ func (r *random) next() uint64 {
 	z = (z ^ z>>27) * 0x94D049BB133111EB
 	return z ^ z>>31
 }
+
+// bits is a number of any length up to most bits.
+func (r *random) bits(most uint64) uint64 { return r.next() & (1<<r.below(most+1) - 1) }
 
 func (r *random) below(n uint64) uint64 {
 	high, _ := bits.Mul64(r.next(), n)

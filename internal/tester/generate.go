@@ -1,6 +1,7 @@
 package tester
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -60,7 +61,7 @@ func (g *generator) basic(def *core.TypeDef) (interp.Value, bool) {
 	case g.std.Bool:
 		return g.below(2) == 1, true
 	case g.std.Int:
-		return g.integer(), true
+		return g.integer(anyInt), true
 	case g.std.Float:
 		return g.float(), true
 	case g.std.Decimal:
@@ -70,7 +71,7 @@ func (g *generator) basic(def *core.TypeDef) (interp.Value, bool) {
 	case g.std.String:
 		return g.text(), true
 	case g.std.Duration:
-		return g.duration(), true
+		return g.integer(anyTime), true
 	case g.std.Instant:
 		return g.instant(), true
 	case g.std.Date:
@@ -81,74 +82,77 @@ func (g *generator) basic(def *core.TypeDef) (interp.Value, bool) {
 	return nil, false
 }
 
-var edgeInts = []int64{0, 1, -1, 2, 10, 100, 1000, math.MaxInt32, math.MinInt32, 1 << 53, math.MaxInt64, math.MinInt64, math.MaxInt64 - 1, math.MinInt64 + 1}
-
-// integer is small half of the time, at an edge or of any size else.
-func (g *generator) integer() int64 {
-	switch g.below(8) {
-	case 6:
-		return edgeInts[g.below(uint64(len(edgeInts)))]
-	case 4, 5, 7:
-		return g.magnitude(63)
-	}
-	return g.signed(g.below(21))
-}
-
-// magnitude has any number of bits up to most, the sign included in none.
-func (g *generator) magnitude(most uint64) int64 {
-	width := g.below(most + 1)
-	return g.signed(g.below(1 << width))
-}
-
-func (g *generator) signed(n uint64) int64 {
+// integer is a sign and a magnitude that pick chooses. Beyond 64 bits it is the
+// nearest that there is.
+func (g *generator) integer(pick func(r *random) uint64) int64 {
+	magnitude := g.pick(1<<63+1, pick)
 	if g.below(2) == 1 {
-		return -int64(n)
+		return -int64(magnitude) // 1<<63 is its own negative
 	}
-	return int64(n)
+	return int64(min(magnitude, math.MaxInt64))
 }
 
-var edgeFloats = []float64{0, 1, -1, 0.5, 0.1, -0.1, 1e-9, 1e9, 1 << 53, math.MaxFloat64, -math.MaxFloat64, math.SmallestNonzeroFloat64}
+// anyInt is small half of the time, else at an edge or of any length.
+func anyInt(r *random) uint64 {
+	switch r.below(8) {
+	case 0:
+		edges := []uint64{0, 1, 2, 10, 100, 1000, math.MaxInt32, 1 << 31, 1 << 53, math.MaxInt64, math.MaxInt64 - 1, 1 << 63}
+		return edges[r.below(uint64(len(edges)))]
+	case 1, 2, 3:
+		return r.bits(63)
+	}
+	return r.below(21)
+}
+
+var edgeFloats = []float64{0, 0.1, 0.5, 1e-9, 1e9, 1 << 53, math.MaxFloat64, math.SmallestNonzeroFloat64}
 
 // float is finite: no other crosses the boundary.
 func (g *generator) float() float64 {
-	switch g.below(4) {
+	kind, n, sign := g.below(4), g.pick(1<<53, anyInt), g.below(2)
+	f := float64(n)
+	switch kind {
+	case 1:
+		f /= 8
 	case 2:
-		return edgeFloats[g.below(uint64(len(edgeFloats)))]
+		f /= 1 << 40
 	case 3:
-		return float64(g.magnitude(62)) / float64(uint64(1)<<g.below(63))
+		f = edgeFloats[n%uint64(len(edgeFloats))]
 	}
-	return float64(g.signed(g.below(2001))) / 8
+	if sign == 1 {
+		return -f
+	}
+	return f
 }
 
 // decimal has up to so many digits behind the point, seldom up to 34 in all.
 func (g *generator) decimal(scale uint64) decimal.Decimal {
-	var text string
-	switch g.below(8) {
-	case 6:
-		text = []string{"0", "1", "-1", "0.01", "-0.01", "0.005", "0.1", "99.99", "1000000"}[g.below(9)]
-	case 7:
-		digits := 1 + g.below(34)
-		var b strings.Builder
-		for range digits {
-			b.WriteByte(byte('0' + g.below(10)))
+	const half = 100_000_000_000_000_000 // 17 of the 34 digits
+	low := g.pick(half, func(r *random) uint64 {
+		switch r.below(8) {
+		case 0:
+			return []uint64{0, 1, 5, 10, 99, 100, 9999, half - 1}[r.below(8)]
+		case 1:
+			return r.bits(56)
 		}
-		text = scaled(b.String(), g.below(scale+1))
-		if g.below(2) == 1 {
-			text = "-" + text
+		return r.below(100_001)
+	})
+	high := g.pick(half, func(r *random) uint64 {
+		if r.below(16) == 0 {
+			return r.bits(56)
 		}
-	default:
-		n := g.signed(g.below(100_001))
-		text = scaled(strconv.FormatInt(n, 10), g.below(min(scale, 2)+1))
-	}
+		return 0
+	})
+	digits := g.pick(scale+1, func(r *random) uint64 { return r.below(min(scale, 2) + 1 + (scale+1)*(r.below(8)/7)) })
+	text := fmt.Sprintf("%d%017de-%d", high, low, digits)
 	d, err := decimal.Parse(text)
 	if err != nil {
 		return decimal.Decimal{} // no text above is one that Parse refuses
 	}
+	if g.below(2) == 1 {
+		return d.Neg()
+	}
 	return d
 }
-
-// scaled puts a point before the last n digits.
-func scaled(digits string, n uint64) string { return digits + "e-" + strconv.FormatUint(n, 10) }
 
 func (g *generator) caseCurrency() string {
 	if g.currency == "" {
@@ -182,51 +186,52 @@ func (g *generator) text() string {
 func (g *generator) more(n int, mean uint64) bool { return n < 1000 && g.below(mean+1) != 0 }
 
 const (
-	second = int64(1e9)
+	second = uint64(1e9)
 	day    = 86400 * second
 )
 
-func (g *generator) duration() int64 {
-	units := []int64{1e6, second, 60 * second, 3600 * second, day, 1e3, 1}
-	switch g.below(8) {
-	case 6:
-		return []int64{0, 1, -1, day, -day, math.MaxInt64, math.MinInt64}[g.below(7)]
-	case 7:
-		return g.magnitude(62)
+// anyTime is a whole number of some unit most of the time, up to a few years.
+func anyTime(r *random) uint64 {
+	switch r.below(8) {
+	case 0:
+		return r.bits(62)
+	case 1:
+		return []uint64{0, 1, second - 1, day, day - 1, 365 * day, math.MaxInt64, 1 << 63}[r.below(8)]
 	}
-	return int64(g.below(200)) * units[g.below(uint64(len(units)))]
+	units := []uint64{1e3, 1e6, second, 60 * second, 3600 * second, day}
+	return r.below(1000) * units[r.below(uint64(len(units)))]
 }
 
-// Days since the Unix epoch: 2000-01-01, 0001-01-01 and 9999-12-31.
+// The days of 2000-01-01, 0001-01-01 and 9999-12-31 since the Unix epoch.
 const (
 	day2000  = 10957
 	firstDay = -719162
 	lastDay  = 2932896
 )
 
+// instant lies around the year 2000, by any time.
 func (g *generator) instant() int64 {
-	switch g.below(8) {
-	case 6:
-		return []int64{0, -1, day2000 * day, math.MaxInt64, math.MinInt64}[g.below(5)]
-	case 7:
-		return g.magnitude(62)
+	const base = day2000 * int64(day)
+	off := g.integer(anyTime)
+	if off > 0 && base+off < 0 {
+		return math.MaxInt64
 	}
-	at := (day2000 + int64(g.below(20*365))) * day
-	if g.below(2) == 1 {
-		at += int64(g.below(uint64(day)))
-	}
-	return at
+	return base + off
 }
 
+// date lies around the year 2000, within the years 1 to 9999. Favoured are the
+// epoch, leap days and the ends of years.
 func (g *generator) date() int64 {
-	switch g.below(8) {
-	case 6:
-		// Epoch, the leap days of 2000 and 2024, ends of years and of the calendar.
-		return []int64{day2000, 0, -1, 11016, 19782, 19722, firstDay, lastDay}[g.below(8)]
-	case 7:
-		return firstDay + int64(g.below(lastDay-firstDay+1))
-	}
-	return day2000 + int64(g.below(30*365))
+	off := g.integer(func(r *random) uint64 {
+		switch r.below(8) {
+		case 0:
+			return []uint64{59, 365, 366, 8825, 8765, day2000, -firstDay + day2000, lastDay - day2000}[r.below(8)]
+		case 1:
+			return r.bits(22)
+		}
+		return r.below(30 * 365)
+	})
+	return min(max(day2000+max(min(off, lastDay), -lastDay), firstDay), lastDay)
 }
 
 // json makes a JSON text that nests to a depth.
@@ -239,7 +244,7 @@ func (g *generator) json(depth uint64) string {
 	case 1:
 		return "true"
 	case 2:
-		return strconv.FormatInt(g.integer(), 10)
+		return strconv.FormatInt(g.integer(anyInt), 10)
 	case 3:
 		return g.jsonText()
 	case 4:

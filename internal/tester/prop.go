@@ -110,10 +110,11 @@ func smaller(a, b []uint64) bool {
 	return false
 }
 
-// drop leaves out runs of choices, long ones first, and lowers the choice before
-// them when that is a length or an alternative's number.
+// drop leaves out runs of choices, long ones first. The short lengths are all
+// tried: an element of a list is a few choices, which must go together.
 func (s *shrinker) drop() {
-	for size := len(s.best.made); size > 0; size /= 2 {
+	const short = 12
+	for size := len(s.best.made); size > 0; size = max(min(size-1, short), size/2) {
 		for at := len(s.best.made) - size; at >= 0; {
 			made := s.best.made
 			if at+size > len(made) {
