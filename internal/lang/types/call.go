@@ -509,6 +509,8 @@ func (b *body) differentSignature(at span.Span, what string, want, got *core.Fun
 	case len(want.Params) != len(got.Params):
 		d = b.errorf(codeMismatch, at, "%s takes %s, `%s` gives it %d", what,
 			plural(len(got.Params), "argument"), sig.name, len(want.Params))
+	case sizeOf(want, maxShown) > maxShown || sizeOf(got, maxShown) > maxShown:
+		d = b.errorf(codeMismatch, at, "%s is not what `%s` takes", what, sig.name)
 	default:
 		d = b.errorf(codeMismatch, at, "%s is not what `%s` takes", what, sig.name)
 		for i := range want.Params {

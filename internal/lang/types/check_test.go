@@ -68,7 +68,12 @@ func report(d *diag.List) string {
 }
 
 func TestStandardLibrary(t *testing.T) {
-	_, _, d := check(t)
+	prog, _, d := check(t)
+	for _, w := range wellKnown {
+		if def := *w.slot(&prog.Std); !slices.Contains(prog.Modules, def.Module) {
+			t.Errorf("the standard library does not declare %s", w.name)
+		}
+	}
 	if len(d.All) > 0 {
 		t.Errorf("the standard library has diagnostics:\n%s", report(d))
 	}

@@ -77,7 +77,7 @@ func (b *body) mismatch(at span.Span, want, got core.Type, w why) *diag.Diagnost
 		d = b.errorf(codeMismatch, at, "`%s` is needed here, this is `%s`", ws, gs)
 	}
 	d.Expect(ws, gs)
-	if wd, gd := difference(want, got); wd != "" && sizeOf(want, maxShown) <= maxShown {
+	if wd, gd := difference(want, got); wd != "" {
 		d.Note(span.Span{}, "they differ where `%s` is expected and `%s` found", wd, gd)
 	}
 	switch w.kind {

@@ -1,6 +1,8 @@
 package types
 
 import (
+	"sort"
+
 	"towpath.dev/internal/lang/core"
 	"towpath.dev/internal/lang/diag"
 	"towpath.dev/internal/lang/span"
@@ -285,6 +287,9 @@ func (b *body) unknownName(e *syntax.Ident) *diag.Diagnostic {
 	if home := b.c.homeOf(e.Name, b.m); home != nil {
 		return b.m.importFix(d, home, e.Name)
 	}
+	if homes := b.c.libraryHomes(e.Name); len(homes) > 0 {
+		return d.Note(span.Span{}, "the standard library has %s: write `%s(…)`, or `… |> %s(…)`", list(homes), homes[0], e.Name)
+	}
 	candidates := names(b.m.values, b.m.implied, b.c.stdValues)
 	for n := range b.locals {
 		candidates = append(candidates, n)
@@ -296,6 +301,21 @@ func (b *body) unknownName(e *syntax.Ident) *diag.Diagnostic {
 		candidates = append(candidates, n)
 	}
 	return b.c.didYouMean(d, e.Span, e.Name, append(candidates, "now"))
+}
+
+// libraryHomes lists the standard library's functions of a name, with their
+// modules.
+func (c *checker) libraryHomes(name string) []string {
+	var out []string
+	for short, m := range c.stdModules {
+		if s := m.own(m.values, name); s != nil && s.pub {
+			if _, ok := s.def.(*funcInfo); ok {
+				out = append(out, short+"."+name)
+			}
+		}
+	}
+	sort.Strings(out)
+	return out
 }
 
 // field reads a record's field, a wrapper's value or a tuple's element.

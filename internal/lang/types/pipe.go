@@ -19,7 +19,11 @@ func (b *body) pipe(e *syntax.PipeExpr, want core.Type, w why) core.Expr {
 		def := b.path(fn)
 		if def == nil {
 			b.expr(e.L, nil, why{})
-			b.c.quietly(codePipe, fn.Pos(), "a pipe leads into a call of a function")
+			if _, ok := fn.(*syntax.FieldExpr); ok {
+				b.errorf(codePipe, fn.Pos(), "a pipe leads into a call of a function")
+			} else {
+				b.c.quietly(codePipe, fn.Pos(), "a pipe leads into a call of a function")
+			}
 			return broken(at)
 		}
 		return b.apply(def, at, fn.Pos(), arguments(args, argument{syn: e.L}), want, w)

@@ -257,6 +257,9 @@ func (u *unifier) unifyMeta(m *meta, t core.Type) bool {
 // difference tells where two types part when they have a head in common: the
 // innermost parts that do not agree. Both are "" when the heads differ already.
 func difference(want, got core.Type) (string, string) {
+	if sizeOf(want, maxShown) > maxShown || sizeOf(got, maxShown) > maxShown {
+		return "", ""
+	}
 	want, got = prune(want), prune(got)
 	var ws, gs []core.Type
 	switch w := want.(type) {

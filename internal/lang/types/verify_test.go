@@ -157,7 +157,6 @@ func (v *verifier) expr(x core.Expr) {
 		v.fault("a node %T is nowhere", x)
 	}
 	boolT := core.Type(&core.Con{Def: v.std.Bool})
-	stringT := core.Type(&core.Con{Def: v.std.String})
 	switch x := x.(type) {
 	case *core.Lit:
 		v.literal(x.Value, x.Type)
@@ -226,6 +225,14 @@ func (v *verifier) expr(x core.Expr) {
 		if x.Else != nil {
 			v.part("else", x.Else, x.Type)
 		}
+	default:
+		v.plain(x)
+	}
+}
+
+// plain checks expressions that only have parts.
+func (v *verifier) plain(x core.Expr) {
+	switch x := x.(type) {
 	case *core.Construct:
 		if x.Type.(*core.Con).Def != x.Ctor.Def {
 			v.fault("constructor of another type")
@@ -249,7 +256,7 @@ func (v *verifier) expr(x core.Expr) {
 		}
 	case *core.Concat:
 		for _, p := range x.Parts {
-			v.part("part of a text", p, stringT)
+			v.part("part of a text", p, &core.Con{Def: v.std.String})
 		}
 	case *core.Try:
 		v.expr(x.Value)
