@@ -6,7 +6,7 @@ help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 run: ## the featured-offer application answers one recorded request
-	go run ./cmd/tow run -in apps/featured-offer -answers apps/featured-offer/answers/lamp.json offers.featured apps/featured-offer/input.json
+	go run ./cmd/tow run -in apps/featured-offer -answers apps/featured-offer/answers/evening.json featured.featured apps/featured-offer/input.json
 
 test: lint unit race editor bench-module ## install what the tests need and run all of them
 
