@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"strings"
 	"testing"
 
 	"towpath.dev/internal/run/engine"
@@ -27,10 +28,11 @@ func TestPure(t *testing.T) {
 		{"fibonacci", `{"n":20}`, "6765"},
 		{"double", `{"n":"x"}`, `error: the input of shop.double: at $.n: expected Int, found string "x"`},
 		{"double", `{"n":9223372036854775807}`, "error: shop.tow:2:32: overflow"},
-		{"best", `{"offers":[{"id":"a","price":{"amount":"1","currency":"USD"},"stock":1},{"id":"b","price":{"amount":"1","currency":"EUR"},"stock":1}]}`, "error: std/list.tow:485:31: mixed currencies"},
+		{"best", `{"offers":[{"id":"a","price":{"amount":"1","currency":"USD"},"stock":1},{"id":"b","price":{"amount":"1","currency":"EUR"},"stock":1}]}`, "error: std/list.tow:…: mixed currencies"},
 		{"none", `{}`, `error: the program has no view "none"`},
 	} {
-		if got := answer(t, p, c.view, c.input); got != c.want {
+		head, tail, _ := strings.Cut(c.want, "…")
+		if got := answer(t, p, c.view, c.input); !strings.HasPrefix(got, head) || !strings.HasSuffix(got, tail) || tail == "" && got != head {
 			t.Errorf("%s %s:\n got %s\nwant %s", c.view, c.input, got, c.want)
 		}
 	}

@@ -262,8 +262,9 @@ func showDecimal(in *instance, stack []uint64) {
 func showMoney(in *instance, stack []uint64) {
 	var buf [48]byte
 	amount, currency := in.money(stack[0])
-	text := amount.AppendTo(buf[:0])
-	text = append(append(text, ' '), abi.CurrencyName(currency)...)
+	name := abi.CurrencyName(currency)
+	text := native.AppendAmount(buf[:0], amount, name)
+	text = append(append(text, ' '), name...)
 	stack[0] = in.putBytes(text, int32(stack[1]))
 }
 
