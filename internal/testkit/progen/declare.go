@@ -1,0 +1,281 @@
+package progen
+
+import (
+	"towpath.dev/internal/lang/core"
+)
+
+func (g *generator) declareConsts() {
+	for range g.IntN(4) {
+		m := g.lib
+		g.at = m
+		c := &core.Const{Module: m.core, Name: g.fresh("c"), Type: g.aType(nil)}
+		x := g.expr(want{&env{pure: true}, c.Type, g.IntN(8), false})
+		g.declare(m, g.pub(m), "const ", c.Name, ": ", c.Type, " = ", x)
+		g.consts = append(g.consts, c)
+	}
+}
+
+func (g *generator) declareFunctions() {
+	for range 2 + g.IntN(6) {
+		m := pick(g, g.lib, g.main)
+		g.at = m
+		switch g.IntN(8) {
+		case 0, 1:
+			g.declareLoop(m)
+		case 2:
+			g.declareGroup(m, 2)
+		case 3:
+			g.declareGroup(m, 1)
+		case 4:
+			g.declareFold(m)
+		default:
+			g.declareFunction(m)
+		}
+	}
+	g.at = g.main
+}
+
+// callable are the functions that the module at hand can see.
+func (g *generator) callable() []*function {
+	if g.at == g.main {
+		return g.functions
+	}
+	var out []*function
+	for _, f := range g.functions {
+		if f.Module == g.at.core {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// signature makes a function with some parameters and its env.
+func (g *generator) signature(m *module, params int) (*function, *env) {
+	f := &function{Func: &core.Func{Module: m.core, Name: g.fresh("fn")}}
+	e := &env{mayAsk: g.chance(40)}
+	if g.chance(20) {
+		for i := range 1 + g.IntN(2) {
+			f.TypeParams = append(f.TypeParams, &core.Param{Name: string("AB"[i])})
+		}
+		e.params = f.TypeParams
+	}
+	for i := range max(params, len(f.TypeParams)) {
+		p := &core.Local{Name: g.fresh("p"), Type: g.aType(e.params)}
+		if i < len(f.TypeParams) {
+			p.Type = f.TypeParams[i] // each is told by a value
+		}
+		f.Params = append(f.Params, p)
+		*e = *e.with(variable{p.Name, p.Type})
+	}
+	for range []int{0, 0, 0, 1, 1, 2}[g.IntN(6)] {
+		ft := &core.FuncType{Result: g.aType(e.params)}
+		for range []int{0, 1, 1, 1, 2}[g.IntN(5)] {
+			ft.Params = append(ft.Params, g.aType(e.params))
+		}
+		p := &core.Local{Name: g.fresh("p"), Type: ft}
+		f.Params = append(f.Params, p)
+		e.funcs = append(e.funcs, p)
+	}
+	f.Result = g.aType(e.params)
+	e.answer = f.Result
+	return f, e
+}
+
+// withFuel puts the parameter in front that counts down.
+func (g *generator) withFuel(f *function, e *env) recursion {
+	f.fuel = true
+	fuel := &core.Local{Name: g.fresh("n"), Type: g.std.con(g.std.Int)}
+	f.Params = append([]*core.Local{fuel}, f.Params...)
+	*e = *e.with(variable{fuel.Name, fuel.Type})
+	return recursion{f, fuel.Name}
+}
+
+// write declares a function with its body.
+func (g *generator) write(m *module, f *function, body *node) {
+	items := []any{g.pub(m), "fn ", f.Name, paramList(f.TypeParams), "("}
+	for i, p := range f.Params {
+		if i > 0 {
+			items = append(items, ", ")
+		}
+		items = append(items, p.Name, ": ", p.Type)
+		if i > 0 && i == len(f.Params)-1 && !f.fuel && !mentions(p.Type, f.TypeParams) && !isFunc(p.Type) && g.chance(20) {
+			if x := g.literal(p.Type, false, 1); x != nil {
+				p.Default = &core.Lit{} // that there is one
+				items = append(items, " = ", x)
+			}
+		}
+	}
+	g.declare(m, append(items, ") -> ", f.Result, " {\n", blockHole(body), "\n}")...)
+}
+
+func (g *generator) declareFunction(m *module) {
+	f, e := g.signature(m, g.IntN(4))
+	g.write(m, f, g.expr(want{e, f.Result, 4 + g.IntN(25), false}))
+	g.functions = append(g.functions, f)
+}
+
+// declareLoop declares a function that calls itself in tail position.
+func (g *generator) declareLoop(m *module) {
+	f, e := g.signature(m, 1+g.IntN(2))
+	r := g.withFuel(f, e)
+	f.loop = true
+	boolean := g.std.con(g.std.Bool)
+	last := g.expr(want{e, f.Result, 6, false})
+	next := g.recur(want{e, f.Result, 12, false}, r)
+	if g.chance(40) { // more than one way to go round or to stop
+		cond := g.expr(want{e, boolean, 5, false})
+		other := g.expr(want{e, f.Result, 6, false})
+		again := g.recur(want{e, f.Result, 8, false}, r)
+		next = g.make(f.Result, tight, "if ", headHole(cond), " { ", blockHole(next), " } else { ",
+			blockHole(pick(g, other, again)), " }")
+	}
+	g.write(m, f, g.stopping(f, r, last, next))
+	g.functions = append(g.functions, f)
+}
+
+// stopping is a body that ends the recursion when its fuel is used up.
+func (g *generator) stopping(f *function, r recursion, last, next *node) *node {
+	cond := g.make(g.std.con(g.std.Bool), compared, r.fuel, " <= 0")
+	if g.chance(25) {
+		return g.make(f.Result, tight, "match ", r.fuel, " {\n0 -> ", last, "\n", r.fuel, "_ if ", r.fuel, "_ < 0 -> ", last,
+			"\n_ -> ", next, "\n}")
+	}
+	return g.make(f.Result, tight, "if ", headHole(cond), " { ", blockHole(last), " } else { ", blockHole(next), " }")
+}
+
+// declareGroup declares functions that call each other, or one that calls itself.
+func (g *generator) declareGroup(m *module, n int) {
+	var fs []*function
+	var envs []*env
+	var all []recursion
+	generic := false
+	for range n {
+		f, e := g.signature(m, g.IntN(3))
+		if n > 1 { // type and function arguments could not be passed on unchanged
+			for len(f.TypeParams) > 0 || len(e.funcs) > 0 {
+				f, e = g.signature(m, g.IntN(3))
+			}
+		}
+		generic = generic || len(f.TypeParams) > 0
+		all = append(all, g.withFuel(f, e))
+		fs, envs = append(fs, f), append(envs, e)
+	}
+	if n == 2 && g.chance(60) {
+		fs[1].Result = fs[0].Result
+		envs[1].answer = fs[0].Result
+	}
+	bodies := make([]*node, n)
+	for i, f := range fs {
+		e := envs[i]
+		stop := *e
+		last := g.expr(want{&stop, f.Result, 5, false})
+		for _, r := range all {
+			e.self = append(e.self, recursion{r.f, all[i].fuel})
+		}
+		bodies[i] = g.stopping(f, all[i], last, g.expr(want{e, f.Result, 8 + g.IntN(16), false}))
+	}
+	for i, f := range fs {
+		g.write(m, f, bodies[i])
+		g.functions = append(g.functions, f)
+	}
+}
+
+// declareFold declares a function that follows a recursive type down.
+func (g *generator) declareFold(m *module) {
+	for _, i := range g.Perm(len(g.plain)) {
+		def := g.plain[i]
+		t := g.std.con(def).(*core.Con)
+		if def.Kind != core.Variant || !recursive(def) {
+			continue
+		}
+		f := &function{Func: &core.Func{Module: m.core, Name: g.fresh("fn"), Result: g.aType(nil)}}
+		p := &core.Local{Name: g.fresh("p"), Type: t}
+		f.Params = []*core.Local{p}
+		items := []any{"match ", p.Name, " {\n"}
+		for _, c := range def.Ctors {
+			e := (&env{answer: f.Result}).with(variable{p.Name, t})
+			pat, vars := g.ctorPattern(e, t, c, patterns{}, true)
+			for _, v := range vars {
+				if core.Identical(v.typ, t) { // what the recursion gives stands for the part
+					e = e.with(variable{f.Name + "(" + v.name + ")", f.Result})
+				} else {
+					e = e.with(v)
+				}
+			}
+			items = append(items, pat, " -> ", g.expr(want{e, f.Result, 8, false}), "\n")
+		}
+		g.write(m, f, g.make(f.Result, tight, append(items, "}")...))
+		g.functions = append(g.functions, f)
+		return
+	}
+	g.declareFunction(m)
+}
+
+func recursive(def *core.TypeDef) bool {
+	for _, c := range def.Ctors {
+		for _, f := range c.Fields {
+			if con, ok := f.Type.(*core.Con); ok && con.Def == def {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// declareViews declares the program's entries, which ask much and call what the
+// program has.
+func (g *generator) declareViews() {
+	for range 2 + g.IntN(3) {
+		e := &env{mayAsk: g.chance(75)}
+		result := g.boundaryType()
+		e.answer = result
+		items := []any{g.pub(g.main), "view ", g.fresh("view"), "("}
+		for i := range g.IntN(4) {
+			v := variable{g.fresh("p"), g.boundaryType()}
+			e = e.with(v)
+			if i > 0 {
+				items = append(items, ", ")
+			}
+			items = append(items, v.name, ": ", v.typ)
+		}
+		items = append(items, ") -> ", result, " {\n", blockHole(g.viewBody(want{e, result, 15 + g.IntN(35), false})), "\n}")
+		g.declare(g.main, items...)
+	}
+}
+
+// viewBody begins with a few calls and what they give, then goes on as any
+// expression.
+func (g *generator) viewBody(w want) *node {
+	for range 4 {
+		if g.chance(45) {
+			break
+		}
+		var value *node
+		var t core.Type
+		switch {
+		case w.mayAsk && g.chance(60):
+			op := pick(g, g.ops...)
+			t, value = op.Result, g.ask(w.sized(6), op)
+			if g.chance(40) {
+				if x := g.scopeExpr(want{w.env, t, 8, true}); x != nil {
+					value = x
+				}
+			}
+		case len(g.functions) > 0:
+			f := pick(g, g.functions...)
+			if t = f.Result; mentions(t, f.TypeParams) {
+				continue
+			}
+			value = g.callOwn(want{w.env, t, 8, true}, f)
+		}
+		if value == nil {
+			continue
+		}
+		pat, vars := g.binding(w.env, t)
+		rest := w.in(w.with(vars...))
+		n := g.make(w.typ, tight, "let ", pat, " = ", value, "\n", blockHole(g.viewBody(rest)))
+		n.let = true
+		return n
+	}
+	return g.expr(w)
+}
