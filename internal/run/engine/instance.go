@@ -48,6 +48,7 @@ type instance struct {
 
 	req     *request // nil in views that make no calls
 	granted int64    // gas granted in this pass
+	used    int64    // gas that the last pass spent
 	started time.Time
 	spent   time.Duration // by the passes before this one
 	high    uint32        // the first address that no pass has used
@@ -235,6 +236,7 @@ func (in *instance) pass(v *View, input, heap uint32) (cell uint32, err error) {
 	in.status.Set(uint64(abi.Ready))
 	in.stack[0] = uint64(input)
 	err = f.CallWithStack(in, in.stack[:])
+	in.used = in.granted - int64(in.gas.Get())
 	in.high = max(in.high, uint32(in.heap.Get()))
 	if err == nil {
 		return uint32(in.stack[0]), nil

@@ -24,6 +24,7 @@ type Record struct {
 	// What came of it.
 	Output json.RawMessage `json:"output,omitempty"`
 	Error  string          `json:"error,omitempty"`
+	Gas    int64           `json:"gas,omitempty"` // that the last pass spent
 }
 
 // Answer is what a call brought: a body, or with Error the reason why none.
@@ -43,7 +44,7 @@ type Verdict struct {
 
 // fill writes the record of a request that has ended.
 func (r *request) fill(to *Record, input, answer []byte, err error) {
-	*to = Record{Artifact: r.program.hash, View: r.view.meta.QualifiedName(), Input: raw(input), Now: r.now, Seed: r.seed}
+	*to = Record{Artifact: r.program.hash, View: r.view.meta.QualifiedName(), Input: raw(input), Now: r.now, Seed: r.seed, Gas: r.gas}
 	for i := range r.calls {
 		c := &r.calls[i]
 		a := Answer{Operation: r.program.manifest.Operations[c.op].QualifiedName(), Args: raw(c.args)}

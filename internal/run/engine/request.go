@@ -34,6 +34,7 @@ type request struct {
 	seed     int64
 	spent    time.Duration // by the passes so far
 	passes   int
+	gas      int64     // that the last pass spent
 	clock    time.Time // when the next pass begins
 
 	// The kept part: [HeapBase, kept) of the region. copied is its beginning, as
@@ -243,6 +244,7 @@ func (r *request) pass() (cell uint32, status abi.Status, err error) {
 	r.failure = failure{-1, -1}
 	in.spent, in.started = r.spent, r.clock
 	cell, err = in.pass(r.view, r.input, r.kept)
+	r.gas = in.used
 	if err == nil && abi.Status(in.status.Get()) == abi.Ready {
 		return cell, abi.Ready, nil
 	}
