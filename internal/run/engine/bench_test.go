@@ -159,7 +159,7 @@ func BenchmarkInstantiate(b *testing.B) {
 }
 
 func BenchmarkLoad(b *testing.B) {
-	data := build(b, dealView)
+	_, data := buildProgram(b, dealView)
 	for b.Loop() {
 		p, err := engine.Load(b.Context(), data, engine.Options{})
 		if err != nil {

@@ -194,7 +194,7 @@ func TestRecordAndReplay(t *testing.T) {
 			answers: map[string]string{`Pricing.lowest ["a"]`: `7`, `Pricing.lowest ["b"]`: `8`, `Pricing.lowest ["slow"]`: `9`},
 			delay:   map[string]time.Duration{`Pricing.lowest ["slow"]`: 20 * time.Millisecond},
 		}
-		data := build(t, shop)
+		_, data := buildProgram(t, shop)
 		p, err := engine.Load(t.Context(), data, engine.Options{Source: s})
 		if err != nil {
 			t.Fatal(err)
