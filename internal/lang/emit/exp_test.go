@@ -1,9 +1,12 @@
 package emit_test
 
 import (
+	"os"
 	"testing"
 
+	"towpath.dev/internal/lang/ir"
 	"towpath.dev/internal/lang/ir/irtest"
+	"towpath.dev/internal/lang/opt"
 )
 
 const expHead = `import fault(i32) noreturn
@@ -311,4 +314,37 @@ func ints(n int64) int64 {
 		x += i & 7
 	}
 	return x
+}
+
+func BenchmarkOpt(b *testing.B) {
+	for _, e := range exps {
+		b.Run(e.name, func(b *testing.B) {
+			m, err := irtest.Parse(expHead + e.text)
+			if err != nil {
+				b.Fatal(err)
+			}
+			opt.Module(m, opt.Full)
+			x := load(b, m)
+			f := x.ExportedFunction("main")
+			stack := make([]uint64, 2)
+			for b.Loop() {
+				copy(stack, e.args)
+				if err := f.CallWithStack(x.ctx, stack); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func TestShow(t *testing.T) {
+	for _, e := range exps {
+		m, err := irtest.Parse(expHead + e.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		opt.Module(m, opt.Full)
+		t.Log(e.name)
+		ir.FprintFunc(os.Stdout, m.Funcs[0])
+	}
 }

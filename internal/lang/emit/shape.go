@@ -6,15 +6,6 @@ import "towpath.dev/internal/lang/ir"
 // of a conditional last. Code that is seldom run therefore goes there, and its
 // test is turned around; the common path then falls through.
 
-// opposite is the comparison that holds when this one does not. Those of
-// floats have none, because of NaN.
-var opposite = map[ir.Op]ir.Op{
-	ir.I32Eq: ir.I32Ne, ir.I32LtS: ir.I32GeS, ir.I32LtU: ir.I32GeU, ir.I32GtS: ir.I32LeS, ir.I32GtU: ir.I32LeU,
-	ir.I32Ne: ir.I32Eq, ir.I32GeS: ir.I32LtS, ir.I32GeU: ir.I32LtU, ir.I32LeS: ir.I32GtS, ir.I32LeU: ir.I32GtU,
-	ir.I64Eq: ir.I64Ne, ir.I64LtS: ir.I64GeS, ir.I64LtU: ir.I64GeU, ir.I64GtS: ir.I64LeS, ir.I64GtU: ir.I64LeU,
-	ir.I64Ne: ir.I64Eq, ir.I64GeS: ir.I64LtS, ir.I64GeU: ir.I64LtU, ir.I64LeS: ir.I64GtS, ir.I64LeU: ir.I64GtU,
-}
-
 // not is an expression that costs no more than test and is zero when test is
 // not, if there is one.
 func not(test ir.Expr) (ir.Expr, bool) {
@@ -27,7 +18,7 @@ func not(test ir.Expr) (ir.Expr, bool) {
 			return &ir.Binary{Op: ir.I64Ne, X: e.X, Y: &ir.Const{T: ir.I64}}, true
 		}
 	case *ir.Binary:
-		if op, ok := opposite[e.Op]; ok {
+		if op := e.Op.Opposite(); op != ir.NoOp {
 			return &ir.Binary{Op: op, X: e.X, Y: e.Y}, true
 		}
 	case *ir.Get:

@@ -1,0 +1,224 @@
+package opt
+
+import "towpath.dev/internal/lang/ir"
+
+// What may be copied into callers, in nodes of the callee. A call costs about
+// twenty instructions of the machine, and code that was copied is compiled again.
+const (
+	inlineAlways = 40   // anywhere
+	inlineInLoop = 120  // where a loop runs it
+	inlineAsked  = 400  // when the function says Inline
+	inlineSole   = 1500 // when there is no other call of it
+	inlineGrowth = 5000 // to this may a function grow, whatever it calls
+	recurGrowth  = 600  // to this a function that calls itself
+)
+
+// inlinePass puts bodies in place of calls. Callees were optimised before, so
+// that it sees their true size; among functions that call each other in a circle
+// nothing is copied.
+func inlinePass(c *context, f *ir.Func) {
+	in := &inliner{c: c, f: f, size: sizeOf(f.Body)}
+	f.Body = in.body(f.Body, 0)
+}
+
+// recurPass copies a small function that calls itself into itself, so that one
+// entry does the work of several.
+func recurPass(c *context, f *ir.Func) {
+	me := c.calls[f]
+	if !me.cyclic || f.NoInline {
+		return
+	}
+	own := 0
+	for _, callee := range callees(f.Body) {
+		switch {
+		case callee == f:
+			own++
+		case c.calls[callee].group == me.group:
+			return
+		}
+	}
+	size := sizeOf(f.Body)
+	if own == 0 || size*(own+1) > recurGrowth {
+		return
+	}
+	self := &ir.Func{Name: f.Name, Params: f.Params, Locals: f.Locals[:len(f.Locals):len(f.Locals)], Result: f.Result}
+	self.Body = (&copier{nodes: &c.nodes, labels: map[*ir.Label]*ir.Label{}}).body(f.Body, true)
+	in := &inliner{c: c, f: f, size: size, self: self, selfUnset: unset(self)}
+	f.Body = in.body(f.Body, 0)
+	c.changed = true
+}
+
+type inliner struct {
+	c    *context
+	f    *ir.Func
+	size int // what f has grown to
+
+	self      *ir.Func // what to put in place of f's calls of itself, or nil
+	selfUnset []int
+}
+
+func (in *inliner) body(body []ir.Stmt, loops int) []ir.Stmt {
+	var out []ir.Stmt // nil as long as nothing changed
+	for i, s := range body {
+		n := loops
+		if _, ok := s.(*ir.Loop); ok {
+			n++
+		}
+		ir.Bodies(s, func(b *[]ir.Stmt) { *b = in.body(*b, n) })
+		callee, args, result := callOf(s)
+		if callee == nil || !in.wants(callee, loops) {
+			if out != nil {
+				out = append(out, s)
+			}
+			continue
+		}
+		if out == nil {
+			out = append(make([]ir.Stmt, 0, 2*len(body)), body[:i]...)
+		}
+		out = in.insert(out, callee, args, result)
+	}
+	if out == nil {
+		return body
+	}
+	return out
+}
+
+// callOf is the call that a statement consists of, and the local that takes its
+// result, -1 without one.
+func callOf(s ir.Stmt) (callee *ir.Func, args []ir.Expr, result int) {
+	switch s := s.(type) {
+	case *ir.CallStmt:
+		return s.Func, s.Args, -1
+	case *ir.Set:
+		if call, ok := s.X.(*ir.Call); ok {
+			return call.Func, call.Args, s.Local
+		}
+	case *ir.Do:
+		if call, ok := s.X.(*ir.Call); ok {
+			return call.Func, call.Args, -1
+		}
+	}
+	return nil, nil, -1
+}
+
+func (in *inliner) wants(callee *ir.Func, loops int) bool {
+	if in.self != nil {
+		return callee == in.f
+	}
+	g := in.c.calls[callee]
+	if callee.NoInline || !g.done || g.cyclic && g.group == in.c.calls[in.f].group {
+		return false
+	}
+	most := inlineAlways
+	switch {
+	case g.sites == 1 && !g.kept:
+		most = inlineSole
+	case callee.Inline:
+		most = inlineAsked
+	case loops > 0:
+		most = inlineInLoop
+	}
+	return g.size <= most && in.size+g.size <= inlineGrowth
+}
+
+// insert appends the callee's body with its parameters set to the arguments and
+// what it returns going to the local result.
+func (in *inliner) insert(out []ir.Stmt, callee *ir.Func, args []ir.Expr, result int) []ir.Stmt {
+	body, zeros := callee.Body, []int(nil)
+	if in.self != nil {
+		callee, body, zeros = in.self, in.self.Body, in.selfUnset
+		in.size += in.size
+	} else {
+		zeros = in.c.calls[callee].unset
+		in.size += in.c.calls[callee].size
+	}
+	f := in.f
+	base := len(f.Locals)
+	f.Locals = append(f.Locals, callee.Locals...)
+	for i, a := range args {
+		out = append(out, &ir.Set{Local: base + i, X: a})
+	}
+	for _, l := range zeros {
+		out = append(out, &ir.Set{Local: base + l, X: &ir.Const{T: callee.Locals[l]}})
+	}
+	end := &ir.Label{Name: "end"}
+	jumps := false
+	c := &copier{nodes: &in.c.nodes, base: base, labels: map[*ir.Label]*ir.Label{}}
+	c.leave = func(out []ir.Stmt, x ir.Expr, last bool) []ir.Stmt {
+		switch {
+		case x == nil:
+		case result >= 0:
+			out = append(out, &ir.Set{Local: result, X: x})
+		}
+		if !last {
+			jumps = true
+			out = append(out, &ir.Break{Label: end})
+		}
+		return out
+	}
+	copied := c.body(body, true)
+	if jumps {
+		return append(out, &ir.Block{Label: end, Body: copied})
+	}
+	return append(out, copied...)
+}
+
+// sizeOf counts the nodes of a body.
+func sizeOf(body []ir.Stmt) int {
+	n := 0
+	ir.Inspect(body, func(ir.Stmt) { n++ }, func(e ir.Expr) {
+		switch e.(type) {
+		case *ir.Const, *ir.Get:
+		default:
+			n++
+		}
+	})
+	return n
+}
+
+// unset lists the locals, parameters aside, that may be read before they are
+// set and then are zero. A local is safe when all of its reads stand in the body
+// of its first Set, behind it.
+func unset(f *ir.Func) []int {
+	u := &unsetFinder{first: make([]int, len(f.Locals)), bad: make([]bool, len(f.Locals)), open: []bool{false}}
+	for i := range f.Params {
+		u.first[i] = -1
+	}
+	u.body(f.Body)
+	var out []int
+	for i, bad := range u.bad {
+		if bad {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+type unsetFinder struct {
+	first []int // by local: the body of its first Set, -1 for a parameter, 0 for none yet
+	bad   []bool
+	open  []bool // by body, from 1
+}
+
+func (u *unsetFinder) body(body []ir.Stmt) {
+	u.open = append(u.open, true)
+	me := len(u.open) - 1
+	for _, s := range body {
+		ir.Operands(s, func(e *ir.Expr) { u.reads(*e) })
+		if set, ok := s.(*ir.Set); ok && u.first[set.Local] == 0 {
+			u.first[set.Local] = me
+		}
+		ir.Bodies(s, func(b *[]ir.Stmt) { u.body(*b) })
+	}
+	u.open[me] = false
+}
+
+func (u *unsetFinder) reads(e ir.Expr) {
+	if g, ok := e.(*ir.Get); ok {
+		if at := u.first[g.Local]; at >= 0 && !u.open[at] {
+			u.bad[g.Local] = true
+		}
+		return
+	}
+	ir.Subs(e, func(x *ir.Expr) { u.reads(*x) })
+}

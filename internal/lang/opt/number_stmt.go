@@ -1,0 +1,349 @@
+package opt
+
+import "towpath.dev/internal/lang/ir"
+
+// stmt numbers a statement, appends what remains of it, and reports whether
+// control goes on behind it.
+func (p *numberer) stmt(out []ir.Stmt, s ir.Stmt) ([]ir.Stmt, bool) {
+	p.clearMade()
+	switch s := s.(type) {
+	case *ir.Set:
+		return p.set(out, s), true
+	case *ir.SetGlobal:
+		p.operand(s, &s.X)
+		p.globals = p.newState()
+	case *ir.Store:
+		p.store(s)
+	case *ir.Copy:
+		p.operand(s, &s.Dst)
+		p.operand(s, &s.Src)
+		p.operand(s, &s.Size)
+		p.memory = p.newState()
+	case *ir.Do:
+		if pure(s.X) {
+			return out, true
+		}
+		p.effect(s, s.X)
+	case *ir.CallStmt:
+		p.operands(s, s.Args)
+		p.anything()
+	case *ir.HostStmt:
+		p.operands(s, s.Args)
+		p.anything()
+		return append(out, s), !s.Import.NoReturn
+	case *ir.Gas:
+		p.operand(s, &s.Cost)
+	case *ir.Return:
+		if s.X != nil {
+			p.operand(s, &s.X)
+		}
+		return append(out, s), false
+	case *ir.Fault:
+		return append(out, s), false
+	default:
+		return p.control(out, s)
+	}
+	return append(out, s), true
+}
+
+func (p *numberer) control(out []ir.Stmt, s ir.Stmt) ([]ir.Stmt, bool) {
+	switch s := s.(type) {
+	case *ir.If:
+		return p.ifElse(out, s)
+	case *ir.Block:
+		return p.block(out, s)
+	case *ir.Loop:
+		for _, l := range p.assigned[s] {
+			p.holds(l, p.fresh(p.f.Locals[l]))
+		}
+		p.anything()
+		var falls bool
+		s.Body, falls = p.body(s.Body)
+		return append(out, s), falls
+	case *ir.Break:
+		return p.leave(out, s, &s.Test, p.target(s.Label))
+	case *ir.Continue:
+		return p.leave(out, s, &s.Test, nil)
+	case *ir.Switch:
+		return p.switchOn(out, s)
+	}
+	return append(out, s), true
+}
+
+// operand numbers an expression of a statement in its place.
+func (p *numberer) operand(s ir.Stmt, slot *ir.Expr) vn {
+	e, n := p.expr(*slot, true)
+	*slot = e
+	p.remember(s, slot, false)
+	return n
+}
+
+func (p *numberer) operands(s ir.Stmt, slots []ir.Expr) {
+	for i := range slots {
+		p.operand(s, &slots[i])
+	}
+}
+
+// anything says that what may change may have.
+func (p *numberer) anything() { p.memory, p.globals = p.newState(), p.newState() }
+
+func (p *numberer) set(out []ir.Stmt, s *ir.Set) []ir.Stmt {
+	if !pure(s.X) {
+		t := s.X.Type()
+		p.effect(s, s.X)
+		p.holds(s.Local, p.fresh(t))
+		return append(out, s)
+	}
+	x, n := p.expr(s.X, true)
+	if p.resolve(p.env[s.Local]) == n {
+		return out
+	}
+	s.X = x
+	p.remember(s, &s.X, true)
+	p.holds(s.Local, n)
+	return append(out, s)
+}
+
+// effect numbers the operands of an expression with effects.
+func (p *numberer) effect(s ir.Stmt, e ir.Expr) {
+	switch e := e.(type) {
+	case *ir.Call:
+		p.operands(s, e.Args)
+		p.anything()
+	case *ir.Host:
+		p.operands(s, e.Args)
+		if e.Import.Pure {
+			p.globals = p.newState() // the heap
+		} else {
+			p.anything()
+		}
+	case *ir.Alloc:
+		p.operand(s, &e.Size)
+		p.globals = p.newState()
+	}
+}
+
+// store numbers a store and remembers what is loaded from there from now on.
+func (p *numberer) store(s *ir.Store) {
+	addr, a, offset := p.address(s.Addr, s.Offset, true)
+	s.Addr, s.Offset = addr, offset
+	p.remember(s, &s.Addr, false)
+	x := p.operand(s, &s.X)
+	p.memory = p.newState()
+	t := s.X.Type()
+	switch {
+	case s.Width == 1 && t == ir.I32:
+		x = p.binary(ir.I32And, x, p.constant(t, 255))
+	case uint32(s.Width) != t.Size():
+		return
+	}
+	n := p.number(value{kind: kindLoad, t: t, a: a, aux: uint64(offset)<<8 | uint64(s.Width)})
+	if p.resolve(n) != x && p.resolve(x) != n {
+		p.note(n)
+		p.alias[n] = p.resolve(x)
+	}
+}
+
+func (p *numberer) ifElse(out []ir.Stmt, s *ir.If) ([]ir.Stmt, bool) {
+	test := p.operand(s, &s.Test)
+	if bits, ok := p.isConst(test); ok {
+		if uint32(bits) != 0 {
+			return p.row(out, s.Then)
+		}
+		return p.row(out, s.Else)
+	}
+	if !leaves(s.Then) && leaves(s.Else) {
+		if x := p.negated(s.Test, test); x != nil {
+			s.Test, test = x, p.unary(ir.I32Eqz, test)
+			s.Then, s.Else = s.Else, s.Then
+		}
+	}
+	j := p.fork()
+	memory, globals := p.memory, p.globals
+	p.suppose(test, true)
+	then, falls := p.body(s.Then)
+	if !falls {
+		// What stands on the other side is all that can come behind.
+		p.rollback(j.mark)
+		p.memory, p.globals = memory, globals
+		rest := s.Else
+		s.Then, s.Else = then, nil
+		p.suppose(test, false)
+		return p.row(append(out, s), rest)
+	}
+	p.arrive(&j)
+	p.rollback(j.mark)
+	p.memory, p.globals = memory, globals
+	p.suppose(test, false)
+	other, otherFalls := p.body(s.Else)
+	if otherFalls {
+		p.arrive(&j)
+	}
+	p.meet(&j)
+	if !otherFalls {
+		p.suppose(test, true)
+	}
+	s.Then, s.Else = then, other
+	if len(then) == 0 && len(other) == 0 {
+		return out, true
+	}
+	return append(out, s), true
+}
+
+// negated is a tree that is zero when the test is not.
+func (p *numberer) negated(test ir.Expr, n vn) ir.Expr {
+	m := p.unary(ir.I32Eqz, n)
+	if e := p.build(m, test, nil, 2); e != nil {
+		return e
+	}
+	t := p.c.nodes.unary()
+	*t = ir.Unary{Op: ir.I32Eqz, X: test}
+	return t
+}
+
+func (p *numberer) block(out []ir.Stmt, s *ir.Block) ([]ir.Stmt, bool) {
+	t := &target{label: s.Label, join: p.fork()}
+	p.labels = append(p.labels, t)
+	body, falls := p.body(s.Body)
+	if falls {
+		p.arrive(&t.join)
+	}
+	p.labels = p.labels[:len(p.labels)-1]
+	falls = p.meet(&t.join)
+	body = withoutTail(body, s.Label)
+	if !branches(body, s.Label) {
+		return append(out, body...), falls
+	}
+	s.Body = body
+	return append(out, s), falls
+}
+
+func (p *numberer) target(l *ir.Label) *target {
+	for i := len(p.labels) - 1; i >= 0; i-- {
+		if p.labels[i].label == l {
+			return p.labels[i]
+		}
+	}
+	return nil
+}
+
+// leave numbers a Break to the target, or a Continue.
+func (p *numberer) leave(out []ir.Stmt, s ir.Stmt, slot *ir.Expr, to *target) ([]ir.Stmt, bool) {
+	var test vn
+	if *slot != nil {
+		test = p.operand(s, slot)
+		if bits, ok := p.isConst(test); ok {
+			if uint32(bits) == 0 {
+				return out, true
+			}
+			*slot = nil
+		}
+	}
+	mark := len(p.trail)
+	if *slot != nil {
+		p.suppose(test, true)
+	}
+	if to != nil {
+		p.arrive(&to.join)
+	}
+	p.rollback(mark)
+	if *slot == nil {
+		return append(out, s), false
+	}
+	p.suppose(test, false)
+	return append(out, s), true
+}
+
+func (p *numberer) switchOn(out []ir.Stmt, s *ir.Switch) ([]ir.Stmt, bool) {
+	x := p.operand(s, &s.X)
+	if bits, ok := p.isConst(x); ok {
+		if i := uint32(bits); uint64(i) < uint64(len(s.Cases)) {
+			return p.row(out, s.Cases[i])
+		}
+		return p.row(out, s.Default)
+	}
+	j := p.fork()
+	memory, globals := p.memory, p.globals
+	for i := range s.Cases {
+		p.equate(x, p.constant(ir.I32, uint64(i)), p.note)
+		s.Cases[i] = p.side(s.Cases[i], &j)
+		p.memory, p.globals = memory, globals
+	}
+	s.Default = p.side(s.Default, &j)
+	return append(out, s), p.meet(&j)
+}
+
+// side numbers one of several bodies that lead to a join.
+func (p *numberer) side(in []ir.Stmt, j *join) []ir.Stmt {
+	out, falls := p.body(in)
+	if falls {
+		p.arrive(j)
+	}
+	p.rollback(j.mark)
+	return out
+}
+
+// pure reports that an expression in normal form has no effects.
+func pure(e ir.Expr) bool {
+	switch e.(type) {
+	case *ir.Call, *ir.Host, *ir.Alloc:
+		return false
+	}
+	return true
+}
+
+// leaves reports that a body certainly never reaches its end.
+func leaves(body []ir.Stmt) bool {
+	if len(body) == 0 {
+		return false
+	}
+	switch s := body[len(body)-1].(type) {
+	case *ir.Return, *ir.Fault:
+		return true
+	case *ir.Break:
+		return s.Test == nil
+	case *ir.Continue:
+		return s.Test == nil
+	case *ir.HostStmt:
+		return s.Import.NoReturn
+	case *ir.If:
+		return leaves(s.Then) && leaves(s.Else)
+	}
+	return false
+}
+
+// withoutTail drops the jumps to a block's end that stand right before it.
+func withoutTail(body []ir.Stmt, l *ir.Label) []ir.Stmt {
+	if len(body) == 0 {
+		return body
+	}
+	last := len(body) - 1
+	switch s := body[last].(type) {
+	case *ir.Break:
+		if s.Label == l {
+			return withoutTail(body[:last], l)
+		}
+	case *ir.If:
+		s.Then, s.Else = withoutTail(s.Then, l), withoutTail(s.Else, l)
+		if len(s.Then)+len(s.Else) == 0 {
+			return withoutTail(body[:last], l)
+		}
+	case *ir.Block:
+		s.Body = withoutTail(s.Body, l)
+	}
+	return body
+}
+
+// branches reports whether a body jumps to the label.
+func branches(body []ir.Stmt, l *ir.Label) bool {
+	found := false
+	ir.Inspect(body, func(s ir.Stmt) {
+		switch s := s.(type) {
+		case *ir.Break:
+			found = found || s.Label == l
+		case *ir.Continue:
+			found = found || s.Label == l
+		}
+	}, nil)
+	return found
+}

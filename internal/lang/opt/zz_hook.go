@@ -1,0 +1,5 @@
+package opt
+
+import "towpath.dev/internal/lang/ir"
+
+func LocalGasForNow(m *ir.Module) { localGas(m) }
