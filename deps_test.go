@@ -44,6 +44,7 @@ var layers = []struct {
 	{"internal/run/engine", 3, nil},
 
 	{"internal/artifact", 2, nil},
+	{"internal/jsonschema", 2, nil},
 	{"internal/codec", 2, nil},
 
 	{"internal/native", 1, []string{"internal/decimal"}},
