@@ -441,7 +441,7 @@ func readDuration(s string) (int64, bool) {
 }
 
 // readInstant reads RFC 3339 to nanoseconds, strictly: time.Parse allows single
-// digits, a comma and any number of decimals.
+// digits, a comma, any number of decimals and an offset of 24 hours.
 func readInstant(s string) (int64, bool) {
 	const layout = "2006-01-02T15:04:05"
 	t, err := time.Parse(time.RFC3339Nano, s)
@@ -449,6 +449,9 @@ func readInstant(s string) (int64, bool) {
 		return 0, false
 	}
 	if rest := s[len(layout):]; rest[0] == ',' || strings.IndexAny(rest, "Z+-") > 10 {
+		return 0, false
+	}
+	if _, offset := t.Zone(); offset <= -86400 || offset >= 86400 {
 		return 0, false
 	}
 	ns := new(big.Int)
