@@ -171,6 +171,10 @@ func (e *emitter) function(f *ir.Func) error {
 		out.Locals = append(out.Locals, valType(f.Locals[l]))
 	}
 	w.locals = len(f.Locals)
+	w.enterGas(f.Body)
+	if w.gasIn.local >= 0 {
+		out.Locals = append(out.Locals, wasm.I64)
+	}
 	w.stmts(f.Body, true)
 	for _, t := range w.extra {
 		out.Locals = append(out.Locals, valType(t))

@@ -17,6 +17,8 @@ type writer struct {
 	slots  []int       // the WebAssembly number of each local
 	labels []*ir.Label // of the blocks that are open, innermost last; nil for an if
 	result ir.Type
+	gasIn  gas
+	loops  int       // that are open
 	extra  []ir.Type // the types of the scratch locals, behind all others
 	locals int       // of the function, without those
 	err    error     // the first fault of the compiler
@@ -94,11 +96,15 @@ func (w *writer) expr(e ir.Expr) {
 		w.host(e.Import)
 	case *ir.Cond:
 		w.expr(e.Test)
+		before := w.gasIn.stale
 		w.code.IfValue(valType(e.Type()))
 		w.labels = append(w.labels, nil)
 		w.expr(e.Then)
+		after := w.gasIn.stale
+		w.gasIn.stale = before
 		w.code.Op(wasm.Else)
 		w.expr(e.Else)
+		w.gasIn.stale = w.gasIn.stale || after
 		w.close()
 	case *ir.Seq:
 		w.stmts(e.Body, false)
@@ -207,7 +213,9 @@ func (w *writer) call(f *ir.Func) {
 	if !ok {
 		w.fail("the module does not list the function %q", f.Name)
 	}
+	w.storeGas()
 	w.code.Call(i)
+	w.loadGas()
 }
 
 func (w *writer) host(imp *ir.Import) {
@@ -215,9 +223,17 @@ func (w *writer) host(imp *ir.Import) {
 	if !ok {
 		w.fail("the module does not list the import %q", imp.Name)
 	}
-	w.code.Call(i)
-	if imp.NoReturn {
+	switch {
+	case imp.NoReturn:
+		w.leaveWithGas()
+		w.code.Call(i)
 		w.code.Op(wasm.Unreachable)
+	case imp.Pure:
+		w.code.Call(i)
+	default:
+		w.storeGas()
+		w.code.Call(i)
+		w.loadGas()
 	}
 }
 
@@ -225,6 +241,7 @@ func (w *writer) faultAt(site int32) {
 	if w.fault < 0 {
 		w.fail("the module does not list the import %q", faultName)
 	}
+	w.leaveWithGas()
 	w.code.I32Const(site)
 	w.code.Call(w.fault)
 	w.code.Op(wasm.Unreachable)

@@ -34,15 +34,17 @@ func negated(test ir.Expr) bool {
 	return ok && e.Op == ir.I32Eqz
 }
 
-// leaves reports that a body never reaches its end, the mark of the seldom run:
-// a fault, a way out of a loop, an early answer.
-func leaves(body []ir.Stmt) bool {
+// seldom reports that a body is run at most once, or hardly ever: it ends in a
+// fault, leaves a block or, within a loop, the function.
+func (w *writer) seldom(body []ir.Stmt) bool {
 	if len(body) == 0 {
 		return false
 	}
 	switch s := body[len(body)-1].(type) {
 	case *ir.Fault, *ir.Break:
 		return true
+	case *ir.Return:
+		return w.loops > 0
 	case *ir.HostStmt:
 		return s.Import.NoReturn
 	}

@@ -1,7 +1,6 @@
 package emit
 
 import (
-	"towpath.dev/internal/abi"
 	"towpath.dev/internal/lang/ir"
 	"towpath.dev/internal/lang/wasm"
 )
@@ -15,12 +14,17 @@ func (w *writer) stmts(body []ir.Stmt, last bool) {
 			if ret.X != nil {
 				w.expr(ret.X)
 			}
+			w.storeGas()
 			return
 		}
 		w.stmt(s)
 	}
-	if last && w.result != ir.None {
+	switch {
+	case !last:
+	case w.result != ir.None:
 		w.code.Op(wasm.Unreachable)
+	default:
+		w.storeGas()
 	}
 }
 
@@ -53,14 +57,20 @@ func (w *writer) stmt(s ir.Stmt) {
 	case *ir.If:
 		w.ifElse(s)
 	case *ir.Block:
+		charged, stale := w.gasIn.charges, w.gasIn.stale
 		w.code.Block()
 		w.labels = append(w.labels, s.Label)
 		w.stmts(s.Body, false)
 		w.close()
+		// Which charges a break comes behind is not looked at.
+		w.gasIn.stale = w.gasIn.stale || stale || w.gasIn.charges > charged
 	case *ir.Loop:
+		w.gasIn.stale = w.gasIn.stale || charges(s.Body)
 		w.code.Loop()
 		w.labels = append(w.labels, s.Label)
+		w.loops++
 		w.stmts(s.Body, false)
+		w.loops--
 		w.close()
 	case *ir.Break:
 		w.branch(s.Label, s.Test, true)
@@ -72,6 +82,7 @@ func (w *writer) stmt(s ir.Stmt) {
 		if s.X != nil {
 			w.expr(s.X)
 		}
+		w.leaveWithGas()
 		w.code.Op(wasm.Return)
 	case *ir.Fault:
 		w.faultAt(s.Site)
@@ -90,7 +101,7 @@ func (w *writer) close() {
 
 func (w *writer) ifElse(s *ir.If) {
 	test, then, other := s.Test, s.Then, s.Else
-	if x, ok := not(test); ok && (len(then) == 0 || len(other) == 0 && leaves(then) || negated(test)) {
+	if x, ok := not(test); ok && (len(then) == 0 || len(other) == 0 && w.seldom(then) || negated(test)) {
 		test, then, other = x, other, then
 	}
 	w.expr(test)
@@ -98,13 +109,17 @@ func (w *writer) ifElse(s *ir.If) {
 		w.code.Op(wasm.Drop)
 		return
 	}
+	before := w.gasIn.stale
 	w.code.If()
 	w.labels = append(w.labels, nil)
 	w.stmts(then, false)
+	after := w.gasIn.stale
+	w.gasIn.stale = before
 	if len(other) > 0 {
 		w.code.Op(wasm.Else)
 		w.stmts(other, false)
 	}
+	w.gasIn.stale = w.gasIn.stale || after
 	w.close()
 }
 
@@ -155,49 +170,18 @@ func (w *writer) switchOn(s *ir.Switch) {
 	}
 	w.expr(s.X)
 	w.code.BrTable(depths, n)
-	for i, body := range s.Cases {
+	before, after := w.gasIn.stale, false
+	side := func(body []ir.Stmt) {
 		w.close()
+		w.gasIn.stale = before
 		w.stmts(body, false)
+		after = after || w.gasIn.stale
+	}
+	for i, body := range s.Cases {
+		side(body)
 		w.code.Branch(wasm.Br, n-i)
 	}
+	side(s.Default)
+	w.gasIn.stale = after
 	w.close()
-	w.stmts(s.Default, false)
-	w.close()
-}
-
-// takeGas spends gas and asks for more below zero.
-//
-// The call stands on a path of its own that gives back what was taken and goes
-// round again: were it merely skipped, the engine's register allocation would
-// keep everything that lives across it in memory on the common path too.
-func (w *writer) takeGas(s *ir.Gas) {
-	if w.yield < 0 {
-		w.fail("the module does not list the import %q", yieldName)
-	}
-	cost := func() { w.expr(s.Cost) }
-	if _, ok := s.Cost.(*ir.Const); !ok {
-		w.expr(s.Cost)
-		w.code.Local(wasm.LocalSet, w.scratch(ir.I64))
-		cost = func() { w.code.Local(wasm.LocalGet, w.scratch(ir.I64)) }
-	}
-	w.code.Loop()
-	w.addGas(ir.I64Sub, cost)
-	w.global(wasm.GlobalGet, w.gas, abi.GlobalGas)
-	w.code.I64Const(0)
-	w.code.Op(ir.I64GeS.Code())
-	w.code.If()
-	w.code.Op(wasm.Else)
-	w.code.I32Const(s.Site)
-	w.code.Call(w.yield)
-	w.addGas(ir.I64Add, cost)
-	w.code.Branch(wasm.Br, 1)
-	w.code.Op(wasm.End)
-	w.code.Op(wasm.End)
-}
-
-func (w *writer) addGas(op ir.Op, cost func()) {
-	w.global(wasm.GlobalGet, w.gas, abi.GlobalGas)
-	cost()
-	w.code.Op(op.Code())
-	w.global(wasm.GlobalSet, w.gas, abi.GlobalGas)
 }

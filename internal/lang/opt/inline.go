@@ -10,7 +10,7 @@ const (
 	inlineAsked  = 400  // when the function says Inline
 	inlineSole   = 1500 // when there is no other call of it
 	inlineGrowth = 5000 // to this may a function grow, whatever it calls
-	recurGrowth  = 600  // to this a function that calls itself
+	recurGrowth  = 900  // to this a function that calls itself
 )
 
 // inlinePass puts bodies in place of calls. Callees were optimised before, so
