@@ -3,8 +3,9 @@
 //
 // An archive's comment says what it shows. Its files ending in .tow are the
 // project. A run of the view main.V is named by the files V.want.json (the
-// answer), V.fault ("overflow main.tow:3:9": the kind and the place) or V.failed
-// (the operation and the place of a call that nothing guarded), and V.input.json
+// answer), V.fault ("overflow main.tow:3:9": the kind and the place), V.failed
+// (the operation and the place of a call that nothing guarded) or V.refused (an
+// empty file: the input is not what the view takes), and V.input.json
 // is its input, an object with a member a parameter; {} without. "V." may be left
 // out of the view main.main. For all runs of the archive there are
 //
@@ -48,13 +49,14 @@ type Case struct {
 	answers map[string][]answer
 }
 
-// Run is a view's input and how it must end: in one of the three ways.
+// Run is a view's input and how it must end: in one of the four ways.
 type Run struct {
-	View   string // without its module, main
-	Input  []byte // JSON
-	Want   []byte // JSON, compact
-	Fault  string // "overflow main.tow:3:9"
-	Failed string // "Catalog.offers main.tow:3:9"
+	View    string // without its module, main
+	Input   []byte // JSON
+	Want    []byte // JSON, compact
+	Fault   string // "overflow main.tow:3:9"
+	Failed  string // "Catalog.offers main.tow:3:9"
+	Refused bool   // the input
 }
 
 type answer struct {
@@ -115,6 +117,8 @@ func Parse(name, text string) (*Case, error) {
 			c.Runs = append(c.Runs, Run{View: view, Fault: strings.TrimSpace(f.Text)})
 		case kind == "failed":
 			c.Runs = append(c.Runs, Run{View: view, Failed: strings.TrimSpace(f.Text)})
+		case kind == "refused":
+			c.Runs = append(c.Runs, Run{View: view, Refused: true})
 		default:
 			err = fmt.Errorf("the file's name means nothing")
 		}
@@ -130,7 +134,7 @@ func Parse(name, text string) (*Case, error) {
 		}
 	}
 	for view := range inputs {
-		return nil, fmt.Errorf("the input of %s has no want.json, fault or failed beside it", view)
+		return nil, fmt.Errorf("the input of %s has no want.json, fault, failed or refused beside it", view)
 	}
 	return c, nil
 }
