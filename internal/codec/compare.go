@@ -23,7 +23,10 @@ func (p Plan) Compare(mem []byte, a, b uint64) int {
 	return c.compare(p.node, a, b)
 }
 
-type comparer struct{ mem region }
+type comparer struct {
+	mem   region
+	mixed bool // amounts of two currencies were compared, which Tow has no order for
+}
 
 func (c *comparer) compare(n *node, a, b uint64) int {
 	switch n.op {
@@ -44,6 +47,7 @@ func (c *comparer) compare(n *node, a, b uint64) int {
 	case opMoney:
 		x, xc, _ := unpackMoney(c.mem, math.MaxUint64, a)
 		y, yc, _ := unpackMoney(c.mem, math.MaxUint64, b)
+		c.mixed = c.mixed || xc != yc
 		return cmp.Or(cmp.Compare(xc, yc), decimal.Cmp(x, y))
 	case opList:
 		return c.lists(n, a, b)

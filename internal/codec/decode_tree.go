@@ -213,8 +213,13 @@ func (d *Decoder) grow(n, key *node, base int, open, end uint) (uint64, uint) {
 	if !slices.IsSortedFunc(entries, order) {
 		slices.SortFunc(entries, order)
 	}
+	c.mixed = false
 	for i := 1; i < len(entries); i++ {
-		if order(entries[i-1], entries[i]) == 0 {
+		same := order(entries[i-1], entries[i]) == 0
+		if c.mixed { // if any two keys mix currencies, then two neighbours do
+			return d.failAs(open, "keys of one currency: "+n.name, "amounts of two")
+		}
+		if same {
 			what := "a key once: " + n.name
 			if n.op == opSet {
 				what = "an element once: " + n.name
