@@ -37,7 +37,7 @@ func ExampleSourceFunc() {
 		fmt.Println(err)
 		return
 	}
-	prices := map[string]string{`["lamp"]`: `{"amount":"15","currency":"EUR"}`}
+	prices := map[string]string{`["lamp"]`: `{"amount":"15.00","currency":"EUR"}`}
 	source := towpath.SourceFunc(func(_ context.Context, _ string, args []byte) ([]byte, error) {
 		if price, ok := prices[string(args)]; ok {
 			return []byte(price), nil
@@ -58,5 +58,5 @@ func ExampleSourceFunc() {
 	}
 	// Output:
 	// {"amount":"4.99","currency":"EUR"} <nil>
-	// {"amount":"0","currency":"EUR"} <nil>
+	// {"amount":"0.00","currency":"EUR"} <nil>
 }

@@ -63,7 +63,7 @@ func TestRecord(t *testing.T) {
 		if op != "market/shop.Pricing.lowest" || string(args) != `["lamp"]` {
 			return nil, errors.New("unknown")
 		}
-		return []byte(`{"amount":"15","currency":"EUR"}`), nil
+		return []byte(`{"amount":"15.00","currency":"EUR"}`), nil
 	})})
 	v, err := p.View("saving")
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"towpath.dev/internal/abi"
+	"towpath.dev/internal/native"
 )
 
 // Append appends a value as compact JSON, the members in declared order. mem is
@@ -273,9 +274,10 @@ func (e *encoder) number(n *node, v uint64) {
 		return
 	}
 	e.dst = append(e.dst, `{"amount":"`...)
-	e.dst = number.AppendTo(e.dst)
+	name := [...]byte{'A' + byte(currency/676%26), 'A' + byte(currency/26%26), 'A' + byte(currency%26)}
+	e.dst = native.AppendAmount(e.dst, number, string(name[:]))
 	e.dst = append(e.dst, `","currency":"`...)
-	e.dst = append(e.dst, 'A'+byte(currency/676%26), 'A'+byte(currency/26%26), 'A'+byte(currency%26))
+	e.dst = append(e.dst, name[:]...)
 	e.dst = append(e.dst, `"}`...)
 }
 

@@ -8,6 +8,7 @@ import (
 	"towpath.dev/internal/abi"
 	"towpath.dev/internal/decimal"
 	"towpath.dev/internal/lang/core"
+	"towpath.dev/internal/native"
 )
 
 // AppendJSON appends a value of type t as compact JSON, fields in declared
@@ -45,7 +46,7 @@ func (w *jsonWriter) value(t core.Type, v Value) error {
 	case decimal.Decimal:
 		w.quoted(v.String())
 	case core.Money:
-		w.text(`{"amount":"` + v.Amount.String() + `","currency":"` + v.Currency + `"}`)
+		w.text(`{"amount":"` + string(native.AppendAmount(nil, v.Amount, v.Currency)) + `","currency":"` + v.Currency + `"}`)
 	case string:
 		w.quoted(v)
 	case JSON:

@@ -10,6 +10,7 @@ import (
 	"towpath.dev/internal/abi"
 	"towpath.dev/internal/decimal"
 	"towpath.dev/internal/lang/core"
+	"towpath.dev/internal/native"
 )
 
 // Show is the text that interpolation prints for a value: a String as it is, a
@@ -192,7 +193,9 @@ func showFloat(f float64) string {
 	return s
 }
 
-func showMoney(a core.Money) string { return a.Amount.String() + " " + a.Currency }
+func showMoney(a core.Money) string {
+	return string(native.AppendAmount(nil, a.Amount, a.Currency)) + " " + a.Currency
+}
 
 // durationUnit is a unit of a Duration's notation.
 type durationUnit struct {

@@ -23,12 +23,12 @@ func TestPure(t *testing.T) {
 		{"shop.double", `{"n":-1}`, "-2"},
 		{"hello", `{"name":"w\u00f6rld"}`, `"hello wörld"`},
 		{"best", `{"offers":[]}`, "null"},
-		{"best", `{"offers":[{"id":"a","price":{"amount":"2.50","currency":"USD"},"stock":1},{"id":"b","price":{"amount":"2.5","currency":"USD"},"stock":0},{"id":"c","price":{"amount":"2.49","currency":"USD"},"stock":3}]}`,
+		{"best", `{"offers":[{"id":"a","price":{"amount":"2.50","currency":"USD"},"stock":1},{"id":"b","price":{"amount":"2.50","currency":"USD"},"stock":0},{"id":"c","price":{"amount":"2.49","currency":"USD"},"stock":3}]}`,
 			`{"id":"c","price":{"amount":"2.49","currency":"USD"},"stock":3}`},
 		{"fibonacci", `{"n":20}`, "6765"},
 		{"double", `{"n":"x"}`, `error: the input of shop.double: at $.n: expected Int, found string "x"`},
 		{"double", `{"n":9223372036854775807}`, "error: shop.tow:2:32: overflow"},
-		{"best", `{"offers":[{"id":"a","price":{"amount":"1","currency":"USD"},"stock":1},{"id":"b","price":{"amount":"1","currency":"EUR"},"stock":1}]}`, "error: std/list.tow:…: mixed currencies"},
+		{"best", `{"offers":[{"id":"a","price":{"amount":"1.00","currency":"USD"},"stock":1},{"id":"b","price":{"amount":"1.00","currency":"EUR"},"stock":1}]}`, "error: std/list.tow:…: mixed currencies"},
 		{"none", `{}`, `error: the program has no view "none"`},
 	} {
 		head, tail, _ := strings.Cut(c.want, "…")
