@@ -22,6 +22,7 @@ import (
 	"towpath.dev/internal/lang/interp"
 	"towpath.dev/internal/lang/ir"
 	"towpath.dev/internal/lang/lower"
+	"towpath.dev/internal/lang/opt"
 	"towpath.dev/internal/lang/span"
 	"towpath.dev/internal/lang/stdlib"
 	"towpath.dev/internal/lang/syntax"
@@ -130,6 +131,9 @@ func (res *Result) build(opts Options, hash []byte) error {
 		return nil
 	} else if err != nil {
 		return err
+	}
+	if !opts.Plain {
+		opt.Module(module, opt.Full)
 	}
 	man.Toolchain = Toolchain
 	man.SourceHash = hex.EncodeToString(hash)

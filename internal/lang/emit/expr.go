@@ -47,11 +47,16 @@ func (w *writer) exprs(es []ir.Expr) {
 	}
 }
 
-// arranged exchanges a comparison's operands when the first is a constant, or
+// arranged writes an operator in the way that the engine does best. It takes an
+// i64 straight from the instruction only when that has no more than 31 bits and is
+// not negative, so what adds a negative number subtracts. It exchanges a comparison's operands when the first is a constant, or
 // the second masks bits. wazero 1.12 compiles a branch on `0 < (x & y)` as one on
 // `(x & y) < 0`; it never sees the former.
 func arranged(e *ir.Binary) (op ir.Op, x, y ir.Expr) {
 	op, x, y = e.Op.Mirror(), e.Y, e.X
+	if c, ok := e.Y.(*ir.Const); ok && e.Op == ir.I64Add && int64(c.Bits) < 0 && int64(c.Bits) >= math.MinInt32 {
+		return ir.I64Sub, e.X, &ir.Const{T: ir.I64, Bits: -c.Bits}
+	}
 	if op == ir.NoOp || !e.Op.Compares() || e.Op.Operand() == ir.F64 {
 		return e.Op, e.X, e.Y
 	}
