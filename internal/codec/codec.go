@@ -19,7 +19,8 @@
 //	Float       a number, rounded to the nearest float; 1e999 is refused. Written shortest, in
 //	            exponent form below 1e-6 and from 1e21 on, -0 as 0; an infinity or NaN cannot be written
 //	Decimal     a string or a number, exact; written as a string without trailing zeros, "2.5"
-//	Money       {"amount": "19.99", "currency": "USD"}, the amount a string or a number
+//	Money       {"amount": "19.90", "currency": "USD"}, the amount a string or a number; written
+//	            with the digits of the currency's smallest unit at least
 //	String      a string
 //	Duration    "1h30m": an optional -, then numbers each with a unit (d h m s ms us ns), units
 //	            descending; the last number may have a fraction if it is whole nanoseconds

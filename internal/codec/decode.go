@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,21 +123,21 @@ func (d *Decoder) value(n *node, pos uint) (uint64, uint) {
 	}
 }
 
-// space is the first position from pos on that is no white space.
+// space is the first position from pos on that is no white space. Runs of
+// blanks, which indent most of what is indented, take one step for eight.
 func (d *Decoder) space(pos uint) uint {
 	m := d.mem
 	for {
-		switch m.u8(pos) {
-		case ' ':
-			if m.u64(pos) == ' '*ones {
-				pos += 8
-				continue
-			}
-		case '\n', '\r', '\t':
+		switch c := m.u8(pos); {
+		case c > ' ':
+			return pos
+		case c == ' ':
+			pos += uint(bits.TrailingZeros64(m.u64(pos)^' '*ones)) >> 3
+		case c == '\n' || c == '\r' || c == '\t':
+			pos++
 		default:
 			return pos
 		}
-		pos++
 	}
 }
 

@@ -313,7 +313,9 @@ func (d *Decoder) money(pos uint) (uint64, uint) {
 }
 
 // moneyObject is how Money's members are found; they are not read by it.
-var moneyObject = object{owner: "Money", count: 2, fields: []field{{name: "amount"}, {name: "currency"}}}
+var moneyObject = object{owner: "Money", count: 2, fields: []field{
+	{name: "amount", literal: newLiteral(`"amount":`)}, {name: "currency", literal: newLiteral(`"currency":`)},
+}}
 
 // plainMoney reads what Append writes for a small amount, and the same with a
 // number. Position 0 says that it is something else.

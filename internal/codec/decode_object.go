@@ -101,6 +101,9 @@ func (d *Decoder) member(o *object, guess int, pos uint, typeSeen bool) (int, ui
 			return -1, d.failPos(pos, "a member's name"), typeSeen
 		}
 		opened = false
+		if i := d.known(o, guess, pos); i >= 0 {
+			return i, pos + o.fields[i].length, typeSeen
+		}
 		start := pos
 		i, pos1 := d.name(o, guess, pos)
 		if pos = pos1; pos == 0 {
@@ -133,6 +136,26 @@ func (d *Decoder) member(o *object, guess int, pos uint, typeSeen bool) (int, ui
 		}
 		pos++
 	}
+}
+
+// known finds the field whose name stands at pos with its quotes and colon, as
+// the field's literal has them; -1 where that is not so.
+func (d *Decoder) known(o *object, guess int, pos uint) int {
+	if o.byName != nil {
+		return -1 // too many to try
+	}
+	word0, word1 := d.mem.u64(pos), d.mem.u64(pos+8)
+	for range o.count {
+		if guess >= o.count {
+			guess = 0
+		}
+		f := &o.fields[guess]
+		if (word0^f.word0)&f.mask0 == 0 && (word1^f.word1)&f.mask1 == 0 && (f.tail == "" || d.follows(pos+16, f.tail)) {
+			return guess
+		}
+		guess++
+	}
+	return -1
 }
 
 // What name gives for a name that is no field's.

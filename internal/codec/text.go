@@ -10,9 +10,15 @@ import (
 // float must be finite.
 func AppendFloat(dst []byte, f float64) []byte {
 	abs := math.Abs(f)
+	// A decimal of at most fifteen digits that reads as f is the shortest one,
+	// since no two such decimals read as the same float.
+	if thousandths := math.Round(abs * 1000); thousandths < 1e15 && thousandths/1000 == abs {
+		if math.Signbit(f) && abs != 0 {
+			dst = append(dst, '-')
+		}
+		return appendThousandths(dst, uint64(thousandths))
+	}
 	switch {
-	case abs == 0:
-		return append(dst, '0')
 	case abs >= 1e-6 && abs < 1e21:
 		return strconv.AppendFloat(dst, f, 'f', -1, 64)
 	}
@@ -20,6 +26,20 @@ func AppendFloat(dst []byte, f float64) []byte {
 	if n := len(dst); dst[n-4] == 'e' && dst[n-2] == '0' { // e-09 is e-9
 		dst[n-2] = dst[n-1]
 		dst = dst[:n-1]
+	}
+	return dst
+}
+
+// appendThousandths appends n/1000 without trailing zeros.
+func appendThousandths(dst []byte, n uint64) []byte {
+	dst = strconv.AppendUint(dst, n/1000, 10)
+	rest := n % 1000
+	if rest == 0 {
+		return dst
+	}
+	dst = append(dst, '.', '0'+byte(rest/100), '0'+byte(rest/10%10), '0'+byte(rest%10))
+	for dst[len(dst)-1] == '0' {
+		dst = dst[:len(dst)-1]
 	}
 	return dst
 }
