@@ -20,6 +20,7 @@ import (
 	"towpath.dev/internal/jsonschema"
 	"towpath.dev/internal/lang/compile"
 	"towpath.dev/internal/lang/diag"
+	"towpath.dev/internal/lang/interp"
 	"towpath.dev/internal/lang/span"
 	"towpath.dev/internal/project"
 	"towpath.dev/internal/run/engine"
@@ -105,12 +106,17 @@ func (r *running) run(ctx context.Context, name, file string) error {
 		return err
 	}
 	defer program.Close(ctx)
-	answer, err := program.AppendCall(ctx, nil, meta.QualifiedName(), input)
+	v, err := program.View(meta.QualifiedName())
+	if err != nil {
+		return err
+	}
+	var rec engine.Record
+	answer, err := v.Do(ctx, nil, engine.Request{Input: input, Record: &rec})
 	if missing := recorded.missing(); missing != nil {
 		return wrong{missing}
 	}
 	if err != nil {
-		return r.explain(err, res, input, shown)
+		return r.explain(err, res, &rec, shown)
 	}
 	return r.print(answer)
 }
@@ -195,22 +201,16 @@ func (r *running) print(answer []byte) error {
 }
 
 // explain prints why a request has no answer.
-func (r *running) explain(err error, res *compile.Result, input []byte, shown string) error {
+func (r *running) explain(err error, res *compile.Result, rec *engine.Record, shown string) error {
 	var bad *engine.InputError
 	var fault *engine.Fault
 	var call *engine.CallError
 	d := &diag.Diagnostic{}
 	switch {
 	case errors.As(err, &bad):
-		return wrong{badInput(bad, input, shown)}
+		return wrong{badInput(bad, rec.Input, shown)}
 	case errors.As(err, &fault):
-		d.Message = fault.Kind.String()
-		if fault.Detail != "" {
-			d.Message += ": " + fault.Detail
-		}
-		d.At = placeIn(res, fault.File, fault.Line, fault.Col)
-		d.Notes = stackNotes(fault.Stack)
-		d.Note(span.Span{}, "the input was %s", brief(input))
+		d = faultReport(fault, res, rec)
 	case errors.As(err, &call) && call.Operation == "":
 		d.Message = fmt.Sprintf("%s has no answer: %v", call.View, call.Err)
 		d.At = placeIn(res, call.File, call.Line, call.Col)
@@ -225,19 +225,54 @@ func (r *running) explain(err error, res *compile.Result, input []byte, shown st
 	return errWrong
 }
 
-// stackNotes names the functions that a fault ended, innermost first.
-func stackNotes(stack []string) []diag.Note {
-	var notes []diag.Note
-	for _, name := range stack {
-		switch {
-		case strings.HasPrefix(name, "view:"):
-			continue // the way in, as the host sees it
-		case len(notes) == 0:
-			name = "in " + name
-		default:
-			name = "called by " + name
+// faultReport tells of a fault: what the program did, where, called by whom,
+// with which inputs.
+func faultReport(fault *engine.Fault, res *compile.Result, rec *engine.Record) *diag.Diagnostic {
+	d := &diag.Diagnostic{Message: fault.Kind.String(), At: placeIn(res, fault.File, fault.Line, fault.Col)}
+	detail := fault.Detail
+	told := retell(res, rec)
+	if told != nil && told.Kind == fault.Kind && told.At.IsValid() {
+		d.At, detail = told.At, told.Detail
+		d.Notes = stackNotes(told.Stack)
+	} else {
+		for i, name := range fault.Stack {
+			d.Note(span.Span{}, "%s %s", calling(i), name)
 		}
-		notes = append(notes, diag.Note{Text: name})
+	}
+	if detail != "" {
+		d.Message += ": " + detail
+	}
+	return d.Note(span.Span{}, "the input was %s", brief(rec.Input))
+}
+
+func calling(i int) string {
+	if i == 0 {
+		return "in"
+	}
+	return "called by"
+}
+
+// stackNotes names the functions that a fault ended, innermost first, and where
+// they stood. Of a deep recursion it leaves out the middle.
+func stackNotes(stack []interp.Frame) []diag.Note {
+	const inner, outer = 8, 4
+	var notes []diag.Note
+	for i, f := range stack {
+		name := "a lambda in "
+		if !f.Lambda {
+			name = ""
+		}
+		if f.Func != nil {
+			name += f.Func.QualifiedName()
+		}
+		hidden := len(stack) - inner - outer
+		switch {
+		case hidden > 1 && i == inner:
+			notes = append(notes, diag.Note{Text: fmt.Sprintf("… and %d more calls between", hidden)})
+		case hidden > 1 && i > inner && i < inner+hidden:
+		default:
+			notes = append(notes, diag.Note{Text: fmt.Sprintf("%s %s, %s", calling(i), name, f.At)})
+		}
 	}
 	return notes
 }
