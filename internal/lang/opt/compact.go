@@ -9,13 +9,19 @@ func compactPass(c *context, f *ir.Func) {
 	for i := range f.Params {
 		used[i] = true
 	}
+	size := 0
 	ir.Inspect(f.Body, func(s ir.Stmt) {
+		size++
 		if set, ok := s.(*ir.Set); ok {
 			used[set.Local] = true
 		}
 	}, func(e ir.Expr) {
-		if g, ok := e.(*ir.Get); ok {
-			used[g.Local] = true
+		switch e := e.(type) {
+		case *ir.Get:
+			used[e.Local] = true
+		case *ir.Const:
+		default:
+			size++
 		}
 	})
 	number := make([]int, len(f.Locals))
@@ -31,7 +37,7 @@ func compactPass(c *context, f *ir.Func) {
 		f.Locals = locals
 	}
 	g := c.calls[f]
-	g.done, g.size, g.unset = true, sizeOf(f.Body), unset(f)
+	g.done, g.size, g.unset = true, size, unset(f)
 }
 
 func renumber(c *context, body []ir.Stmt, number []int) {

@@ -11,6 +11,7 @@ type nodes struct {
 	gets      slab[ir.Get]
 	constants slab[ir.Const]
 	conds     slab[ir.Cond]
+	places    slab[place]
 }
 
 type slab[T any] []T

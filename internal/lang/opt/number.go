@@ -28,7 +28,7 @@ type numberer struct {
 	env  []vn  // by local: the value it holds
 	home []int // by number: 1 + a local that held it; only good while that local's env says so
 
-	places map[vn]*place // where a value was first computed, and not put into a local
+	places []*place // by number: where a value was first computed, and not put into a local
 	scope  *scope
 	made   []made // the trees of the statement at hand
 
@@ -37,11 +37,10 @@ type numberer struct {
 	memory, globals, states uint64
 
 	labels  []*target
-	stamp   []int // by local, for join
+	stamp   []int // by local, for what looks at each once
 	stamped int
 
-	assigned map[*ir.Loop][]int // the locals that each loop assigns
-	changed  bool               // the function needs another round
+	loopSets []int // the locals of the loop at hand
 }
 
 // undo is a change to be taken back when the scope it was made in ends.
@@ -80,8 +79,9 @@ type made struct {
 
 // target is an open block and the state that its end is reached with.
 type target struct {
-	label *ir.Label
-	join  join
+	label  *ir.Label
+	breaks int // jumps to it that remain
+	join   join
 }
 
 func (p *numberer) reset(c *context, f *ir.Func) {
@@ -90,13 +90,9 @@ func (p *numberer) reset(c *context, f *ir.Func) {
 	p.env = append(p.env[:0], make([]vn, len(f.Locals))...)
 	p.stamp = append(p.stamp[:0], make([]int, len(f.Locals))...)
 	p.home, p.trail, p.labels, p.made = p.home[:0], p.trail[:0], p.labels[:0], p.made[:0]
-	if p.places == nil {
-		p.places, p.assigned = map[vn]*place{}, map[*ir.Loop][]int{}
-	}
 	clear(p.places)
-	clear(p.assigned)
+	p.places = p.places[:0]
 	p.memory, p.globals, p.states, p.stamped = 1, 1, 1, 0
-	p.changed = false
 	for i, t := range f.Locals {
 		if i < f.Params {
 			p.env[i] = p.fresh(t)
@@ -105,26 +101,17 @@ func (p *numberer) reset(c *context, f *ir.Func) {
 			p.env[i] = p.constant(t, 0)
 		}
 	}
-	loopLocals(f.Body, p.assigned)
 }
 
-// loopLocals lists the locals that a body assigns, and for each loop in it those
-// that the loop assigns.
-func loopLocals(body []ir.Stmt, loops map[*ir.Loop][]int) []int {
-	var out []int
+// assigned appends the locals that a body assigns, some perhaps often.
+func assigned(out []int, body []ir.Stmt) []int {
 	for _, s := range body {
-		if set, ok := s.(*ir.Set); ok {
-			out = append(out, set.Local)
-			continue
+		switch s := s.(type) {
+		case *ir.Set:
+			out = append(out, s.Local)
+		case *ir.If, *ir.Block, *ir.Loop, *ir.Switch:
+			ir.Bodies(s, func(b *[]ir.Stmt) { out = assigned(out, *b) })
 		}
-		var inner []int
-		ir.Bodies(s, func(b *[]ir.Stmt) { inner = append(inner, loopLocals(*b, loops)...) })
-		if loop, ok := s.(*ir.Loop); ok {
-			slices.Sort(inner)
-			inner = slices.Compact(inner)
-			loops[loop] = inner
-		}
-		out = append(out, inner...)
 	}
 	return out
 }
@@ -152,13 +139,23 @@ func (p *numberer) at(n vn) (int, bool) {
 			return l, true
 		}
 	}
-	if pl := p.places[n]; pl != nil && pl.local >= 0 && pl.scope.open {
+	if pl := p.placeOf(n); pl != nil && pl.local >= 0 {
 		p.trail = append(p.trail, undo{local: pl.local, old: p.env[pl.local]})
 		p.env[pl.local] = n
 		p.setHome(n, pl.local)
 		return pl.local, true
 	}
 	return 0, false
+}
+
+// placeOf is where a value was computed for certain, nil when nowhere.
+func (p *numberer) placeOf(n vn) *place {
+	if int(n) < len(p.places) {
+		if pl := p.places[n]; pl != nil && pl.scope.open {
+			return pl
+		}
+	}
+	return nil
 }
 
 // note remembers what is known of a value, for rollback.

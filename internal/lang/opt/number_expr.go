@@ -73,7 +73,7 @@ func (p *numberer) found(e ir.Expr, n vn, sure bool) (ir.Expr, vn) {
 	if x := p.ready(n, e.Type()); x != nil {
 		return x, n
 	}
-	if pl := p.places[n]; pl != nil && pl.scope.open {
+	if pl := p.placeOf(n); pl != nil {
 		p.hoist(n, pl)
 		return p.c.nodes.get(e.Type(), pl.local), n
 	}
@@ -260,9 +260,7 @@ func (p *numberer) remember(s ir.Stmt, slot *ir.Expr, root bool) {
 	if weight(*slot) >= 2 && !root {
 		for i := len(p.made) - 1; i >= 0; i-- {
 			if p.made[i].e == *slot {
-				if old := p.places[p.made[i].n]; old == nil || !old.scope.open {
-					p.places[p.made[i].n] = &place{scope: p.scope, stmt: s, slot: slot, local: -1}
-				}
+				p.place(p.made[i].n, s, slot)
 				break
 			}
 		}
@@ -278,6 +276,19 @@ func (p *numberer) remember(s ir.Stmt, slot *ir.Expr, root bool) {
 	case *ir.Cond:
 		p.remember(s, &e.Test, false)
 	}
+}
+
+// place notes where a value is computed, unless it was before.
+func (p *numberer) place(n vn, s ir.Stmt, slot *ir.Expr) {
+	if p.placeOf(n) != nil {
+		return
+	}
+	for int(n) >= len(p.places) {
+		p.places = append(p.places, nil)
+	}
+	pl := p.c.nodes.places.next()
+	*pl = place{scope: p.scope, stmt: s, slot: slot, local: -1}
+	p.places[n] = pl
 }
 
 // weight is about what an expression costs, up to a few.

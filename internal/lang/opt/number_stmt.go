@@ -53,8 +53,13 @@ func (p *numberer) control(out []ir.Stmt, s ir.Stmt) ([]ir.Stmt, bool) {
 	case *ir.Block:
 		return p.block(out, s)
 	case *ir.Loop:
-		for _, l := range p.assigned[s] {
-			p.holds(l, p.fresh(p.f.Locals[l]))
+		p.stamped++
+		p.loopSets = assigned(p.loopSets[:0], s.Body)
+		for _, l := range p.loopSets {
+			if p.stamp[l] != p.stamped {
+				p.stamp[l] = p.stamped
+				p.holds(l, p.fresh(p.f.Locals[l]))
+			}
 		}
 		p.anything()
 		var falls bool
@@ -210,11 +215,10 @@ func (p *numberer) block(out []ir.Stmt, s *ir.Block) ([]ir.Stmt, bool) {
 	}
 	p.labels = p.labels[:len(p.labels)-1]
 	falls = p.meet(&t.join)
-	body = withoutTail(body, s.Label)
-	if !branches(body, s.Label) {
-		return append(out, body...), falls
+	s.Body = withoutTail(body, s.Label, &t.breaks)
+	if t.breaks == 0 {
+		return append(out, s.Body...), falls
 	}
-	s.Body = body
 	return append(out, s), falls
 }
 
@@ -244,6 +248,7 @@ func (p *numberer) leave(out []ir.Stmt, s ir.Stmt, slot *ir.Expr, to *target) ([
 		p.suppose(test, true)
 	}
 	if to != nil {
+		to.breaks++
 		p.arrive(&to.join)
 	}
 	p.rollback(mark)
@@ -312,38 +317,26 @@ func leaves(body []ir.Stmt) bool {
 	return false
 }
 
-// withoutTail drops the jumps to a block's end that stand right before it.
-func withoutTail(body []ir.Stmt, l *ir.Label) []ir.Stmt {
-	if len(body) == 0 {
+// withoutTail drops the jumps to a block's end that stand right before it and
+// counts them off.
+func withoutTail(body []ir.Stmt, l *ir.Label, breaks *int) []ir.Stmt {
+	if len(body) == 0 || *breaks == 0 {
 		return body
 	}
 	last := len(body) - 1
 	switch s := body[last].(type) {
 	case *ir.Break:
 		if s.Label == l {
-			return withoutTail(body[:last], l)
+			*breaks--
+			return withoutTail(body[:last], l, breaks)
 		}
 	case *ir.If:
-		s.Then, s.Else = withoutTail(s.Then, l), withoutTail(s.Else, l)
+		s.Then, s.Else = withoutTail(s.Then, l, breaks), withoutTail(s.Else, l, breaks)
 		if len(s.Then)+len(s.Else) == 0 {
-			return withoutTail(body[:last], l)
+			return withoutTail(body[:last], l, breaks)
 		}
 	case *ir.Block:
-		s.Body = withoutTail(s.Body, l)
+		s.Body = withoutTail(s.Body, l, breaks)
 	}
 	return body
-}
-
-// branches reports whether a body jumps to the label.
-func branches(body []ir.Stmt, l *ir.Label) bool {
-	found := false
-	ir.Inspect(body, func(s ir.Stmt) {
-		switch s := s.(type) {
-		case *ir.Break:
-			found = found || s.Label == l
-		case *ir.Continue:
-			found = found || s.Label == l
-		}
-	}, nil)
-	return found
 }

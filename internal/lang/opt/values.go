@@ -51,13 +51,15 @@ func (v *values) reset() {
 	v.list = append(v.list[:0], value{})
 	v.known = append(v.known[:0], full)
 	v.alias = append(v.alias[:0], 0)
-	if v.slots == nil {
-		v.slots = make([]vn, 1<<10)
-		v.mask = 1<<10 - 1
-		return
+	if len(v.slots) != smallTable { // most functions are small
+		v.slots = make([]vn, smallTable)
 	}
 	clear(v.slots)
+	v.mask = smallTable - 1
 }
+
+// smallTable is how many slots a function begins with, a power of two.
+const smallTable = 512
 
 func (x *value) hash() uint32 {
 	h := x.aux*0x9e3779b97f4a7c15 ^ uint64(x.a)*0xff51afd7ed558ccd ^ uint64(x.b)*0xc4ceb9fe1a85ec53 ^
