@@ -115,6 +115,9 @@ func (r *request) callOf(in *instance, op int32) int32 {
 			in.exceed("calls")
 		}
 		i = int32(len(r.calls))
+		if r.texts == nil {
+			r.texts = make([]byte, 0, r.room)
+		}
 		from := len(r.texts)
 		r.texts = append(r.texts, r.args...)
 		r.calls = append(r.calls, call{op: op, hash: hash, args: r.texts[from:len(r.texts):len(r.texts)]})
@@ -193,6 +196,7 @@ func (r *request) send(now time.Time) {
 	}
 	// Sources may answer at once; nothing of theirs is looked at before all
 	// batches are out.
+	r.inbox.expect(r.sent)
 	for _, f := range r.batches {
 		source.Ask(f, &f.batch)
 	}

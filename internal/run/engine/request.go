@@ -51,6 +51,7 @@ type request struct {
 	wants []want  // what this pass is waiting for
 	args  []byte  // scratch: the arguments of the call being asked
 	texts []byte  // the arguments of all calls; sources hold on to them
+	room  int     // bytes that texts had at the end of the request before
 	bits  []uint64
 
 	scopes     []scope
@@ -95,7 +96,7 @@ func (p *Program) reuse(r *request) {
 	clear(r.copied)
 	clear(r.args[:cap(r.args)])
 	*r = request{
-		program: p, copied: r.copied[:0], calls: r.calls[:0], table: r.table, order: r.order[:0], wants: r.wants[:0], args: r.args[:0],
+		program: p, room: len(r.texts), copied: r.copied[:0], calls: r.calls[:0], table: r.table, order: r.order[:0], wants: r.wants[:0], args: r.args[:0],
 		bits: r.bits[:0], scopes: r.scopes[:0], byScope: r.byScope, scopeOrder: r.scopeOrder[:0], open: r.open[:0],
 		letters: r.letters[:0], batches: r.batches[:0], flights: r.flights[:0],
 	}

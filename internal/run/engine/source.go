@@ -91,6 +91,15 @@ func (b *inbox) put(l letter) {
 	}
 }
 
+// expect makes room for n letters.
+func (b *inbox) expect(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if cap(b.letters) < n {
+		b.letters = append(make([]letter, 0, n), b.letters...)
+	}
+}
+
 // take empties the inbox into letters. The token goes first: a letter that
 // comes meanwhile then at worst wakes the request for nothing.
 func (b *inbox) take(letters []letter) []letter {
