@@ -79,7 +79,7 @@ func (w *writer) expr(e ir.Expr) {
 	case *ir.Get:
 		w.code.Local(wasm.LocalGet, w.slots[e.Local])
 	case *ir.GetGlobal:
-		w.global(wasm.GlobalGet, e.Global, "")
+		w.getGlobal(e.Global)
 	case *ir.Unary:
 		w.expr(e.X)
 		w.code.Op(e.Op.Code())

@@ -26,6 +26,40 @@ func charges(body []ir.Stmt) bool {
 	return found
 }
 
+// spends reports that a body charges gas, or writes the global itself.
+func (w *writer) spends(body []ir.Stmt) bool {
+	found := false
+	ir.Inspect(body, func(s ir.Stmt) {
+		switch s := s.(type) {
+		case *ir.Gas:
+			found = true
+		case *ir.SetGlobal:
+			found = found || s.Global == w.gas
+		}
+	}, nil)
+	return found
+}
+
+// getGlobal reads a global; gas is read where it is good.
+func (w *writer) getGlobal(g *ir.Global) {
+	if g == w.gas && w.gasIn.local >= 0 {
+		w.code.Local(wasm.LocalGet, w.gasIn.local)
+		return
+	}
+	w.global(wasm.GlobalGet, g, "")
+}
+
+// setGlobal writes a global.
+func (w *writer) setGlobal(g *ir.Global) {
+	if g == w.gas && w.gasIn.local >= 0 {
+		w.code.Local(wasm.LocalSet, w.gasIn.local)
+		w.gasIn.stale = true
+		w.gasIn.charges++
+		return
+	}
+	w.global(wasm.GlobalSet, g, "")
+}
+
 // enterGas begins a function.
 func (w *writer) enterGas(body []ir.Stmt) {
 	w.gasIn.local = -1

@@ -35,7 +35,7 @@ func (w *writer) stmt(s ir.Stmt) {
 		w.code.Local(wasm.LocalSet, w.slots[s.Local])
 	case *ir.SetGlobal:
 		w.expr(s.X)
-		w.global(wasm.GlobalSet, s.Global, "")
+		w.setGlobal(s.Global)
 	case *ir.Store:
 		w.expr(s.Addr)
 		w.expr(s.X)
@@ -65,7 +65,7 @@ func (w *writer) stmt(s ir.Stmt) {
 		// Which charges a break comes behind is not looked at.
 		w.gasIn.stale = w.gasIn.stale || stale || w.gasIn.charges > charged
 	case *ir.Loop:
-		w.gasIn.stale = w.gasIn.stale || charges(s.Body)
+		w.gasIn.stale = w.gasIn.stale || w.spends(s.Body)
 		w.code.Loop()
 		w.labels = append(w.labels, s.Label)
 		w.loops++
