@@ -33,7 +33,7 @@ type View struct {
 	Module   string     `json:"module"`
 	Name     string     `json:"name"`
 	Doc      string     `json:"doc,omitempty"`
-	Export   string     `json:"export"` // the exported function: (i32 input) -> i32 cell of the result
+	Export   string     `json:"export"` // the exported function: (i32 input, i32 heap, i64 gas, i32 depth) -> i64 heap<<32 | cell of the result
 	Input    abi.TypeID `json:"input"`  // a Record with a field a parameter
 	Result   abi.TypeID `json:"result"`
 	WithinNS int64      `json:"withinNs,omitempty"`

@@ -297,9 +297,14 @@ func (l *lowerer) view(fn *core.Func) artifact.View {
 		need := [...]string{"required", "guarded", "optional"}[c.Need]
 		v.Callings = append(v.Callings, artifact.Calling{Operation: l.op(c.Op), Need: need})
 	}
-	f := &ir.Func{Name: v.Export, Params: 1, Locals: []ir.Type{ir.I32}, Result: ir.I32, Runtime: true, NoInline: true}
-	one := i32(1)
-	f.Body = append(f.Body, &ir.SetGlobal{Global: l.pass, X: &ir.Binary{Op: ir.I32Add, X: &ir.GetGlobal{Global: l.pass}, Y: one}})
+	// The host passes the heap, the gas and the depth along, and gets the heap
+	// back: setting and reading globals from outside costs more than the call.
+	f := &ir.Func{Name: v.Export, Params: 4, Locals: []ir.Type{ir.I32, ir.I32, ir.I64, ir.I32}, Result: ir.I64, Runtime: true, NoInline: true}
+	f.Body = append(f.Body,
+		&ir.SetGlobal{Global: l.heap, X: get(ir.I32, 1)},
+		&ir.SetGlobal{Global: l.gas, X: get(ir.I64, 2)},
+		&ir.SetGlobal{Global: l.depth, X: get(ir.I32, 3)},
+		&ir.SetGlobal{Global: l.pass, X: bin(ir.I32Add, &ir.GetGlobal{Global: l.pass}, i32(1))})
 	var args []ir.Expr
 	if inst.deep {
 		args = append(args, &ir.GetGlobal{Global: l.depth})
@@ -315,12 +320,12 @@ func (l *lowerer) view(fn *core.Func) artifact.View {
 	cell := f.NewLocal(ir.I32)
 	f.Body = append(f.Body, &ir.Set{Local: r, X: &ir.Call{Func: inst.f, Args: args}})
 	if inst.calls {
-		f.Body = append(f.Body, &ir.If{Test: &ir.GetGlobal{Global: l.status}, Then: []ir.Stmt{&ir.Return{X: i32(0)}}})
+		f.Body = append(f.Body, &ir.If{Test: &ir.GetGlobal{Global: l.status}, Then: []ir.Stmt{&ir.Return{X: pack(&ir.GetGlobal{Global: l.heap}, i32(0))}}})
 	}
 	f.Body = append(f.Body,
 		&ir.Set{Local: cell, X: &ir.Alloc{Size: i32(8), Site: l.site(abi.OutOfMemory, fn.At, fn.QualifiedName())}},
 		store(t, get(ir.I32, cell), 0, get(t, r)),
-		&ir.Return{X: get(ir.I32, cell)})
+		&ir.Return{X: pack(&ir.GetGlobal{Global: l.heap}, get(ir.I32, cell))})
 	l.module.Funcs = append(l.module.Funcs, f)
 	l.module.Exports = append(l.module.Exports, ir.Export{Name: v.Export, Func: f})
 	return v

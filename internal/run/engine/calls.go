@@ -184,15 +184,15 @@ func (r *request) send(now time.Time) {
 		if c.state != callNew || !r.live(w.scope) {
 			continue
 		}
-		if source == nil || r.replay != nil {
-			reason := ErrNoSource
-			if r.replay != nil {
-				reason = ErrNotRecorded
-			}
-			r.fail(c, reason)
-			continue
+		switch {
+		case r.replay != nil && r.replay.expired: // nothing came of it
+		case r.replay != nil:
+			r.fail(c, ErrNotRecorded)
+		case source == nil:
+			r.fail(c, ErrNoSource)
+		default:
+			r.batch(c.op, now)
 		}
-		r.batch(c.op, now)
 	}
 	// Sources may answer at once; nothing of theirs is looked at before all
 	// batches are out.

@@ -121,7 +121,8 @@ func (p *Program) at(place artifact.Place) (file string, line, col int) {
 }
 
 // stackOf takes the functions' names out of a trace of wazero's: lines such as
-// "\tmarket/rules.rate(i32,i64) i32".
+// "\tmarket/rules.rate(i32,i64) i32". The host's own functions and the module's
+// ways to them are left out; a view's entry has the view's name.
 func stackOf(err error) []string {
 	_, trace, ok := strings.Cut(err.Error(), "wasm stack trace:\n")
 	if !ok {
@@ -130,14 +131,13 @@ func stackOf(err error) []string {
 	var names []string
 	for line := range strings.Lines(trace) {
 		name, _, ok := strings.Cut(strings.TrimSpace(line), "(")
-		if !ok || strings.HasPrefix(name, abi.ImportModule+".") {
+		if !ok {
 			continue
 		}
-		name = strings.TrimPrefix(name, ".") // the module has no name
-		if name == "fault" || name == "yield" {
-			continue // the module's ways out
+		name = strings.TrimPrefix(strings.TrimPrefix(name, "."), abi.ImportModule+".")
+		if _, host := hostFunction(name); !host {
+			names = append(names, strings.TrimPrefix(name, "view:"))
 		}
-		names = append(names, name)
 	}
 	return names
 }

@@ -39,16 +39,14 @@ type instance struct {
 	views   []api.Function // by view; nil until first used
 	heap    api.MutableGlobal
 	gas     api.MutableGlobal
-	depth   api.MutableGlobal
 	status  api.MutableGlobal
 	now     api.MutableGlobal // nil when the program does not read it
 	seed    api.MutableGlobal // nil when the program does not read it
 	decoder codec.Decoder
-	stack   [1]uint64
+	stack   [4]uint64
 
 	req     *request // nil in views that make no calls
 	granted int64    // gas granted in this pass
-	used    int64    // gas that the last pass spent
 	started time.Time
 	spent   time.Duration // by the passes before this one
 	high    uint32        // the first address that no pass has used
@@ -108,7 +106,7 @@ func (p *Program) newInstance() (*instance, error) {
 		to     *api.MutableGlobal
 		needed bool
 	}{
-		{abi.GlobalHeap, &in.heap, true}, {abi.GlobalGas, &in.gas, true}, {abi.GlobalDepth, &in.depth, true},
+		{abi.GlobalHeap, &in.heap, true}, {abi.GlobalGas, &in.gas, true},
 		{abi.GlobalStatus, &in.status, true}, {abi.GlobalNow, &in.now, false}, {abi.GlobalSeed, &in.seed, false},
 	} {
 		global, ok := module.ExportedGlobal(g.name).(api.MutableGlobal)
@@ -220,8 +218,12 @@ func (in *instance) put(at uint32, plan codec.Plan, text []byte) (value uint64, 
 	return value, end, err
 }
 
+// spentGas is what the last pass spent.
+func (in *instance) spentGas() int64 { return in.granted - int64(in.gas.Get()) }
+
 // pass runs a view once over an input, with a heap that starts at an address.
 // When the error is errEnded, in.end says why.
+// The cell is 0 when the pass left another status than ready.
 func (in *instance) pass(v *View, input, heap uint32) (cell uint32, err error) {
 	f, err := in.function(v)
 	if err != nil {
@@ -230,17 +232,13 @@ func (in *instance) pass(v *View, input, heap uint32) (cell uint32, err error) {
 	o := &in.program.opts
 	in.granted = min(quantum, o.Gas)
 	in.end = ending{}
-	in.heap.Set(uint64(heap))
-	in.gas.Set(uint64(in.granted))
-	in.depth.Set(uint64(o.Depth))
-	in.status.Set(uint64(abi.Ready))
-	in.stack[0] = uint64(input)
+	in.stack = [4]uint64{uint64(input), uint64(heap), uint64(in.granted), uint64(o.Depth)}
 	err = f.CallWithStack(in, in.stack[:])
-	in.used = in.granted - int64(in.gas.Get())
-	in.high = max(in.high, uint32(in.heap.Get()))
 	if err == nil {
+		in.high = max(in.high, uint32(in.stack[0]>>32))
 		return uint32(in.stack[0]), nil
 	}
+	in.high = max(in.high, uint32(in.heap.Get()))
 	if !in.end.ended {
 		in.broken = true
 		return 0, &TrapError{View: v.meta.QualifiedName(), Err: err}
@@ -316,10 +314,6 @@ func (in *instance) answerPure(v *View, dst, input []byte) ([]byte, error) {
 	cell, err := in.pass(v, uint32(value), heap)
 	if err != nil {
 		return dst, err
-	}
-	if status := abi.Status(in.status.Get()); status != abi.Ready {
-		in.broken = true
-		return dst, &TrapError{View: v.meta.QualifiedName(), Err: fmt.Errorf("status %d from a view without calls", status)}
 	}
 	return in.read(v, dst, cell)
 }

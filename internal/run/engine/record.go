@@ -35,7 +35,8 @@ type Answer struct {
 	Error     string          `json:"error,omitempty"`
 }
 
-// Verdict says that a scope expired or was shed.
+// Verdict says that a scope expired or was shed; with site and path 0, that the
+// view's own time went by.
 type Verdict struct {
 	Site uint64 `json:"site,string"`
 	Path uint64 `json:"path,string"`
@@ -63,6 +64,9 @@ func (r *request) fill(to *Record, input, answer []byte, err error) {
 			to.Verdicts = append(to.Verdicts, Verdict{Site: s.site, Path: s.path, Shed: s.verdict == abi.Shed})
 		}
 	}
+	if errors.Is(err, ErrDeadline) {
+		to.Verdicts = append(to.Verdicts, Verdict{})
+	}
 	if err != nil {
 		to.Error = err.Error()
 		return
@@ -76,6 +80,7 @@ func raw(b []byte) json.RawMessage { return append(json.RawMessage{}, b...) }
 type replay struct {
 	answers  map[string]*Answer // by operation's number and arguments
 	verdicts map[scopeKey]abi.Verdict
+	expired  bool // the view's own time went by while it waited
 }
 
 // ErrArtifact says that a record is of another artifact.
@@ -111,6 +116,10 @@ func (r *request) startReplay(rec *Record) error {
 		r.replay.answers[string(append(key, a.Args...))] = a
 	}
 	for _, v := range rec.Verdicts {
+		if v == (Verdict{}) {
+			r.replay.expired = true
+			continue
+		}
 		verdict := abi.Expired
 		if v.Shed {
 			verdict = abi.Shed

@@ -245,8 +245,8 @@ func (r *request) pass() (cell uint32, status abi.Status, err error) {
 	r.failure = failure{-1, -1}
 	in.spent, in.started = r.spent, r.clock
 	cell, err = in.pass(r.view, r.input, r.kept)
-	r.gas = in.used
-	if err == nil && abi.Status(in.status.Get()) == abi.Ready {
+	r.gas = in.spentGas()
+	if err == nil && cell != 0 {
 		return cell, abi.Ready, nil
 	}
 	now := r.program.opts.Clock.Now()
@@ -281,15 +281,18 @@ func (r *request) pass() (cell uint32, status abi.Status, err error) {
 func (r *request) wait() error {
 	for {
 		now := r.program.opts.Clock.Now()
+		if !r.deadline.IsZero() && !now.Before(r.deadline) {
+			return r.tooLate()
+		}
+		if err := r.ctx.Err(); err != nil {
+			return err
+		}
 		fresh, err := r.receive()
 		if err != nil {
 			return err
 		}
-		if !r.deadline.IsZero() && !now.Before(r.deadline) {
-			return &CallError{View: r.view.meta.QualifiedName(), Err: ErrDeadline}
-		}
-		if err := r.ctx.Err(); err != nil {
-			return err
+		if r.replay != nil && r.replay.expired && !fresh {
+			return r.tooLate()
 		}
 		r.clock = now
 		fresh = r.timeOut(now) || fresh
@@ -299,6 +302,11 @@ func (r *request) wait() error {
 		}
 		r.sleep(now)
 	}
+}
+
+// tooLate is the error when the view's own time has gone by.
+func (r *request) tooLate() error {
+	return &CallError{View: r.view.meta.QualifiedName(), Err: ErrDeadline}
 }
 
 // settled reports whether something that the last pass waited for is known
