@@ -66,8 +66,8 @@ clock and the seed is 1.`,
 		},
 	}
 	c.Flags().StringVar(&r.answers, "answers", "", "answer calls from the `FILE`")
-	c.Flags().StringVar(&r.now, "now", "", "the request's instant, as in 2026-01-31T09:30:00Z")
-	c.Flags().StringVar(&r.seed, "seed", "", "the request's seed, a whole `N`umber")
+	c.Flags().StringVar(&r.now, "now", "", "the request's `INSTANT`, as in 2026-01-31T09:30:00Z")
+	c.Flags().StringVar(&r.seed, "seed", "", "the request's seed, the whole number `N`")
 	c.Flags().StringVar(&r.dir, "in", ".", "run the project in the folder `DIR`")
 	return c
 }
@@ -178,12 +178,12 @@ func (r *running) input(m *artifact.Manifest, v *artifact.View, file string) (te
 		return []byte("{}"), "the input", nil
 	}
 	if file == "" && r.inTerminal {
-		return nil, "", usage{fmt.Errorf("%s needs an input: name a file, or write JSON to the standard input, such as\n\n  %s\n",
+		return nil, "", usage{fmt.Errorf("%s needs an input: name a file, or write JSON to the standard input, such as\n\n  %s",
 			v.QualifiedName(), jsonschema.Example(&m.Schema, v.Input)), "tow run"}
 	}
 	text, err = io.ReadAll(r.in)
 	if err == nil && len(bytes.TrimSpace(text)) == 0 {
-		return nil, "", wrong{fmt.Errorf("the input is empty; %s takes JSON such as\n\n  %s\n", v.QualifiedName(), jsonschema.Example(&m.Schema, v.Input))}
+		return nil, "", wrong{fmt.Errorf("the input is empty; %s takes JSON such as\n\n  %s", v.QualifiedName(), jsonschema.Example(&m.Schema, v.Input))}
 	}
 	return text, "the input", err
 }

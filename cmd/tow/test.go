@@ -52,7 +52,7 @@ come the files' coverage, and a "summary".`,
 			return t.once(dir)
 		},
 	}
-	c.Flags().StringVar(&pattern, "run", "", "run only tests whose \"module: title\" matches a regular `expression`")
+	c.Flags().StringVar(&pattern, "run", "", "run only tests whose \"module: title\" matches the regular expression `RE`")
 	c.Flags().Int64Var(&t.options.Seed, "seed", 0, "make properties' inputs from the seed `N` (default 1)")
 	c.Flags().IntVar(&t.options.Cases, "cases", tester.DefaultCases, "try `N` inputs of each property")
 	c.Flags().BoolVarP(&t.verbose, "verbose", "v", false, "list the tests that pass too")

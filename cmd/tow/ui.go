@@ -61,7 +61,11 @@ func (u *ui) fail(err error) {
 		u.diagnostics(invalid.Diags)
 		return
 	}
-	fmt.Fprintf(u.err, "%s %s\n", paint(u.errColor, red, "tow:"), err)
+	message := strings.TrimRight(err.Error(), "\n")
+	if strings.Contains(message, "\n") {
+		message += "\n" // room after what is to be copied
+	}
+	fmt.Fprintf(u.err, "%s %s\n", paint(u.errColor, red, "tow:"), message)
 }
 
 // diagnostics prints what is wrong with sources.

@@ -185,7 +185,9 @@ func (b *body) failed(e core.Expr, seen *seen, err error) bool {
 		return true
 	}
 	if b.world.broken != nil {
-		b.fail(b.faulted(b.world.broken, nil))
+		f := b.faulted(b.world.broken, nil)
+		f.Note = "this happened in the answer of a `given`"
+		b.fail(f)
 		return true
 	}
 	var fault *interp.Fault

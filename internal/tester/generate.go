@@ -143,8 +143,11 @@ func (g *generator) decimal(scale uint64) decimal.Decimal {
 		return 0
 	})
 	digits := g.pick(scale+1, func(r *random) uint64 { return r.below(min(scale, 2) + 1 + (scale+1)*(r.below(8)/7)) })
-	text := fmt.Sprintf("%d%017de-%d", high, low, digits)
-	d, err := decimal.Parse(text)
+	coefficient := strings.TrimLeft(fmt.Sprintf("%d%017d", high, low), "0")
+	if coefficient == "" {
+		coefficient = "0"
+	}
+	d, err := decimal.Parse(fmt.Sprintf("%se-%d", coefficient, digits))
 	if err != nil {
 		return decimal.Decimal{} // no text above is one that Parse refuses
 	}
