@@ -27,7 +27,7 @@ type call struct {
 	op     int32
 	state  callState
 	cell   uint32 // callReady: of the answer
-	pass   int    // the last pass that asked it
+	wanted int    // the last pass that waited for it in a live scope, see cancel
 	hash   uint64 // of op and args
 	image  image
 	args   []byte // canonical
@@ -62,7 +62,6 @@ func (in *instance) ask(op, args uint32) uint32 {
 		i = r.order[r.asked]
 		if c := &r.calls[i]; c.op == int32(op) && r.sameImage(c, o.fields, args) {
 			r.asked++
-			c.pass = r.passes
 			return r.outcome(i)
 		}
 	}
@@ -73,7 +72,6 @@ func (in *instance) ask(op, args uint32) uint32 {
 	r.args = text
 	i = r.callOf(in, int32(op))
 	c := &r.calls[i]
-	c.pass = r.passes
 	r.takeImage(c, o.fields, args)
 	return r.outcome(i)
 }
@@ -267,19 +265,13 @@ func (r *request) cancel() {
 	if r.sent == 0 {
 		return
 	}
-	for i := range r.calls {
-		if c := &r.calls[i]; c.state == callSent {
-			c.pass = -c.pass // unless wanted below
-		}
-	}
 	for _, w := range r.wants {
-		if c := &r.calls[w.call]; c.state == callSent && c.pass < 0 && r.live(w.scope) {
-			c.pass = -c.pass
+		if r.live(w.scope) {
+			r.calls[w.call].wanted = r.passes
 		}
 	}
 	for i := range r.calls {
-		if c := &r.calls[i]; c.state == callSent && c.pass < 0 {
-			c.pass = -c.pass
+		if c := &r.calls[i]; c.state == callSent && c.wanted != r.passes {
 			r.land(c)
 			c.state = callNew
 		}
