@@ -73,6 +73,7 @@ type View struct {
 	index   int
 	input   codec.Plan
 	result  codec.Plan
+	narrow  bool // the result takes 4 bytes, else 8
 }
 
 // Load compiles an artifact. The error says what is wrong with the options or
@@ -122,6 +123,7 @@ func (p *Program) plan() error {
 	for i := range p.manifest.Views {
 		meta := &p.manifest.Views[i]
 		v := &View{program: p, meta: meta, index: i, input: p.plans.Plan(meta.Input), result: p.plans.Plan(meta.Result)}
+		v.narrow = p.manifest.Schema.Val(meta.Result).Size() == 4
 		p.views = append(p.views, v)
 		p.byName[meta.QualifiedName()] = v
 		if _, taken := p.byName[meta.Name]; taken {

@@ -275,6 +275,9 @@ func (in *instance) read(v *View, dst []byte, cell uint32) ([]byte, error) {
 		return dst, &TrapError{View: v.meta.QualifiedName(), Err: fmt.Errorf("its answer lies at %d", cell)}
 	}
 	value := binary.LittleEndian.Uint64(in.mem[cell:])
+	if v.narrow {
+		value = uint64(uint32(value)) // what follows is what passes before this one left
+	}
 	out, err := v.result.Append(dst, in.mem, value)
 	if err == nil {
 		return out, nil
