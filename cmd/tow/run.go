@@ -101,6 +101,8 @@ func rootCommand(u *ui) *cobra.Command {
 			return nil
 		},
 	}
+	root.Version = version()
+	root.SetVersionTemplate("{{.Version}}\n")
 	cobra.EnableCommandSorting = false
 	for _, command := range commands {
 		root.AddCommand(command(u))

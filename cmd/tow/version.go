@@ -20,16 +20,21 @@ func versionCommand(u *ui) *cobra.Command {
 		Example: "  tow version",
 		Args:    exactly(),
 		RunE: func(*cobra.Command, []string) error {
-			commit := ""
-			if info, ok := debug.ReadBuildInfo(); ok {
-				for _, s := range info.Settings {
-					if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-						commit = ", commit " + s.Value[:12]
-					}
-				}
-			}
-			fmt.Fprintf(u.out, "%s (%s, %s/%s%s)\n", compile.Toolchain, runtime.Version(), runtime.GOOS, runtime.GOARCH, commit)
-			return nil
+			_, err := fmt.Fprintln(u.out, version())
+			return err
 		},
 	}
+}
+
+// version is "tow 0.1.0 (go1.26.0, linux/amd64, commit 0123456789ab)".
+func version() string {
+	commit := ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+				commit = ", commit " + s.Value[:12]
+			}
+		}
+	}
+	return fmt.Sprintf("%s (%s, %s/%s%s)", compile.Toolchain, runtime.Version(), runtime.GOOS, runtime.GOARCH, commit)
 }

@@ -557,6 +557,31 @@ func (e *editor) shutdownWithout() {
 	}
 }
 
+// TestHalfWritten asks all there is to ask about a document that is being
+// written, one more word at a time.
+func TestHalfWritten(t *testing.T) {
+	e := start(t, shop)
+	e.didOpen("shop.tow")
+	text := shop["shop.tow"]
+	for i := range text {
+		if i%7 != 0 {
+			continue
+		}
+		e.didChange("shop.tow", text[:i])
+		place, err := json.Marshal(positionOf(span.NewFile("", []byte(text[:i])), i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		params := fmt.Sprintf(`{"textDocument":{"uri":%q},"position":%s}`, e.uri("shop.tow"), place)
+		for _, method := range []string{"hover", "definition", "completion", "documentSymbol", "references"} {
+			if _, refused := e.try("textDocument/"+method, params); refused != nil {
+				t.Errorf("%s after %q: %s", method, text[max(0, i-20):i], refused.Message)
+			}
+		}
+		e.try("textDocument/prepareRename", params)
+	}
+}
+
 func TestPositions(t *testing.T) {
 	f := span.NewFile("a.tow", []byte("a🛒é\r\nb"))
 	for offset, want := range map[int]position{0: {0, 0}, 1: {0, 1}, 5: {0, 3}, 7: {0, 4}, 9: {1, 0}, 10: {1, 1}} {
