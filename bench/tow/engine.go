@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"sync"
 
 	"towpath.dev/bench/workload"
+	"towpath.dev/internal/artifact"
 	"towpath.dev/internal/lang/compile"
 	"towpath.dev/internal/run/engine"
 )
@@ -23,23 +25,34 @@ func (compiled) Load(project fs.FS, sources Sources) (Program, error) {
 		return nil, built.Diags.All[0]
 	}
 	var opts engine.Options
+	names := map[*artifact.Operation]string{}
 	if sources != nil {
-		opts.Source = engine.SourceFunc(func(ctx context.Context, b *engine.Batch) { answer(ctx, sources, b) })
+		opts.Source = engine.SourceFunc(func(ctx context.Context, b *engine.Batch) { answer(ctx, sources, names, b) })
 	}
 	p, err := engine.Load(context.Background(), built.Artifact, opts)
 	if err != nil {
 		return nil, err
 	}
+	for i := range p.Manifest().Operations {
+		op := &p.Manifest().Operations[i]
+		names[op] = op.Service + "." + op.Name
+	}
 	return &program{p: p}, nil
 }
 
+// scratch is memory that batches use again.
+var scratch = sync.Pool{New: func() any { return new([2][][]byte) }}
+
 // answer asks the in-memory sources for a whole batch at once.
-func answer(ctx context.Context, sources Sources, b *engine.Batch) {
-	args, answers := make([][]byte, b.Len()), make([][]byte, b.Len())
-	for i := range args {
-		args[i] = b.Args(i)
+func answer(ctx context.Context, sources Sources, names map[*artifact.Operation]string, b *engine.Batch) {
+	buf := scratch.Get().(*[2][][]byte)
+	defer scratch.Put(buf)
+	args, answers := buf[0][:0], buf[1][:0]
+	for i := range b.Len() {
+		args, answers = append(args, b.Args(i)), append(answers, nil)
 	}
-	err := sources(ctx, b.Operation.Service+"."+b.Operation.Name, args, answers)
+	buf[0], buf[1] = args, answers
+	err := sources(ctx, names[b.Operation], args, answers)
 	for i := range args {
 		if err != nil {
 			b.Fail(i, err)

@@ -2,7 +2,6 @@ package workload
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 )
@@ -53,6 +52,8 @@ type Store struct {
 	offers   map[string][]byte    // by product
 	profiles map[string][]byte    // by merchant
 	quotes   map[[2]string][]byte // by offer and zip
+
+	byArgs map[string]map[string][]byte // the same, by operation and canonical arguments
 }
 
 // Offers is the answer of Catalog.offers.
@@ -72,27 +73,19 @@ func (s *Store) Quote(_ context.Context, offer, zip string) ([]byte, error) {
 
 // Batch answers one batch of calls of an operation ("Merchants.profile"): for
 // each JSON array of arguments, the answer's JSON in the same place. It is the
-// shape in which Towpath asks its sources.
-func (s *Store) Batch(ctx context.Context, op string, args, answers [][]byte) error {
+// shape in which Towpath asks its sources, whose arguments are canonical: a
+// store in memory is keyed by them as they are.
+func (s *Store) Batch(_ context.Context, op string, args, answers [][]byte) error {
+	stored, ok := s.byArgs[op]
+	if !ok {
+		return fmt.Errorf("no operation %s", op)
+	}
 	for i, call := range args {
-		var a [2]string
-		if err := json.Unmarshal(call, &a); err != nil {
-			return fmt.Errorf("%s%s: %w", op, call, err)
+		answer, ok := stored[string(call)]
+		if !ok {
+			return fmt.Errorf("nothing is stored for %s%s", op, call)
 		}
-		var err error
-		switch op {
-		case "Catalog.offers":
-			answers[i], err = s.Offers(ctx, a[0])
-		case "Merchants.profile":
-			answers[i], err = s.Profile(ctx, a[0])
-		case "Delivery.quote":
-			answers[i], err = s.Quote(ctx, a[0], a[1])
-		default:
-			err = fmt.Errorf("no operation %s", op)
-		}
-		if err != nil {
-			return err
-		}
+		answers[i] = answer
 	}
 	return nil
 }
@@ -162,6 +155,16 @@ func newStore() *Store {
 			})
 		}
 		s.offers[productID(p)] = mustJSON(listings)
+	}
+	s.byArgs = map[string]map[string][]byte{"Catalog.offers": {}, "Merchants.profile": {}, "Delivery.quote": {}}
+	for product, answer := range s.offers {
+		s.byArgs["Catalog.offers"][string(mustJSON([]string{product}))] = answer
+	}
+	for merchant, answer := range s.profiles {
+		s.byArgs["Merchants.profile"][string(mustJSON([]string{merchant}))] = answer
+	}
+	for key, answer := range s.quotes {
+		s.byArgs["Delivery.quote"][string(mustJSON(key))] = answer
 	}
 	return s
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // deadline is the view's own, in both languages.
-const deadline = 50 * time.Millisecond
+const deadline = 5 * time.Second
 
 // W4Goroutines is W4 with one goroutine for each merchant, each decoding its
 // answer: the usual fan-out.
