@@ -405,3 +405,16 @@ func (d *Decoder) found(pos uint) string {
 
 // Heap is how far the last Decode wrote, when it failed too.
 func (d *Decoder) Heap() uint32 { return d.heap }
+
+// keepScratch is how many elements' scratch space Trim leaves.
+const keepScratch = 512
+
+// Trim gives back scratch space that only large texts need.
+func (d *Decoder) Trim() {
+	if cap(d.values) > keepScratch {
+		d.values = nil
+	}
+	if cap(d.entries) > keepScratch {
+		d.entries = nil
+	}
+}

@@ -187,6 +187,7 @@ func (in *instance) wipe() {
 		zeroPages(in.mem[max(near, base):min(far, uint32(len(in.mem)))])
 	}
 	in.high = base
+	in.decoder.Trim()
 }
 
 // function is the entry of a view.

@@ -95,6 +95,7 @@ func (p *Program) reuse(r *request) {
 	clear(r.flights)
 	clear(r.copied)
 	clear(r.args[:cap(r.args)])
+	clear(r.bits)
 	*r = request{
 		program: p, room: len(r.texts), copied: r.copied[:0], calls: r.calls[:0], table: r.table, order: r.order[:0], wants: r.wants[:0], args: r.args[:0],
 		bits: r.bits[:0], scopes: r.scopes[:0], byScope: r.byScope, scopeOrder: r.scopeOrder[:0], open: r.open[:0],
