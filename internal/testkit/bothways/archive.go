@@ -16,6 +16,19 @@ import (
 // Archive runs a case of testdata/lang/eval on all machines. The error tells
 // which did not end as the archive says, or not as the interpreter did.
 func Archive(ctx context.Context, c *evalcase.Case) error {
+	outcomes, err := Outcomes(ctx, c)
+	for i, got := range outcomes {
+		if run := c.Runs[i]; !matches(got, run) {
+			return fmt.Errorf("%s(%s): %s", run.View, bytes.TrimSpace(run.Input), got)
+		}
+	}
+	return err
+}
+
+// Outcomes tells how the runs of a case end, whatever the archive says. When
+// machines disagree on one, the error says so and the outcomes end with the
+// interpreter's of that run.
+func Outcomes(ctx context.Context, c *evalcase.Case) ([]Outcome, error) {
 	files := map[string]string{}
 	err := fs.WalkDir(c.Files, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -26,18 +39,19 @@ func Archive(ctx context.Context, c *evalcase.Case) error {
 		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s, err := New(ctx, files, Limits{Gas: c.Gas, Depth: c.Depth})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer s.Close()
 	lines := scopeLines(s.Program)
+	var outcomes []Outcome
 	for _, run := range c.Runs {
 		view := s.entry(run.View)
 		if view == nil {
-			return fmt.Errorf("main.tow has no view %s", run.View)
+			return outcomes, fmt.Errorf("main.tow has no view %s", run.View)
 		}
 		rec := &engine.Record{View: view.QualifiedName(), Input: run.Input, Now: c.Now, Seed: c.Seed}
 		w := recording(rec, &world{
@@ -47,17 +61,15 @@ func Archive(ctx context.Context, c *evalcase.Case) error {
 			verdict: func(site core.Site, _ uint64, _ int64, _ bool) abi.Verdict { return c.Verdicts[lines[site]] },
 		})
 		got := s.interpret(view, rec, w)
-		if !matches(got, run) {
-			return fmt.Errorf("%s(%s): %s", run.View, bytes.TrimSpace(run.Input), got)
-		}
+		outcomes = append(outcomes, got)
 		if view.Kind != core.View {
 			continue // only the interpreter can call what is no entry
 		}
 		if err := s.replay(view, rec, Run{"interpreter", got}); err != nil {
-			return err
+			return outcomes, err
 		}
 	}
-	return nil
+	return outcomes, nil
 }
 
 // entry finds a view, or a function, of the module main.
