@@ -16,12 +16,16 @@ type gas struct {
 	charges int  // how many were written so far
 }
 
-// charges reports that a body charges gas.
-func charges(body []ir.Stmt) bool {
+// charges reports that a body charges gas or sets the global.
+func charges(body []ir.Stmt, gas *ir.Global) bool {
 	found := false
 	ir.Inspect(body, func(s ir.Stmt) {
-		_, ok := s.(*ir.Gas)
-		found = found || ok
+		switch s := s.(type) {
+		case *ir.Gas:
+			found = true
+		case *ir.SetGlobal:
+			found = found || s.Global == gas
+		}
 	}, nil)
 	return found
 }
@@ -63,7 +67,7 @@ func (w *writer) setGlobal(g *ir.Global) {
 // enterGas begins a function.
 func (w *writer) enterGas(body []ir.Stmt) {
 	w.gasIn.local = -1
-	if !charges(body) {
+	if !charges(body, w.gas) {
 		return
 	}
 	w.gasIn.local = w.locals

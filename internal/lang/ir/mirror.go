@@ -1,10 +1,10 @@
 package ir
 
-// opposites pairs each comparison of integers with the one that holds when it
-// does not. Those of floats have none, because of NaN.
+// opposites pairs each comparison with the one that holds when it does not. Of
+// those of floats only equality has one, because of NaN.
 var opposites = pairs(
 	I32Eq, I32Ne, I32LtS, I32GeS, I32LtU, I32GeU, I32GtS, I32LeS, I32GtU, I32LeU,
-	I64Eq, I64Ne, I64LtS, I64GeS, I64LtU, I64GeU, I64GtS, I64LeS, I64GtU, I64LeU,
+	F64Eq, F64Ne, I64Eq, I64Ne, I64LtS, I64GeS, I64LtU, I64GeU, I64GtS, I64LeS, I64GtU, I64LeU,
 )
 
 // mirrors pairs each operator with the one that means the same with its

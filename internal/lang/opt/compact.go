@@ -10,12 +10,19 @@ func compactPass(c *context, f *ir.Func) {
 		used[i] = true
 	}
 	size := 0
+	var callees []*ir.Func
 	ir.Inspect(f.Body, func(s ir.Stmt) {
 		size++
-		if set, ok := s.(*ir.Set); ok {
-			used[set.Local] = true
+		switch s := s.(type) {
+		case *ir.Set:
+			used[s.Local] = true
+		case *ir.CallStmt:
+			callees = append(callees, s.Func)
 		}
 	}, func(e ir.Expr) {
+		if call, ok := e.(*ir.Call); ok {
+			callees = append(callees, call.Func)
+		}
 		switch e := e.(type) {
 		case *ir.Get:
 			used[e.Local] = true
@@ -37,7 +44,7 @@ func compactPass(c *context, f *ir.Func) {
 		f.Locals = locals
 	}
 	g := c.calls[f]
-	g.done, g.size, g.unset = true, size, unset(f)
+	g.done, g.size, g.unset, g.callees = true, size, unset(f), callees
 }
 
 func renumber(c *context, body []ir.Stmt, number []int) {

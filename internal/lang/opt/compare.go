@@ -15,7 +15,17 @@ func (v *values) simplifyCompare(op ir.Op, a, b vn) vn {
 	if n := v.compareRanges(op, a, b); n != 0 {
 		return n
 	}
+	if signed := signedOf(op); signed != ir.NoOp && v.rangeOf(a).lo >= 0 && v.rangeOf(b).lo >= 0 {
+		return v.binary(signed, a, b)
+	}
 	switch op {
+	case ir.I64GtU:
+		// (x|c) > m, m all ones and c within it: the same of x.
+		or, x, y := v.operation(a)
+		c, ok := v.isConst(y)
+		if m, ok2 := v.isConst(b); or == ir.I64Or && ok && ok2 && m&(m+1) == 0 && c <= m {
+			return v.binary(op, x, b)
+		}
 	case ir.I32Eq, ir.I32Ne:
 		return v.simplifyEqual(op, a, b)
 	case ir.I64Eq, ir.I64Ne:
@@ -28,6 +38,29 @@ func (v *values) simplifyCompare(op ir.Op, a, b vn) vn {
 		}
 	}
 	return 0
+}
+
+// signedOf is the signed comparison for an unsigned one, NoOp for others.
+func signedOf(op ir.Op) ir.Op {
+	switch op {
+	case ir.I32LtU:
+		return ir.I32LtS
+	case ir.I32LeU:
+		return ir.I32LeS
+	case ir.I32GtU:
+		return ir.I32GtS
+	case ir.I32GeU:
+		return ir.I32GeS
+	case ir.I64LtU:
+		return ir.I64LtS
+	case ir.I64LeU:
+		return ir.I64LeS
+	case ir.I64GtU:
+		return ir.I64GtS
+	case ir.I64GeU:
+		return ir.I64GeS
+	}
+	return ir.NoOp
 }
 
 // simplifyEqual shortens comparisons of i32 with 0 and 1.
@@ -329,6 +362,14 @@ func (v *values) narrow(op ir.Op, a, b vn, note func(vn)) {
 func (v *values) bound(n vn, r span, note func(vn)) {
 	if _, ok := v.isConst(n); ok {
 		return
+	}
+	if op, x, y := v.operation(n); op == ir.I64Add && r.lo > math.MinInt64/2 && r.hi < math.MaxInt64 {
+		// Where x + c lies says where x does, if that cannot have wrapped around.
+		if c, ok := v.isConst(y); ok && int64(c) > math.MinInt64 {
+			if s, fits := r.sub(span{int64(c), int64(c)}); fits {
+				v.bound(x, s, note)
+			}
+		}
 	}
 	if met := v.known[n].meet(r); met != v.known[n] && met.lo <= met.hi {
 		note(n)

@@ -240,6 +240,12 @@ func (v *values) simplifyAnd(op ir.Op, a, b vn) vn {
 	}
 	c, ok := v.isConst(b)
 	if !ok {
+		if op == ir.I32And && v.boolean(a) && v.boolean(b) {
+			if n := v.both(a, b); n != 0 {
+				return n
+			}
+			return v.both(b, a)
+		}
 		return 0
 	}
 	ones := uint64(math.MaxUint64)
@@ -253,10 +259,87 @@ func (v *values) simplifyAnd(op ir.Op, a, b vn) vn {
 		return a
 	case c&(c+1) == 0 && v.rangeOf(a).within(0, int64(c)):
 		return a // a mask that covers every bit there can be
+	case bits.TrailingZeros64(c) <= v.zeros(a) && c|(1<<bits.TrailingZeros64(c)-1) == ones:
+		return a // a mask that takes low bits that are not set
 	}
 	inner, x, y := v.operation(a)
-	if d, ok := v.isConst(y); ok && inner == op {
-		return v.binary(op, x, v.constant(op.Result(), c&d))
+	if d, ok := v.isConst(y); ok {
+		switch {
+		case inner == op:
+			return v.binary(op, x, v.constant(op.Result(), c&d))
+		case (inner == ir.I32Or || inner == ir.I64Or) && c&d == 0:
+			return v.binary(op, x, b)
+		}
+	}
+	if inner == ir.I64Or && c == math.MaxUint32 {
+		// The low half of what packs an address and a length.
+		switch {
+		case v.lowZero(x):
+			return v.binary(op, y, b)
+		case v.lowZero(y):
+			return v.binary(op, x, b)
+		}
+	}
+	return 0
+}
+
+// both simplifies the conjunction of two truths by what b says of a.
+func (v *values) both(a, b vn) vn {
+	opA, x, y := v.operation(a)
+	opB, p, q := v.operation(b)
+	switch opB {
+	case ir.I32Eqz:
+		if a == p {
+			return v.constant(ir.I32, 0)
+		}
+	case ir.I32Eq, ir.I64Eq:
+		// x == q decides every comparison of x with a constant.
+		d, ok := v.isConst(q)
+		if c, ok2 := v.isConst(y); ok && ok2 && opA.Compares() && opA.Arity() == 2 && x == p && opA.Operand() == opB.Operand() {
+			if n, _ := opA.Apply(d, c); n != 0 {
+				return b
+			}
+			return v.constant(ir.I32, 0)
+		}
+	case ir.F64Eq:
+		// not x >= c, and x is a number: x < c, c being one.
+		if p != q || opA != ir.I32Eqz {
+			return 0
+		}
+		op, left, c := v.operation(x)
+		if bits, ok := v.isConst(c); !ok || left != p || math.IsNaN(math.Float64frombits(bits)) {
+			return 0
+		}
+		switch op {
+		case ir.F64Ge:
+			return v.binary(ir.F64Lt, left, c)
+		case ir.F64Gt:
+			return v.binary(ir.F64Le, left, c)
+		case ir.F64Le:
+			return v.binary(ir.F64Gt, left, c)
+		case ir.F64Lt:
+			return v.binary(ir.F64Ge, left, c)
+		}
+	}
+	return 0
+}
+
+// zeros is how many low bits of a value are known not to be set.
+func (v *values) zeros(n vn) int {
+	x := &v.list[n]
+	switch op := x.op(); {
+	case x.kind == kindConst:
+		return bits.TrailingZeros64(x.aux)
+	case x.kind == kindCell:
+		return 3
+	case op == ir.I32Shl || op == ir.I64Shl:
+		if c, ok := v.isConst(x.b); ok && c < 32 {
+			return int(c)
+		}
+	case op == ir.I32Add || op == ir.I64Add || op == ir.I32Or:
+		return min(v.zeros(x.a), v.zeros(x.b))
+	case op == ir.I32And:
+		return max(v.zeros(x.a), v.zeros(x.b))
 	}
 	return 0
 }

@@ -1,11 +1,16 @@
 package opt
 
-import "towpath.dev/internal/lang/ir"
+import (
+	"slices"
+
+	"towpath.dev/internal/lang/ir"
+)
 
 // What may be copied into callers, in nodes of the callee. A call costs about
 // twenty instructions of the machine, and code that was copied is compiled again.
 const (
 	inlineAlways = 40   // anywhere
+	inlineKnown  = 60   // where an argument is a constant
 	inlineInLoop = 120  // where a loop runs it
 	inlineAsked  = 400  // when the function says Inline
 	inlineSole   = 1500 // when there is no other call of it
@@ -66,7 +71,7 @@ func (in *inliner) body(body []ir.Stmt, loops int) []ir.Stmt {
 		}
 		ir.Bodies(s, func(b *[]ir.Stmt) { *b = in.body(*b, n) })
 		callee, args, result := callOf(s)
-		if callee == nil || !in.wants(callee, loops) {
+		if callee == nil || !in.wants(callee, args, loops) || checks(body[i:]) {
 			if out != nil {
 				out = append(out, s)
 			}
@@ -75,12 +80,28 @@ func (in *inliner) body(body []ir.Stmt, loops int) []ir.Stmt {
 		if out == nil {
 			out = append(make([]ir.Stmt, 0, 2*len(body)), body[:i]...)
 		}
-		out = in.insert(out, callee, args, result)
+		out = in.insert(out, callee, args, result, loops)
 	}
 	if out == nil {
 		return body
 	}
 	return out
+}
+
+// checks reports that statements only call a function to fault when it says so,
+// which is done where a quick test could not tell, and is seldom.
+func checks(body []ir.Stmt) bool {
+	if len(body) != 2 {
+		return false
+	}
+	set, ok := body[0].(*ir.Set)
+	test, ok2 := body[1].(*ir.If)
+	if !ok || !ok2 || len(test.Then) != 1 {
+		return false
+	}
+	_, fault := test.Then[0].(*ir.Fault)
+	g, ok := test.Test.(*ir.Get)
+	return fault && ok && g.Local == set.Local
 }
 
 // callOf is the call that a statement consists of, and the local that takes its
@@ -101,7 +122,7 @@ func callOf(s ir.Stmt) (callee *ir.Func, args []ir.Expr, result int) {
 	return nil, nil, -1
 }
 
-func (in *inliner) wants(callee *ir.Func, loops int) bool {
+func (in *inliner) wants(callee *ir.Func, args []ir.Expr, loops int) bool {
 	if in.self != nil {
 		return callee == in.f
 	}
@@ -117,20 +138,26 @@ func (in *inliner) wants(callee *ir.Func, loops int) bool {
 		most = inlineAsked
 	case loops > 0:
 		most = inlineInLoop
+	case slices.ContainsFunc(args, isConst):
+		most = inlineKnown
 	}
 	return g.size <= most && in.size+g.size <= inlineGrowth
 }
 
 // insert appends the callee's body with its parameters set to the arguments and
 // what it returns going to the local result.
-func (in *inliner) insert(out []ir.Stmt, callee *ir.Func, args []ir.Expr, result int) []ir.Stmt {
-	body, zeros := callee.Body, []int(nil)
+func (in *inliner) insert(out []ir.Stmt, callee *ir.Func, args []ir.Expr, result, loops int) []ir.Stmt {
+	zeros := in.selfUnset
 	if in.self != nil {
-		callee, body, zeros = in.self, in.self.Body, in.selfUnset
-		in.size += in.size
+		callee = in.self
 	} else {
-		zeros = in.c.calls[callee].unset
-		in.size += in.c.calls[callee].size
+		g := in.c.calls[callee]
+		zeros = g.unset
+		in.size += g.size
+		g.sites--
+		for _, f := range g.callees {
+			in.c.calls[f].sites++
+		}
 	}
 	f := in.f
 	base := len(f.Locals)
@@ -156,11 +183,19 @@ func (in *inliner) insert(out []ir.Stmt, callee *ir.Func, args []ir.Expr, result
 		}
 		return out
 	}
-	copied := c.body(body, true)
+	copied := c.body(callee.Body, true)
+	if in.self == nil && loops > 0 {
+		copied = in.body(copied, loops) // what stood in no loop now does
+	}
 	if jumps {
 		return append(out, &ir.Block{Label: end, Body: copied})
 	}
 	return append(out, copied...)
+}
+
+func isConst(e ir.Expr) bool {
+	_, ok := e.(*ir.Const)
+	return ok
 }
 
 // sizeOf counts the nodes of a body.

@@ -40,7 +40,7 @@ type numberer struct {
 	stamp   []int // by local, for what looks at each once
 	stamped int
 
-	loopSets []int // the locals of the loop at hand
+	loops induction
 }
 
 // undo is a change to be taken back when the scope it was made in ends.
@@ -101,19 +101,6 @@ func (p *numberer) reset(c *context, f *ir.Func) {
 			p.env[i] = p.constant(t, 0)
 		}
 	}
-}
-
-// assigned appends the locals that a body assigns, some perhaps often.
-func assigned(out []int, body []ir.Stmt) []int {
-	for _, s := range body {
-		switch s := s.(type) {
-		case *ir.Set:
-			out = append(out, s.Local)
-		case *ir.If, *ir.Block, *ir.Loop, *ir.Switch:
-			ir.Bodies(s, func(b *[]ir.Stmt) { out = assigned(out, *b) })
-		}
-	}
-	return out
 }
 
 // holds gives a local a value.
@@ -188,7 +175,8 @@ type join struct {
 	mark            int // the length of the trail where the ways parted
 	edges           int
 	locals          []int
-	vns             []vn // 0 where the sides differ
+	vns             []vn   // 0 where the sides differ
+	ranges          []span // what holds on all sides
 	memory, globals uint64
 }
 
@@ -211,6 +199,7 @@ func (p *numberer) arrive(j *join) {
 		if p.env[l] != j.vns[i] {
 			j.vns[i] = 0
 		}
+		j.ranges[i] = j.ranges[i].join(p.rangeOf(p.env[l]))
 	}
 	for i := j.mark; i < len(p.trail); i++ {
 		l := p.trail[i].local
@@ -219,11 +208,18 @@ func (p *numberer) arrive(j *join) {
 		}
 		p.stamp[l] = p.stamped
 		n := p.env[l]
-		if j.edges > 0 && n != p.trail[i].old {
+		r := p.rangeOf(n)
+		if old := p.trail[i].old; j.edges > 0 && n != old {
 			n = 0 // the other sides come with the old value
+			if _, ok := p.isConst(old); ok {
+				r = r.join(p.rangeOf(old))
+			} else {
+				r = full // what was known there is forgotten
+			}
 		}
 		j.locals = append(j.locals, l)
 		j.vns = append(j.vns, n)
+		j.ranges = append(j.ranges, r)
 	}
 	j.edges++
 }
@@ -238,6 +234,7 @@ func (p *numberer) meet(j *join) bool {
 		n := j.vns[i]
 		if n == 0 {
 			n = p.fresh(p.f.Locals[l])
+			p.known[n] = j.ranges[i]
 		}
 		p.holds(l, n)
 	}
@@ -268,10 +265,19 @@ func (p *numberer) body(in []ir.Stmt) ([]ir.Stmt, bool) {
 // row appends what remains of statements to those before them in the same body.
 func (p *numberer) row(out, in []ir.Stmt) ([]ir.Stmt, bool) {
 	falls := true
-	for _, s := range in {
-		if out, falls = p.stmt(out, s); !falls {
-			break
+	for i := 0; i < len(in) && falls; i++ {
+		if b, ok := in[i].(*ir.Block); ok {
+			if body := unblock(b); body != nil {
+				in = append(append([]ir.Stmt(nil), body...), in[i+1:]...)
+				i = -1
+				continue
+			}
 		}
+		for i+1 < len(in) && p.sinks(in[i], in[i+1]) {
+			in[i+1] = in[i]
+			i++
+		}
+		out, falls = p.stmt(out, in[i])
 	}
 	return out, falls
 }

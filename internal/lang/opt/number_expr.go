@@ -1,6 +1,11 @@
 package opt
 
-import "towpath.dev/internal/lang/ir"
+import (
+	"encoding/binary"
+
+	"towpath.dev/internal/abi"
+	"towpath.dev/internal/lang/ir"
+)
 
 // expr numbers an expression and gives what to put in its place: a tree of nodes
 // that stand nowhere else. sure says that the statement at hand evaluates it in
@@ -214,12 +219,29 @@ func (p *numberer) loadExpr(e *ir.Load, sure bool) (ir.Expr, vn) {
 	var n vn
 	if e.Mutable {
 		n = p.read(e.T, a, 1<<63|uint64(offset)<<8|uint64(e.Width), p.memory)
-	} else {
+	} else if n = p.static(e.T, e.Width, a, offset); n == 0 {
 		n = p.load(e.T, e.Width, a, offset)
 	}
 	t := p.c.nodes.load()
 	*t = ir.Load{T: e.T, Width: e.Width, Addr: addr, Offset: offset, Mutable: e.Mutable}
 	return p.found(t, n, sure)
+}
+
+// static is what the module's data hold at a constant address, 0 when they do
+// not.
+func (p *numberer) static(t ir.Type, width uint8, addr vn, offset uint32) vn {
+	at, ok := p.isConst(addr)
+	if !ok {
+		return 0
+	}
+	data := p.c.module.Data
+	from := at + uint64(offset) - abi.StaticBase
+	if from > uint64(len(data)) || uint64(len(data))-from < uint64(width) {
+		return 0
+	}
+	var bits [8]byte
+	copy(bits[:width], data[from:])
+	return p.constant(t, binary.LittleEndian.Uint64(bits[:]))
 }
 
 func (p *numberer) condExpr(e *ir.Cond, sure bool) (ir.Expr, vn) {

@@ -53,15 +53,10 @@ func (p *numberer) control(out []ir.Stmt, s ir.Stmt) ([]ir.Stmt, bool) {
 	case *ir.Block:
 		return p.block(out, s)
 	case *ir.Loop:
-		p.stamped++
-		p.loopSets = assigned(p.loopSets[:0], s.Body)
-		for _, l := range p.loopSets {
-			if p.stamp[l] != p.stamped {
-				p.stamp[l] = p.stamped
-				p.holds(l, p.fresh(p.f.Locals[l]))
-			}
+		if first := p.neverRuns(s); first != nil {
+			return p.stmt(out, first)
 		}
-		p.anything()
+		p.enterLoop(s)
 		var falls bool
 		s.Body, falls = p.body(s.Body)
 		return append(out, s), falls
@@ -83,6 +78,17 @@ func (p *numberer) operand(s ir.Stmt, slot *ir.Expr) vn {
 	return n
 }
 
+// test numbers an expression of which only matters whether it is zero.
+func (p *numberer) test(s ir.Stmt, slot *ir.Expr) vn {
+	n := p.operand(s, slot)
+	if op, x, y := p.operation(n); op == ir.I32Ne && p.is(y, 0) {
+		if e := p.build(p.resolve(x), *slot, nil, 0); e != nil {
+			*slot, n = e, p.resolve(x)
+		}
+	}
+	return n
+}
+
 func (p *numberer) operands(s ir.Stmt, slots []ir.Expr) {
 	for i := range slots {
 		p.operand(s, &slots[i])
@@ -96,7 +102,11 @@ func (p *numberer) set(out []ir.Stmt, s *ir.Set) []ir.Stmt {
 	if !pure(s.X) {
 		t := s.X.Type()
 		p.effect(s, s.X)
-		p.holds(s.Local, p.fresh(t))
+		n := p.cell()
+		if _, ok := s.X.(*ir.Alloc); !ok {
+			n = p.fresh(t)
+		}
+		p.holds(s.Local, n)
 		return append(out, s)
 	}
 	x, n := p.expr(s.X, true)
@@ -149,8 +159,54 @@ func (p *numberer) store(s *ir.Store) {
 	}
 }
 
+// neverRuns is the way out of a loop that begins with one which is taken at
+// once.
+func (p *numberer) neverRuns(s *ir.Loop) ir.Stmt {
+	if len(s.Body) == 0 {
+		return nil
+	}
+	leave, ok := s.Body[0].(*ir.Break)
+	if !ok || leave.Test == nil {
+		return nil
+	}
+	_, n := p.expr(leave.Test, true)
+	if bits, ok := p.isConst(n); !ok || uint32(bits) == 0 {
+		return nil
+	}
+	return &ir.Break{Label: leave.Label}
+}
+
+// choices writes a test that is a choice with a constant side as several tests,
+// as control rather than as a value.
+func choices(s *ir.If) ir.Stmt {
+	test, ok := s.Test.(*ir.Cond)
+	if !ok {
+		return s
+	}
+	if c, ok := test.Then.(*ir.Const); ok && uint32(c.Bits) == 1 {
+		// a || b is not (not a && not b).
+		s = &ir.If{Test: &ir.Cond{Test: eqz(test.Test), Then: eqz(test.Else), Else: &ir.Const{T: ir.I32}}, Then: s.Else, Else: s.Then}
+		test = s.Test.(*ir.Cond)
+	}
+	if c, ok := test.Else.(*ir.Const); !ok || uint32(c.Bits) != 0 {
+		return s
+	}
+	if len(s.Else) == 0 {
+		return &ir.If{Test: test.Test, Then: []ir.Stmt{&ir.If{Test: test.Then, Then: s.Then}}}
+	}
+	other, end := &ir.Label{Name: "else"}, &ir.Label{Name: "end"}
+	body := []ir.Stmt{&ir.Break{Label: other, Test: eqz(test.Test)}, &ir.Break{Label: other, Test: eqz(test.Then)}}
+	body = append(append(body, s.Then...), &ir.Break{Label: end})
+	return &ir.Block{Label: end, Body: append([]ir.Stmt{&ir.Block{Label: other, Body: body}}, s.Else...)}
+}
+
+func eqz(e ir.Expr) ir.Expr { return &ir.Unary{Op: ir.I32Eqz, X: e} }
+
 func (p *numberer) ifElse(out []ir.Stmt, s *ir.If) ([]ir.Stmt, bool) {
-	test := p.operand(s, &s.Test)
+	if split := choices(s); split != ir.Stmt(s) {
+		return p.control(out, split)
+	}
+	test := p.test(s, &s.Test)
 	if bits, ok := p.isConst(test); ok {
 		if uint32(bits) != 0 {
 			return p.row(out, s.Then)
@@ -235,7 +291,7 @@ func (p *numberer) target(l *ir.Label) *target {
 func (p *numberer) leave(out []ir.Stmt, s ir.Stmt, slot *ir.Expr, to *target) ([]ir.Stmt, bool) {
 	var test vn
 	if *slot != nil {
-		test = p.operand(s, slot)
+		test = p.test(s, slot)
 		if bits, ok := p.isConst(test); ok {
 			if uint32(bits) == 0 {
 				return out, true
@@ -315,28 +371,4 @@ func leaves(body []ir.Stmt) bool {
 		return leaves(s.Then) && leaves(s.Else)
 	}
 	return false
-}
-
-// withoutTail drops the jumps to a block's end that stand right before it and
-// counts them off.
-func withoutTail(body []ir.Stmt, l *ir.Label, breaks *int) []ir.Stmt {
-	if len(body) == 0 || *breaks == 0 {
-		return body
-	}
-	last := len(body) - 1
-	switch s := body[last].(type) {
-	case *ir.Break:
-		if s.Label == l {
-			*breaks--
-			return withoutTail(body[:last], l, breaks)
-		}
-	case *ir.If:
-		s.Then, s.Else = withoutTail(s.Then, l, breaks), withoutTail(s.Else, l, breaks)
-		if len(s.Then)+len(s.Else) == 0 {
-			return withoutTail(body[:last], l, breaks)
-		}
-	case *ir.Block:
-		s.Body = withoutTail(s.Body, l, breaks)
-	}
-	return body
 }

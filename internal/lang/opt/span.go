@@ -119,6 +119,18 @@ func (v *values) rangeOfOp(x *value, depth int) span {
 		if r, fits := v.rangeAt(x.a, depth).sub(v.rangeAt(x.b, depth)); fits {
 			return r
 		}
+	case ir.I64Mul:
+		if c, ok := v.isConst(x.b); ok && int64(c) > 0 {
+			if r := v.rangeAt(x.a, depth); r.within(math.MinInt64/int64(c), math.MaxInt64/int64(c)) {
+				return span{r.lo * int64(c), r.hi * int64(c)}
+			}
+		}
+	case ir.I64Shl:
+		if c, ok := v.isConst(x.b); ok && c < 63 {
+			if r := v.rangeAt(x.a, depth); r.within(math.MinInt64>>c, math.MaxInt64>>c) {
+				return span{r.lo << c, r.hi << c}
+			}
+		}
 	case ir.I32Add:
 		if r, fits := v.rangeAt(x.a, depth).add(v.rangeAt(x.b, depth)); fits && r.within(math.MinInt32, math.MaxInt32) {
 			return r

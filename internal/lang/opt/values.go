@@ -15,6 +15,7 @@ type kind uint16
 const (
 	kindConst  kind = iota // aux: its bits
 	kindOpaque             // known by nothing but its type
+	kindCell               // the address of an allocation
 	kindLoad               // of memory that does not change: a the address, aux offset and width
 	kindRead               // of a global or of mutable memory: aux a number of its own for each state
 	kindCond               // a ? b : aux
@@ -119,6 +120,9 @@ func (v *values) constant(t ir.Type, bits uint64) vn {
 // fresh is a new value of which nothing is known.
 func (v *values) fresh(t ir.Type) vn { return v.add(value{kind: kindOpaque, t: t}) }
 
+// cell is the address of a new allocation, a multiple of 8.
+func (v *values) cell() vn { return v.add(value{kind: kindCell, t: ir.I32}) }
+
 func (v *values) isConst(n vn) (uint64, bool) {
 	x := &v.list[n]
 	return x.aux, x.kind == kindConst
@@ -211,6 +215,8 @@ func (v *values) boolean(n vn) bool {
 	switch op := x.op(); {
 	case x.kind == kindConst:
 		return x.t == ir.I32 && x.aux <= 1
+	case x.kind == kindOpaque:
+		return x.t == ir.I32 && v.known[n].within(0, 1)
 	case op == ir.I32And:
 		return v.boolean(x.a) || v.boolean(x.b)
 	case op == ir.I32Or, op == ir.I32Xor:
