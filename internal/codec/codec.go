@@ -66,11 +66,15 @@ var ErrTooLong = errors.New("the value's JSON is longer than 64 MiB")
 type Codec struct {
 	schema *abi.Schema
 	nodes  []node
+	// guesses has for each field of each object another to look for where that
+	// was expected and does not come: at first itself.
+	guesses []int32
 }
 
 // Plan reads, writes and compares values of one type.
 type Plan struct {
-	node *node
+	node  *node
+	codec *Codec
 }
 
 // New makes the plans of a schema. The error says what is wrong with it.
@@ -93,7 +97,7 @@ func New(schema *abi.Schema) (*Codec, error) {
 }
 
 // Plan is the plan of a type of the schema.
-func (c *Codec) Plan(id abi.TypeID) Plan { return Plan{c.node(id)} }
+func (c *Codec) Plan(id abi.TypeID) Plan { return Plan{c.node(id), c} }
 
 // Room is the bytes to set apart for a body of n bytes: 8-aligned, one byte for
 // the decoder's sentinel included.

@@ -20,8 +20,8 @@ type Body struct {
 const slack = 64
 
 // Decoder reads bodies. The zero value is ready; a Decoder keeps its scratch
-// space, so that one used again allocates nothing. It is not for concurrent
-// use.
+// space, and learns in which order members come, so that one used again
+// allocates nothing and guesses well. It is not for concurrent use.
 type Decoder struct {
 	// Strict refuses members that a type does not know.
 	Strict bool
@@ -32,6 +32,8 @@ type Decoder struct {
 	depth       int // how much deeper it may nest
 	values      []uint64
 	entries     []entry
+	codec       *Codec
+	next        []int32 // as Codec.guesses, by what this decoder has seen
 	err         *failure
 	spaced      bool // skip has seen white space
 }
@@ -59,6 +61,9 @@ func (d *Decoder) Decode(p Plan, mem []byte, body Body, heap, limit uint32) (val
 	d.mem, d.end = regionOf(mem), uint(end)
 	d.heap, d.limit = abi.Align(heap, 8), limit
 	d.depth = MaxDepth
+	if d.codec != p.codec {
+		d.codec, d.next = p.codec, slices.Clone(p.codec.guesses)
+	}
 	d.mem.put8(d.end, 0)
 	v, pos := d.value(p.node, uint(body.Addr))
 	if pos != 0 {

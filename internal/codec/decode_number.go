@@ -267,9 +267,8 @@ func (d *Decoder) money(pos uint) (uint64, uint) {
 	var number decimal.Decimal
 	var currency uint32
 	var seen [2]bool
-	typeSeen := false
 	for guess := 0; ; guess++ {
-		i, p, _ := d.member(&moneyObject, guess, pos, typeSeen)
+		i, p, _ := d.member(&moneyObject, guess, pos, guess == 0, false)
 		if pos = p; i < 0 {
 			break
 		}

@@ -22,9 +22,9 @@ func (d *Decoder) record(n *node, pos uint) (uint64, uint) {
 // members reads an object's members from pos on, just after its brace or a
 // comma, into the fields at. typeSeen says that a variant's "type" came before.
 //
-// The member that comes is guessed to be the one declared next, written
-// without white space: then a comparison of its name, quotes and colon is all
-// that it takes.
+// The member that comes is guessed: the one declared next, or else the one that
+// followed the member before in the last object of the kind. Then a comparison
+// of its name, quotes and colon is all that it takes.
 func (d *Decoder) members(o *object, at, pos uint, typeSeen bool) uint {
 	m := d.mem
 	var seen uint64
@@ -34,10 +34,10 @@ func (d *Decoder) members(o *object, at, pos uint, typeSeen bool) uint {
 	}
 	for i := 0; ; i++ {
 		f := &o.fields[i]
-		if (m.u64(pos)^f.word0)&f.mask0 == 0 && (m.u64(pos+8)^f.word1)&f.mask1 == 0 && (f.tail == "" || d.follows(pos+16, f.tail)) {
+		if f.stands(m, pos) && (f.tail == "" || d.follows(pos+16, f.tail)) {
 			pos += f.length
 		} else {
-			if i, pos, typeSeen = d.member(o, i, pos, typeSeen); i < 0 {
+			if i, pos, typeSeen = d.otherMember(o, i, pos, typeSeen); i < 0 {
 				break
 			}
 			f = &o.fields[i]
@@ -88,11 +88,27 @@ func (d *Decoder) members(o *object, at, pos uint, typeSeen bool) uint {
 	return pos
 }
 
-// member reads a member's name and colon, when it is not the one guessed, and
-// skips members that are not known. It gives the field's index, or -1 at the
-// object's end.
-func (d *Decoder) member(o *object, guess int, pos uint, typeSeen bool) (int, uint, bool) {
-	opened := d.mem.u8(pos-1) == '{'
+// otherMember reads a member's name and colon when it is not that of the field
+// i, which was guessed. It gives the field's index, or -1 at the object's end.
+func (d *Decoder) otherMember(o *object, i int, pos uint, typeSeen bool) (int, uint, bool) {
+	pos = d.space(pos)
+	next := &d.next[o.guesses+i]
+	for _, guess := range [...]int{int(*next), i} {
+		if f := &o.fields[guess]; f.stands(d.mem, pos) && (f.tail == "" || d.follows(pos+16, f.tail)) {
+			return guess, pos + f.length, typeSeen
+		}
+	}
+	found, pos, typeSeen := d.member(o, i, pos, i == 0 && !typeSeen, typeSeen)
+	if found >= 0 {
+		*next = int32(found)
+	}
+	return found, pos, typeSeen
+}
+
+// member reads a member's name and colon, when it is not one guessed, and
+// skips members that are not known. opened says that it may as well be the end
+// of an empty object. It gives the field's index, or -1 at the object's end.
+func (d *Decoder) member(o *object, guess int, pos uint, opened, typeSeen bool) (int, uint, bool) {
 	for {
 		if pos = d.space(pos); d.mem.u8(pos) != '"' {
 			if d.mem.u8(pos) == '}' && opened {
@@ -144,13 +160,11 @@ func (d *Decoder) known(o *object, guess int, pos uint) int {
 	if o.byName != nil {
 		return -1 // too many to try
 	}
-	word0, word1 := d.mem.u64(pos), d.mem.u64(pos+8)
 	for range o.count {
 		if guess >= o.count {
 			guess = 0
 		}
-		f := &o.fields[guess]
-		if (word0^f.word0)&f.mask0 == 0 && (word1^f.word1)&f.mask1 == 0 && (f.tail == "" || d.follows(pos+16, f.tail)) {
+		if f := &o.fields[guess]; f.stands(d.mem, pos) && (f.tail == "" || d.follows(pos+16, f.tail)) {
 			return guess
 		}
 		guess++
@@ -263,7 +277,7 @@ func (d *Decoder) alternative(n *node, pos uint) (int, uint) {
 	if n.byName == nil {
 		for i := range n.alts {
 			a := &n.alts[i]
-			if (m.u64(pos)^a.word0)&a.mask0 == 0 && (m.u64(pos+8)^a.word1)&a.mask1 == 0 && (a.tail == "" || d.follows(pos+16, a.tail)) {
+			if a.stands(m, pos) && (a.tail == "" || d.follows(pos+16, a.tail)) {
 				return i, pos + a.length
 			}
 		}

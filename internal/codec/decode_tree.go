@@ -236,7 +236,7 @@ func (d *Decoder) grow(n, key *node, base int, open, end uint) (uint64, uint) {
 
 // text is a value as JSON, for a message.
 func (d *Decoder) text(n *node, v uint64) string {
-	b, err := Plan{n}.Append(nil, d.mem.bytes(0, uint(d.limit)), v)
+	b, err := Plan{node: n}.Append(nil, d.mem.bytes(0, uint(d.limit)), v)
 	if err != nil {
 		return "it"
 	}

@@ -71,6 +71,9 @@ type object struct {
 	tagged bool           // a variant's: the member "type" is known
 	byName map[string]int // nil while they are few
 	owner  string         // the type's name
+	// guesses is where Codec.guesses has the object's places, one a field and one
+	// more.
+	guesses int
 }
 
 // few is up to how many names are looked for one by one.
@@ -116,6 +119,11 @@ func newLiteral(s string) literal {
 		l.tail = s[16:]
 	}
 	return l
+}
+
+// stands reports whether the first sixteen bytes of the literal stand at pos.
+func (l *literal) stands(m region, pos uint) bool {
+	return (m.u64(pos)^l.word0)&l.mask0 == 0 && (m.u64(pos+8)^l.word1)&l.mask1 == 0
 }
 
 // neverLiteral matches nothing: a text in UTF-8 has no byte 0xff, and the
@@ -370,6 +378,10 @@ func (c *Codec) planObject(fields []abi.Field, size uint32, owner string) object
 		o.fields = append(o.fields, p)
 	}
 	o.fields = append(o.fields, field{literal: neverLiteral()})
+	o.guesses = len(c.guesses)
+	for i := range len(o.fields) {
+		c.guesses = append(c.guesses, int32(i))
+	}
 	return o
 }
 
@@ -392,7 +404,7 @@ func (c *Codec) planDefaults() error {
 		}
 		heap := at + Room(copy(mem[at:], f.text))
 		var d Decoder
-		v, end, err := d.Decode(Plan{f.node}, mem, Body{Addr: at, Len: uint32(len(f.text))}, heap, uint32(len(mem)-slack))
+		v, end, err := d.Decode(Plan{f.node, c}, mem, Body{Addr: at, Len: uint32(len(f.text))}, heap, uint32(len(mem)-slack))
 		if err != nil {
 			return fmt.Errorf("%s.%s: its default: %w", owner.name, f.name, err)
 		}
