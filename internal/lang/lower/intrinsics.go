@@ -65,7 +65,7 @@ func init() {
 		"int.xor":        two(ir.I64Xor),
 		"int.shiftLeft":  two(ir.I64Shl),
 		"int.shiftRight": two(ir.I64ShrS),
-		"int.toFloat":    one(func(b *builder, x ir.Expr) ir.Expr { return un(ir.F64ConvertI64S, x) }),
+		"int.toFloat":    one(func(b *builder, x ir.Expr) ir.Expr { return b.toFloat(x) }),
 		"float.floor":    one(func(b *builder, x ir.Expr) ir.Expr { return un(ir.F64Floor, x) }),
 		"float.ceiling":  one(func(b *builder, x ir.Expr) ir.Expr { return un(ir.F64Ceil, x) }),
 		"float.truncate": one(func(b *builder, x ir.Expr) ir.Expr { return un(ir.F64Trunc, x) }),
@@ -181,6 +181,18 @@ func charged(i int, next intrinsicLowering) intrinsicLowering {
 		b.chargeBytes(count(c.args[i]), c.at)
 		return next(b, c)
 	}
+}
+
+// toFloat converts an integer. The engine's conversion instruction keeps what
+// its target register held, so that each waits for the last use of the register;
+// integers below 2^51 are converted by their bits instead: as the low bits of
+// 1.5·2^52, which is then taken away.
+func (b *builder) toFloat(x ir.Expr) ir.Expr {
+	x = b.atom(x)
+	small := bin(ir.I64LtU, bin(ir.I64Add, x, i64(1<<51)), i64(1<<52))
+	const shifted = 0x4338000000000000 // the bits of 1.5·2^52
+	quick := bin(ir.F64Sub, un(ir.F64ReinterpretI64, bin(ir.I64Add, x, i64(shifted))), f64(3<<51))
+	return b.set(&ir.Cond{Test: small, Then: quick, Else: un(ir.F64ConvertI64S, x)})
 }
 
 func listAt(b *builder, c *intrinsicCall) val {
