@@ -225,7 +225,7 @@ func TestDecodeRefuses(t *testing.T) {
 
 func TestStrict(t *testing.T) {
 	m := codectest.NewMemory(t, everything)
-	m.Strict = true
+	m.Decoder.Strict = true
 	for _, c := range []struct{ typ, text, want string }{
 		{"Tree", `{"value":1,"size":2}`, `at $: expected a member of Tree, found "size"`},
 		{"Shape", `{"x":0,"type":"Dot"}`, `at $: expected a member of Shape, found "x"`},

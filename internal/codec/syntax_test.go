@@ -2,6 +2,7 @@ package codec_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -141,7 +142,7 @@ func FuzzJSON(f *testing.F) {
 		if len(text) > 10_000 {
 			return
 		}
-		m.Heap = base
+		m.Heap, m.Decoder = base, codec.Decoder{}
 		v, err := m.Decode("J", string(text))
 		valid := json.Valid(text)
 		if err == nil && !valid {
@@ -185,8 +186,13 @@ func FuzzValue(f *testing.F) {
 			return
 		}
 		typ := order[which]
-		m.Heap = base
+		m.Heap, m.Decoder = base, codec.Decoder{}
 		v, err := m.Decode(typ, string(text))
+		// The decoder has learned something now, which must not matter.
+		same, again := m.Decode(typ, string(text))
+		if fmt.Sprint(err) != fmt.Sprint(again) || err == nil && m.Plan(typ).Compare(m.Mem, v, same) != 0 {
+			t.Fatalf("%s %q: %v, then %v", typ, text, err, again)
+		}
 		if err != nil {
 			if err.Error() == "" || strings.Contains(err.Error(), "the default") {
 				t.Fatalf("%s %q: %v", typ, text, err)

@@ -13,7 +13,9 @@ type Memory struct {
 	Plans  *codec.Codec
 	Mem    []byte
 	Heap   uint32 // where the next body or value goes
-	Strict bool
+	// Decoder reads all texts, so that what it learned from one is there for the
+	// next.
+	Decoder codec.Decoder
 }
 
 // NewMemory makes a region of a schema's text; see Schema.
@@ -31,13 +33,12 @@ func NewMemory(t testing.TB, schema string) *Memory {
 
 // Decode puts a text into memory and reads it as a value of the named type.
 func (m *Memory) Decode(name, text string) (uint64, error) {
-	d := codec.Decoder{Strict: m.Strict}
 	at := m.Heap
 	if int(at)+len(text)+1024 > len(m.Mem) {
 		return 0, codec.ErrMemory
 	}
 	copy(m.Mem[at:], text)
-	v, heap, err := d.Decode(m.Plan(name), m.Mem, codec.Body{Addr: at, Len: uint32(len(text))}, at+codec.Room(len(text)), uint32(len(m.Mem)-64))
+	v, heap, err := m.Decoder.Decode(m.Plan(name), m.Mem, codec.Body{Addr: at, Len: uint32(len(text))}, at+codec.Room(len(text)), uint32(len(m.Mem)-64))
 	if err == nil {
 		m.Heap = heap
 	}
