@@ -156,7 +156,7 @@ func (e *emitter) exports(m *ir.Module) error {
 
 // function appends one function.
 func (e *emitter) function(f *ir.Func) error {
-	w := &writer{emitter: e, slots: make([]int, len(f.Locals)), result: f.Result}
+	w := &writer{emitter: e, slots: make([]int, len(f.Locals)), result: f.Result, reach: survey(f)}
 	// Locals are grouped by type, which the format can say in two bytes a group.
 	order := make([]int, 0, len(f.Locals)-f.Params)
 	for i := range f.Locals {

@@ -18,6 +18,7 @@ type writer struct {
 	labels []*ir.Label // of the blocks that are open, innermost last; nil for an if
 	result ir.Type
 	gasIn  gas
+	reach  reach
 	loops  int       // that are open
 	extra  []ir.Type // the types of the scratch locals, behind all others
 	locals int       // of the function, without those
@@ -89,6 +90,7 @@ func (w *writer) expr(e ir.Expr) {
 		w.expr(y)
 		w.code.Op(op.Code())
 	case *ir.Load:
+		w.check(e.Addr, e.Offset+uint32(e.Width))
 		w.expr(e.Addr)
 		w.load(e)
 	case *ir.Alloc:
@@ -104,11 +106,14 @@ func (w *writer) expr(e ir.Expr) {
 		before := w.gasIn.stale
 		w.code.IfValue(valType(e.Type()))
 		w.labels = append(w.labels, nil)
+		mark := len(w.reach.undo)
 		w.expr(e.Then)
 		after := w.gasIn.stale
 		w.gasIn.stale = before
+		w.forget(mark)
 		w.code.Op(wasm.Else)
 		w.expr(e.Else)
+		w.forget(mark)
 		w.gasIn.stale = w.gasIn.stale || after
 		w.close()
 	case *ir.Seq:

@@ -5,11 +5,31 @@ import (
 	"towpath.dev/internal/lang/wasm"
 )
 
+// body writes the statements of a block; what they checked is no more known
+// behind it.
+func (w *writer) body(body []ir.Stmt) {
+	mark := len(w.reach.undo)
+	w.stmts(body, false)
+	w.forget(mark)
+}
+
 // stmts writes statements in a row. last says that they end the function: a
 // Return there need only leave its value, and where control could fall off the
 // end of a function that has a result (it never does) the code must say so.
 func (w *writer) stmts(body []ir.Stmt, last bool) {
+	merged := 0 // charges ahead that were taken already
 	for i, s := range body {
+		if _, ok := s.(*ir.Gas); ok {
+			if merged > 0 {
+				merged--
+				continue
+			}
+			if list := w.run(body[i:]); len(list) > 1 {
+				w.takeAll(list)
+				merged = len(list) - 1
+				continue
+			}
+		}
 		if ret, ok := s.(*ir.Return); ok && last && i == len(body)-1 {
 			if ret.X != nil {
 				w.expr(ret.X)
@@ -37,6 +57,7 @@ func (w *writer) stmt(s ir.Stmt) {
 		w.expr(s.X)
 		w.setGlobal(s.Global)
 	case *ir.Store:
+		w.check(s.Addr, s.Offset+uint32(s.Width))
 		w.expr(s.Addr)
 		w.expr(s.X)
 		w.store(s)
@@ -60,7 +81,7 @@ func (w *writer) stmt(s ir.Stmt) {
 		charged, stale := w.gasIn.charges, w.gasIn.stale
 		w.code.Block()
 		w.labels = append(w.labels, s.Label)
-		w.stmts(s.Body, false)
+		w.body(s.Body)
 		w.close()
 		// Which charges a break comes behind is not looked at.
 		w.gasIn.stale = w.gasIn.stale || stale || w.gasIn.charges > charged
@@ -69,7 +90,7 @@ func (w *writer) stmt(s ir.Stmt) {
 		w.code.Loop()
 		w.labels = append(w.labels, s.Label)
 		w.loops++
-		w.stmts(s.Body, false)
+		w.body(s.Body)
 		w.loops--
 		w.close()
 	case *ir.Break:
@@ -112,12 +133,12 @@ func (w *writer) ifElse(s *ir.If) {
 	before := w.gasIn.stale
 	w.code.If()
 	w.labels = append(w.labels, nil)
-	w.stmts(then, false)
+	w.body(then)
 	after := w.gasIn.stale
 	w.gasIn.stale = before
 	if len(other) > 0 {
 		w.code.Op(wasm.Else)
-		w.stmts(other, false)
+		w.body(other)
 	}
 	w.gasIn.stale = w.gasIn.stale || after
 	w.close()
@@ -174,7 +195,7 @@ func (w *writer) switchOn(s *ir.Switch) {
 	side := func(body []ir.Stmt) {
 		w.close()
 		w.gasIn.stale = before
-		w.stmts(body, false)
+		w.body(body)
 		after = after || w.gasIn.stale
 	}
 	for i, body := range s.Cases {
