@@ -217,7 +217,7 @@ func (r *running) explain(err error, res *compile.Result, rec *engine.Record, sh
 		d.Note(span.Span{}, "an `else` would stand in")
 	case errors.As(err, &call):
 		return wrong{fmt.Errorf("%s has no answer: %s(%s) failed (%w), and no `else` stands in for it",
-			call.View, call.Operation, brief(bytes.Trim([]byte(call.Args), "[]")), call.Err)}
+			call.View, call.Operation, short(bytes.Trim([]byte(call.Args), "[]")), call.Err)}
 	default:
 		return wrong{err}
 	}
@@ -242,7 +242,7 @@ func faultReport(fault *engine.Fault, res *compile.Result, rec *engine.Record) *
 	if detail != "" {
 		d.Message += ": " + detail
 	}
-	return d.Note(span.Span{}, "the input was %s", brief(rec.Input))
+	return d.Note(span.Span{}, "the input was %s", short(rec.Input))
 }
 
 func calling(i int) string {
@@ -300,8 +300,8 @@ func placeIn(res *compile.Result, file string, line, column int) span.Span {
 	return source.Span(start, start)
 }
 
-// brief is a JSON text on one line, shortened.
-func brief(text []byte) string {
+// short is a JSON text on one line, shortened.
+func short(text []byte) string {
 	const most = 200
 	var b bytes.Buffer
 	if json.Compact(&b, text) != nil {
