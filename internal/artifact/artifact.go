@@ -77,12 +77,14 @@ type Place struct {
 	Column int `json:"c"`
 }
 
-// Site is where a fault can arise. Through says where the code around it was
-// inlined, innermost first.
+// Site is where a fault can arise, or with Kind 0 where a call stands. In code
+// that was put in the place of calls, Through are these calls' sites, innermost
+// first.
 type Site struct {
-	Kind abi.FaultKind `json:"k"`
+	Kind abi.FaultKind `json:"k,omitempty"`
 	Func string        `json:"fn"`
 	Place
+	Through []int32 `json:"in,omitempty"`
 }
 
 // Scope is a place of a scope in the source.

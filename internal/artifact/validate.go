@@ -43,6 +43,11 @@ func (m *Manifest) Validate() error {
 	for i, s := range m.Sites {
 		c.where = fmt.Sprintf("site %d", i)
 		c.place(s.Place)
+		for _, t := range s.Through {
+			if t < 0 || int(t) >= len(m.Sites) {
+				c.fail("there is no site %d", t)
+			}
+		}
 	}
 	for i, s := range m.Scopes {
 		c.where = fmt.Sprintf("scope %d", i)

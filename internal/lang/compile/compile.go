@@ -137,6 +137,7 @@ func (res *Result) build(opts Options, hash []byte) error {
 	}
 	man.Toolchain = Toolchain
 	man.SourceHash = hex.EncodeToString(hash)
+	man.Sites = append(man.Sites, inlined(module, man.Sites)...)
 	wasm, err := emit.Module(module)
 	if err != nil {
 		return fmt.Errorf("emitting WebAssembly: %w", err)
@@ -147,6 +148,18 @@ func (res *Result) build(opts Options, hash []byte) error {
 	}
 	res.IR, res.Manifest, res.Artifact = module, man, data
 	return nil
+}
+
+// inlined are the sites of code that was put in the place of calls.
+func inlined(m *ir.Module, sites []artifact.Site) []artifact.Site {
+	all := sites[:len(sites):len(sites)]
+	for _, in := range m.Inlined {
+		s := all[in.Site]
+		call := all[in.Call]
+		s.Through = append(append(append([]int32(nil), s.Through...), in.Call), call.Through...)
+		all = append(all, s)
+	}
+	return all[len(sites):]
 }
 
 // read collects the project's sources. Hidden folders and those that begin

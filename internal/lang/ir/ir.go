@@ -35,6 +35,30 @@ type Module struct {
 	Exports []Export
 	Data    []byte // placed at abi.StaticBase
 	Pages   uint32 // memory's size, fixed
+
+	// Sites is how many sites lowering numbered; those from there on are Inlined.
+	Sites   int32
+	Inlined []Inlined
+	inlined map[Inlined]int32
+}
+
+// Inlined is a site in a copied body: the site that was copied, and the site of
+// the call that the body stands in place of.
+type Inlined struct{ Site, Call int32 }
+
+// InlineSite numbers a copied site.
+func (m *Module) InlineSite(site, call int32) int32 {
+	key := Inlined{site, call}
+	if n, ok := m.inlined[key]; ok {
+		return n
+	}
+	if m.inlined == nil {
+		m.inlined = map[Inlined]int32{}
+	}
+	n := m.Sites + int32(len(m.Inlined))
+	m.inlined[key] = n
+	m.Inlined = append(m.Inlined, key)
+	return n
 }
 
 // Import is a function of the host, in the module abi.ImportModule.
@@ -129,10 +153,12 @@ type (
 		Size Expr // I32
 		Site int32
 	}
-	// Call calls a function with a result.
+	// Call calls a function with a result. At is the site of the call and one
+	// more, 0 where the source has none.
 	Call struct {
 		Func *Func
 		Args []Expr
+		At   int32
 	}
 	// Host calls an import with a result.
 	Host struct {

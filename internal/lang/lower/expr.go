@@ -4,6 +4,7 @@ import (
 	"towpath.dev/internal/abi"
 	"towpath.dev/internal/lang/core"
 	"towpath.dev/internal/lang/ir"
+	"towpath.dev/internal/lang/span"
 )
 
 // expr lowers an expression.
@@ -96,7 +97,7 @@ func (b *builder) callFunc(e *core.Call) val {
 	}
 	return b.guarded(t, pends, func() val {
 		inst, captures := b.specialise(e, closures)
-		return b.call(inst, b.fork(e.Site), append(xs, captures...))
+		return b.call(inst, e.At, b.fork(e.Site), append(xs, captures...))
 	})
 }
 
@@ -175,19 +176,19 @@ func (b *builder) tailSelf(e *core.Call) val {
 func (b *builder) callParam(e *core.CallParam) val {
 	bnd := b.fns[e.Fn]
 	args, pends := b.exprs(e.Args)
-	return b.guarded(b.rep(e.Type), pends, func() val { return b.callBound(bnd, b.fork(e.Site), args) })
+	return b.guarded(b.rep(e.Type), pends, func() val { return b.callBound(bnd, e.At, b.fork(e.Site), args) })
 }
 
 // callBound calls a closure with value arguments.
-func (b *builder) callBound(bnd bound, path func() ir.Expr, args []ir.Expr) val {
+func (b *builder) callBound(bnd bound, at span.Span, path func() ir.Expr, args []ir.Expr) val {
 	if bnd.c.fn != nil && bnd.c.fn.Kind == core.Intrinsic {
-		return ready(b.set(&ir.Call{Func: b.l.instanceOf(bnd.c).f, Args: args}))
+		return ready(b.set(&ir.Call{Func: b.l.instanceOf(bnd.c).f, Args: args, At: b.site(0, at) + 1}))
 	}
 	var all []ir.Expr
 	for _, s := range bnd.slots {
 		all = append(all, b.get(s))
 	}
-	return b.call(b.l.instanceOf(bnd.c), path, append(all, args...))
+	return b.call(b.l.instanceOf(bnd.c), at, path, append(all, args...))
 }
 
 // ifExpr lowers a choice. When neither branch needs statements it stays a tree.
@@ -309,7 +310,7 @@ func (b *builder) constRef(e *core.ConstRef) val {
 		depth := ir.Expr(&ir.GetGlobal{Global: b.l.depth})
 		args = append(args, depth)
 	}
-	return ready(b.set(&ir.Call{Func: c.read, Args: args}))
+	return ready(b.set(&ir.Call{Func: c.read, Args: args, At: b.site(0, e.At) + 1}))
 }
 
 func (l *lowerer) constFacts(c *core.Const) facts {

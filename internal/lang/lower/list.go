@@ -169,7 +169,7 @@ func (b *builder) mapList(from, to abi.TypeID, list ir.Expr, f bound, site ir.Ex
 	}
 	b.forRange(n, func(i ir.Expr) {
 		elem := load(vf, bin(ir.I32Add, src, scaled(i, vf.Size())), 0)
-		v := b.callBound(f, path(i), []ir.Expr{elem})
+		v := b.callBound(f, at, path(i), []ir.Expr{elem})
 		if v.pend >= 0 {
 			b.emit(&ir.Set{Local: pend, X: bin(ir.I32Or, b.get(pend), b.get(v.pend))})
 		}
@@ -195,7 +195,7 @@ func (b *builder) filterList(elem abi.TypeID, list ir.Expr, keep bound, site ir.
 	}
 	b.forRange(n, func(i ir.Expr) {
 		x := b.set(load(v, bin(ir.I32Add, src, scaled(i, v.Size())), 0))
-		k := b.callBound(keep, path(i), []ir.Expr{x})
+		k := b.callBound(keep, at, path(i), []ir.Expr{x})
 		if k.pend >= 0 {
 			b.emit(&ir.Set{Local: pend, X: bin(ir.I32Or, b.get(pend), b.get(k.pend))})
 		}
@@ -232,7 +232,7 @@ func (b *builder) foldList(elem abi.TypeID, t ir.Type, list, start ir.Expr, step
 	list2 := b.body(func() {
 		b.forRange(n, func(i ir.Expr) {
 			x := load(v, bin(ir.I32Add, src, scaled(i, v.Size())), 0)
-			r := b.callBound(step, path(i), []ir.Expr{get(t, acc), x})
+			r := b.callBound(step, at, path(i), []ir.Expr{get(t, acc), x})
 			if r.pend >= 0 {
 				b.emit(&ir.Set{Local: pend, X: b.get(r.pend)}, &ir.Break{Label: stop, Test: b.get(r.pend)})
 			}

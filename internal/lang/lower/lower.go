@@ -235,6 +235,7 @@ func (l *lowerer) finish(man *artifact.Manifest) {
 	for _, s := range l.sites {
 		man.Sites = append(man.Sites, artifact.Site{Kind: s.kind, Func: s.fn, Place: pl.place(s.at)})
 	}
+	l.module.Sites = int32(len(l.sites))
 	sort.SliceStable(l.scopes, func(i, j int) bool { return l.scopes[i].site < l.scopes[j].site })
 	for i, s := range l.scopes {
 		if i > 0 && l.scopes[i-1].site == s.site {

@@ -4,6 +4,7 @@ import (
 	"towpath.dev/internal/abi"
 	"towpath.dev/internal/lang/core"
 	"towpath.dev/internal/lang/ir"
+	"towpath.dev/internal/lang/span"
 )
 
 // Statuses. In code that may call a service a value may be pending: asked for
@@ -138,9 +139,9 @@ func (b *builder) afterCall(result ir.Expr) val {
 
 // call calls an instance with the arguments for its value parameters and
 // captures; hidden ones are added.
-func (b *builder) call(inst *instance, path func() ir.Expr, args []ir.Expr) val {
+func (b *builder) call(inst *instance, at span.Span, path func() ir.Expr, args []ir.Expr) val {
 	all := append(b.hidden(inst.facts, path), args...)
-	r := b.set(&ir.Call{Func: inst.f, Args: all})
+	r := b.set(&ir.Call{Func: inst.f, Args: all, At: b.site(0, at) + 1})
 	if !inst.calls || b.scope == nil {
 		return ready(r)
 	}

@@ -9,6 +9,25 @@ type copier struct {
 	labels map[*ir.Label]*ir.Label
 	// leave makes what stands for a Return; last says that nothing follows it.
 	leave func(out []ir.Stmt, x ir.Expr, last bool) []ir.Stmt
+	// module and call number the copied sites, when call, the site of the call in
+	// whose place the body is put, is not negative.
+	module *ir.Module
+	call   int32
+}
+
+func (c *copier) site(n int32) int32 {
+	if c.module == nil || c.call < 0 {
+		return n
+	}
+	return c.module.InlineSite(n, c.call)
+}
+
+// at is site for a call's place.
+func (c *copier) at(n int32) int32 {
+	if n == 0 {
+		return 0
+	}
+	return c.site(n-1) + 1
 }
 
 func (c *copier) label(l *ir.Label) *ir.Label {
@@ -75,9 +94,11 @@ func (c *copier) stmt(s ir.Stmt) ir.Stmt {
 	case *ir.Return:
 		return &ir.Return{X: c.expr(s.X)}
 	case *ir.Gas:
-		return &ir.Gas{Cost: c.expr(s.Cost), Site: s.Site}
+		return &ir.Gas{Cost: c.expr(s.Cost), Site: c.site(s.Site)}
+	case *ir.Fault:
+		return &ir.Fault{Site: c.site(s.Site)}
 	}
-	return s // a Fault
+	return s
 }
 
 func (c *copier) exprs(in []ir.Expr) []ir.Expr {
@@ -110,9 +131,9 @@ func (c *copier) expr(e ir.Expr) ir.Expr {
 		*t = ir.Cond{Test: c.expr(e.Test), Then: c.expr(e.Then), Else: c.expr(e.Else)}
 		return t
 	case *ir.Alloc:
-		return &ir.Alloc{Size: c.expr(e.Size), Site: e.Site}
+		return &ir.Alloc{Size: c.expr(e.Size), Site: c.site(e.Site)}
 	case *ir.Call:
-		return &ir.Call{Func: e.Func, Args: c.exprs(e.Args)}
+		return &ir.Call{Func: e.Func, Args: c.exprs(e.Args), At: c.at(e.At)}
 	case *ir.Host:
 		return &ir.Host{Import: e.Import, Args: c.exprs(e.Args)}
 	}

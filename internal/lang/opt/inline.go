@@ -71,6 +71,7 @@ func (in *inliner) body(body []ir.Stmt, loops int) []ir.Stmt {
 		}
 		ir.Bodies(s, func(b *[]ir.Stmt) { *b = in.body(*b, n) })
 		callee, args, result := callOf(s)
+		at := placeOf(s)
 		if callee == nil || !in.wants(callee, args, loops) || checks(body[i:]) {
 			if out != nil {
 				out = append(out, s)
@@ -80,7 +81,7 @@ func (in *inliner) body(body []ir.Stmt, loops int) []ir.Stmt {
 		if out == nil {
 			out = append(make([]ir.Stmt, 0, 2*len(body)), body[:i]...)
 		}
-		out = in.insert(out, callee, args, result, loops)
+		out = in.insert(out, callee, args, at, result, loops)
 	}
 	if out == nil {
 		return body
@@ -146,7 +147,7 @@ func (in *inliner) wants(callee *ir.Func, args []ir.Expr, loops int) bool {
 
 // insert appends the callee's body with its parameters set to the arguments and
 // what it returns going to the local result.
-func (in *inliner) insert(out []ir.Stmt, callee *ir.Func, args []ir.Expr, result, loops int) []ir.Stmt {
+func (in *inliner) insert(out []ir.Stmt, callee *ir.Func, args []ir.Expr, at int32, result, loops int) []ir.Stmt {
 	zeros := in.selfUnset
 	if in.self != nil {
 		callee = in.self
@@ -170,7 +171,7 @@ func (in *inliner) insert(out []ir.Stmt, callee *ir.Func, args []ir.Expr, result
 	}
 	end := &ir.Label{Name: "end"}
 	jumps := false
-	c := &copier{nodes: &in.c.nodes, base: base, labels: map[*ir.Label]*ir.Label{}}
+	c := &copier{nodes: &in.c.nodes, base: base, labels: map[*ir.Label]*ir.Label{}, module: in.c.module, call: at}
 	c.leave = func(out []ir.Stmt, x ir.Expr, last bool) []ir.Stmt {
 		switch {
 		case x == nil:
@@ -196,6 +197,21 @@ func (in *inliner) insert(out []ir.Stmt, callee *ir.Func, args []ir.Expr, result
 func isConst(e ir.Expr) bool {
 	_, ok := e.(*ir.Const)
 	return ok
+}
+
+// placeOf is the site of a call, -1 where the source has none.
+func placeOf(s ir.Stmt) int32 {
+	var x ir.Expr
+	switch s := s.(type) {
+	case *ir.Set:
+		x = s.X
+	case *ir.Do:
+		x = s.X
+	}
+	if call, ok := x.(*ir.Call); ok {
+		return call.At - 1
+	}
+	return -1
 }
 
 // sizeOf counts the nodes of a body.
