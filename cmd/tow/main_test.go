@@ -64,10 +64,17 @@ func TestWatch(t *testing.T) {
 	}()
 	<-ran
 	tick <- time.Time{}
-	tick <- time.Time{} // the first tick was taken and nothing ran
+	select {
+	case tick <- time.Time{}: // the first tick is done with
+	case <-ran:
+		t.Error("it ran without a change")
+	}
 	write("longer")
-	tick <- time.Time{}
-	<-ran
+	select { // the second tick may have seen the change already
+	case tick <- time.Time{}:
+		<-ran
+	case <-ran:
+	}
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
