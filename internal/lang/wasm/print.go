@@ -29,14 +29,10 @@ func Fprint(w io.Writer, data []byte) error {
 	}
 	p := newPrinter(w, m)
 	p.module()
-	return p.end()
-}
-
-// FprintFunc writes the i-th function of the module's own as Fprint does.
-func FprintFunc(w io.Writer, m *Module, i int) error {
-	p := newPrinter(w, m)
-	p.function(i, 0)
-	return p.end()
+	if err := p.w.Flush(); err != nil {
+		return err
+	}
+	return p.err
 }
 
 // printer writes the text format.
@@ -80,13 +76,6 @@ func unique(seen map[string]int, name string, number int) string {
 		name = fmt.Sprintf("%s#%d", name, seen[name])
 	}
 	return identifier(name)
-}
-
-func (p *printer) end() error {
-	if err := p.w.Flush(); err != nil {
-		return err
-	}
-	return p.err
 }
 
 func (p *printer) printf(format string, args ...any) { fmt.Fprintf(p.w, format, args...) }
