@@ -141,3 +141,25 @@ func stackOf(err error) []string {
 	}
 	return names
 }
+
+// stack joins what the site knows of the calls in whose place its code was put
+// with the functions on the module's own stack. Those of the compiler, below the
+// function that the site's code is part of, are left out.
+func (p *Program) stack(s *artifact.Site, trace []string) []string {
+	out := []string{s.Func}
+	for _, t := range s.Through {
+		out = append(out, p.manifest.Sites[t].Func)
+	}
+	whole := out[len(out)-1]
+	for i, name := range trace {
+		if name == whole {
+			// The view's entry bears the view's name, which is then there already,
+			// unless the view was put in its place.
+			if n := len(trace); n-1 > i && trace[n-1] == trace[n-2] {
+				trace = trace[:n-1]
+			}
+			return append(out, trace[i+1:]...)
+		}
+	}
+	return out
+}
