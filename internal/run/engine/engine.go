@@ -55,7 +55,10 @@ type Program struct {
 	mu       sync.Mutex
 	idle     []*instance
 	requests []*request // to be used again
+	active   int        // requests under way
 	closed   bool
+	ended    chan struct{} // closed when everything is freed
+	endErr   error         // set before
 }
 
 // operation is what a Program knows of one of the manifest's operations.
@@ -86,7 +89,7 @@ func Load(ctx context.Context, data []byte, opts Options) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Program{opts: opts.withDefaults(), manifest: manifest}
+	p := &Program{opts: opts.withDefaults(), manifest: manifest, ended: make(chan struct{})}
 	sum := sha256.Sum256(data)
 	p.hash = hex.EncodeToString(sum[:])
 	if err := p.plan(); err != nil {
@@ -159,23 +162,6 @@ func (p *Program) Views() []*View { return p.views }
 // Meta describes the view. It is not to be changed.
 func (v *View) Meta() *artifact.View { return v.meta }
 
-// Close frees the program and its instances. Requests under way fail.
-func (p *Program) Close(ctx context.Context) error {
-	p.mu.Lock()
-	p.closed, p.idle = true, nil
-	p.mu.Unlock()
-	var err error
-	if p.runtime != nil {
-		err = p.runtime.Close(ctx)
-	}
-	if p.cache != nil {
-		if e := p.cache.Close(ctx); err == nil {
-			err = e
-		}
-	}
-	return err
-}
-
 // AppendCall answers one request: JSON in, JSON appended to dst. A view that
 // makes no calls allocates nothing.
 //
@@ -189,12 +175,12 @@ func (v *View) AppendCall(ctx context.Context, dst, input []byte) ([]byte, error
 		return dst, err
 	}
 	p := v.program
-	in, err := p.acquire()
+	in, err := p.begin()
 	if err != nil {
 		return dst, err
 	}
 	out, err := in.answerPure(v, dst, input)
-	p.release(in)
+	p.releaseLast(in)
 	return out, err
 }
 

@@ -17,8 +17,14 @@ import (
 type hostFunc struct {
 	params  []api.ValueType
 	results []api.ValueType
-	call    func(in *instance, stack []uint64)
+	call    hostCall
 }
+
+// hostCall implements wazero's api.GoFunction.
+type hostCall func(in *instance, stack []uint64)
+
+// Call finds the instance in the context, see there.
+func (f hostCall) Call(ctx context.Context, stack []uint64) { f(ctx.(*instance), stack) }
 
 const (
 	i32 = api.ValueTypeI32
@@ -87,10 +93,7 @@ func (p *Program) hostModule(ctx context.Context) error {
 		if !slices.Equal(def.ParamTypes(), f.params) || !slices.Equal(def.ResultTypes(), f.results) {
 			return fmt.Errorf("engine: the artifact imports %s with another signature than this version's: build the program again", name)
 		}
-		call := f.call
-		builder.NewFunctionBuilder().WithGoFunction(api.GoFunc(func(ctx context.Context, stack []uint64) {
-			call(ctx.(*instance), stack)
-		}), f.params, f.results).Export(name)
+		builder.NewFunctionBuilder().WithGoFunction(f.call, f.params, f.results).Export(name)
 	}
 	if unknown != nil {
 		return fmt.Errorf("engine: the artifact imports what this version does not have: %s: serve it with the version that built it, or build it again", strings.Join(unknown, ", "))

@@ -133,44 +133,6 @@ func (p *Program) instantiate(ctx context.Context) (module api.Module, err error
 	return p.runtime.InstantiateModule(ctx, p.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 }
 
-// ErrClosed says that the Program was closed.
-var ErrClosed = errors.New("engine: the program is closed")
-
-// acquire takes an idle instance, or makes one.
-func (p *Program) acquire() (*instance, error) {
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return nil, ErrClosed
-	}
-	if n := len(p.idle); n > 0 {
-		in := p.idle[n-1]
-		p.idle = p.idle[:n-1]
-		p.mu.Unlock()
-		return in, nil
-	}
-	p.mu.Unlock()
-	return p.newInstance()
-}
-
-// release wipes an instance and keeps it for the next request, or closes it.
-func (p *Program) release(in *instance) {
-	in.req = nil
-	if !in.broken {
-		in.wipe()
-		p.mu.Lock()
-		keep := !p.closed && len(p.idle) < p.opts.Idle
-		if keep {
-			p.idle = append(p.idle, in)
-		}
-		p.mu.Unlock()
-		if keep {
-			return
-		}
-	}
-	in.close()
-}
-
 func (in *instance) close() {
 	in.mem = nil
 	_ = in.module.Close(context.Background()) // frees memory: there is nothing to flush that could fail
@@ -262,6 +224,7 @@ func (in *instance) ended(v *View, err error) error {
 	if site := int(in.end.site); site >= 0 && site < len(p.manifest.Sites) {
 		s := &p.manifest.Sites[site]
 		f.File, f.Line, f.Col = p.at(s.Place)
+		f.Stack = p.stack(s, f.Stack)
 		if f.Kind == 0 {
 			f.Kind = s.Kind
 		}

@@ -290,19 +290,6 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
-func TestClosed(t *testing.T) {
-	p, err := newHandMade().load(t, engine.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.AppendCall(t.Context(), nil, "v", []byte(`{"n":1}`)); !errors.Is(err, engine.ErrClosed) {
-		t.Errorf("got %v", err)
-	}
-}
-
 func TestCacheDir(t *testing.T) {
 	opts := engine.Options{CacheDir: t.TempDir()}
 	for range 2 {

@@ -10,13 +10,18 @@ import (
 
 // Rehearsal is a request that was answered once and can run its last pass
 // again and again: the decision alone, without decoding, encoding and waiting.
-// Measurements use it.
+// Measurements use it. It is not for concurrent use.
 type Rehearsal struct{ r *request }
 
 // Rehearse answers a request as Do does, and keeps its instance with the
-// decoded input and answers. Close gives it back.
+// decoded input and answers. Close gives it back; Program.Close does not wait
+// for that.
 func (v *View) Rehearse(ctx context.Context, input []byte) (*Rehearsal, error) {
-	r := v.begin(ctx)
+	r, err := v.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer v.program.end()
 	if out, err := r.run(nil, input); err != nil {
 		r.finish(input, out, err)
 		return nil, err
@@ -26,16 +31,32 @@ func (v *View) Rehearse(ctx context.Context, input []byte) (*Rehearsal, error) {
 
 // Run makes the last pass n times.
 func (h *Rehearsal) Run(n int) error {
-	r := h.r
+	if err := h.enter(); err != nil {
+		return err
+	}
+	defer h.r.program.end()
 	for range n {
-		r.passes--
-		r.spent, r.clock = 0, time.Time{} // the pass asks the time if it takes long
-		if _, status, err := r.pass(); err != nil || status != abi.Ready {
+		h.r.passes--
+		h.r.spent, h.r.clock = 0, time.Time{} // the pass asks the time if it takes long
+		if _, status, err := h.r.pass(); err != nil || status != abi.Ready {
 			return fmt.Errorf("the rehearsed pass ended with status %d: %w", status, err)
 		}
 	}
 	return nil
 }
 
-// Close gives the instance back.
-func (h *Rehearsal) Close() { h.r.finish(nil, nil, nil) }
+func (h *Rehearsal) enter() error {
+	p := h.r.program
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.enter()
+}
+
+// Close gives the instance back, unless it went with the program.
+func (h *Rehearsal) Close() {
+	if h.r.in == nil || h.enter() != nil {
+		return
+	}
+	h.r.finish(nil, nil, nil)
+	h.r.program.end()
+}

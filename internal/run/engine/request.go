@@ -68,46 +68,6 @@ type request struct {
 	flights []*flight
 }
 
-// newRequest takes a request from those to be used again, or makes one.
-func (p *Program) newRequest() *request {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if n := len(p.requests); n > 0 {
-		r := p.requests[n-1]
-		p.requests = p.requests[:n-1]
-		return r
-	}
-	return &request{program: p}
-}
-
-// keepCalls is how many calls a request may have had to be used again: the
-// memory of larger ones is not worth keeping.
-const keepCalls = 1000
-
-// reuse forgets all of the request but its memory, and keeps it for another.
-func (p *Program) reuse(r *request) {
-	if len(r.calls) > keepCalls || len(r.scopes) > keepCalls || cap(r.copied) > keepResident {
-		return
-	}
-	clear(r.calls)
-	clear(r.table)
-	clear(r.byScope)
-	clear(r.flights)
-	clear(r.copied)
-	clear(r.args[:cap(r.args)])
-	clear(r.bits)
-	*r = request{
-		program: p, room: len(r.texts), copied: r.copied[:0], calls: r.calls[:0], table: r.table, order: r.order[:0], wants: r.wants[:0], args: r.args[:0],
-		bits: r.bits[:0], scopes: r.scopes[:0], byScope: r.byScope, scopeOrder: r.scopeOrder[:0], open: r.open[:0],
-		letters: r.letters[:0], batches: r.batches[:0], flights: r.flights[:0],
-	}
-	p.mu.Lock()
-	if len(p.requests) < p.opts.Idle && !p.closed {
-		p.requests = append(p.requests, r)
-	}
-	p.mu.Unlock()
-}
-
 // failure is a failed call, or a scope that expired or was shed; the other is -1.
 type failure struct{ call, scope int32 }
 
@@ -116,7 +76,11 @@ func (v *View) Do(ctx context.Context, dst []byte, q Request) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return dst, err
 	}
-	r := v.begin(ctx)
+	r, err := v.begin(ctx)
+	if err != nil {
+		return dst, err
+	}
+	defer v.program.reuse(r)
 	r.record = q.Record
 	input := q.Input
 	if q.Replay != nil {
@@ -127,21 +91,23 @@ func (v *View) Do(ctx context.Context, dst []byte, q Request) ([]byte, error) {
 	}
 	out, err := r.run(dst, input)
 	r.finish(input, out[len(dst):], err)
-	v.program.reuse(r)
 	return out, err
 }
 
 // begin makes the request of a view, at this instant.
-func (v *View) begin(ctx context.Context) *request {
+func (v *View) begin(ctx context.Context) (*request, error) {
 	o := &v.program.opts
-	r := v.program.newRequest()
+	r, err := v.program.newRequest()
+	if err != nil {
+		return nil, err
+	}
 	r.view, r.ctx, r.inbox = v, ctx, newInbox()
 	r.clock = o.Clock.Now()
 	r.now, r.seed = r.clock.UnixNano(), o.Seed()
 	if v.meta.WithinNS > 0 {
 		r.deadline = r.clock.Add(time.Duration(v.meta.WithinNS))
 	}
-	return r
+	return r, nil
 }
 
 // finish gives back what the request held.
