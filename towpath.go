@@ -44,8 +44,13 @@ func Load(ctx context.Context, artifact []byte, opts Options) (*Program, error) 
 	return program, nil
 }
 
-// Close frees the program. Requests under way fail.
+// Close refuses new requests, waits for those under way as long as ctx lasts, and
+// frees everything when the last of them has ended.
 func (p *Program) Close(ctx context.Context) error { return p.engine.Close(ctx) }
+
+// Warm makes instances until n are ready, at most Options.Idle, so that the first
+// requests do not pay for them.
+func (p *Program) Warm(n int) error { return p.engine.Warm(n) }
 
 // Hash is the SHA-256 of the artifact, in hex.
 func (p *Program) Hash() string { return p.engine.Hash() }
