@@ -72,6 +72,9 @@ func (w *writer) of(id abi.TypeID) Schema {
 }
 
 func tuple(elems []any) Schema {
+	if len(elems) == 0 {
+		return Schema{"type": "array", "maxItems": 0} // prefixItems may not be empty
+	}
 	return Schema{"type": "array", "prefixItems": elems, "minItems": len(elems), "maxItems": len(elems)}
 }
 
