@@ -273,7 +273,7 @@ func (p *numberer) row(out, in []ir.Stmt) ([]ir.Stmt, bool) {
 				continue
 			}
 		}
-		for i+1 < len(in) && p.sinks(in[i], in[i+1]) {
+		for i+1 < len(in) && p.follows(in[i], in[i+1]) {
 			in[i+1] = in[i]
 			i++
 		}

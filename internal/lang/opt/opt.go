@@ -8,6 +8,8 @@
 //	number   values that are known, or computed already, are not computed again
 //	dead     what nothing reads goes
 //	hoist    what is the same in every round moves out of the loop
+//	recur    a small function that calls itself does the work of several entries
+//	late     what is used once is computed where it is used
 //	compact  locals that are left are numbered anew
 //
 // and at last functions, imports and globals that nothing reaches are dropped.
@@ -70,6 +72,7 @@ var passes = []pass{
 	{name: "hoist", after: []string{"number"}, run: hoistPass},
 	{name: "number", after: []string{"normal"}, run: numberPass, again: true},
 	{name: "dead", after: []string{"normal"}, run: deadPass, again: true},
+	{name: "late", after: []string{"number"}, run: latePass},
 	{name: "compact", after: []string{"dead"}, run: compactPass},
 }
 

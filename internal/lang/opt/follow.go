@@ -2,7 +2,7 @@ package opt
 
 import "towpath.dev/internal/lang/ir"
 
-// sinks moves a conditional to the end of the one before it, when only there can
+// follows moves a conditional to the end of the one before it, when only there can
 // its test hold:
 //
 //	$1 = 0                          $1 = 0
@@ -12,7 +12,7 @@ import "towpath.dev/internal/lang/ir"
 //	if $1 { c }                     }
 //
 // What a function that answers a Bool leaves, and && makes, is tested that way.
-func (p *numberer) sinks(first, second ir.Stmt) bool {
+func (p *numberer) follows(first, second ir.Stmt) bool {
 	s, ok := first.(*ir.If)
 	next, ok2 := second.(*ir.If)
 	if !ok || !ok2 || len(s.Else) > 0 || len(next.Else) > 0 || leaves(s.Then) {
