@@ -98,7 +98,7 @@ func (d *differ) pattern(path string, p core.Pattern, v interp.Value) {
 			return
 		}
 	}
-	d.add(Difference{Path: path, Expected: oneLine(p.Pos().Text()), Found: d.m.Render(patternType(p), v)})
+	d.add(Difference{Path: path, Expected: oneLine(p.Pos().Text()), Found: d.m.Render(p.TypeOf(), v)})
 }
 
 // member is how a path goes on into a field.
@@ -111,22 +111,6 @@ func (d *differ) member(c *core.Ctor, i int) string {
 		return "." + f.Name
 	}
 	return fmt.Sprintf(".%d", i)
-}
-
-func patternType(p core.Pattern) core.Type {
-	switch p := p.(type) {
-	case *core.PLit:
-		return p.Type
-	case *core.PCtor:
-		return p.Type
-	case *core.PTuple:
-		return p.Type
-	case *core.PList:
-		return p.Type
-	case *core.POr:
-		return p.Type
-	}
-	return nil
 }
 
 // values compares two values of one type.

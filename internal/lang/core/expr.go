@@ -186,7 +186,10 @@ type ListElem struct {
 }
 
 // Pattern is a checked pattern.
-type Pattern interface{ Pos() span.Span }
+type Pattern interface {
+	Pos() span.Span
+	TypeOf() Type
+}
 
 // P is embedded in every pattern: its place and the type that it matches.
 type P struct {
@@ -196,6 +199,9 @@ type P struct {
 
 // Pos is where the pattern stands.
 func (p P) Pos() span.Span { return p.At }
+
+// TypeOf is the type that it matches.
+func (p P) TypeOf() Type { return p.Type }
 
 type (
 	// PWild matches anything.

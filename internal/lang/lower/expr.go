@@ -251,7 +251,7 @@ func (b *builder) bind(p core.Pattern, v val) {
 	}
 	b.declare(p, v.pend)
 	x := b.atom(v.x)
-	run := func() { b.matchPattern(p, x, b.typeID(patternType(p)), nil) }
+	run := func() { b.matchPattern(p, x, b.typeID(p.TypeOf()), nil) }
 	if v.pend < 0 {
 		run()
 		return

@@ -165,28 +165,6 @@ func (b *builder) emitSwitch(m *matcher, kind abi.Kind, byTag []*core.Arm, other
 	b.emit(sw)
 }
 
-func patternType(p core.Pattern) core.Type {
-	switch p := p.(type) {
-	case *core.PWild:
-		return p.Type
-	case *core.PVar:
-		return p.Type
-	case *core.PLit:
-		return p.Type
-	case *core.PCtor:
-		return p.Type
-	case *core.PTuple:
-		return p.Type
-	case *core.PList:
-		return p.Type
-	case *core.POr:
-		return p.Type
-	case *core.PAs:
-		return p.Type
-	}
-	return nil
-}
-
 // declare gives the locals that a pattern binds their places. Alternatives of
 // an or-pattern share them.
 func (b *builder) declare(p core.Pattern, pend int) {

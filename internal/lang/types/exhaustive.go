@@ -48,7 +48,7 @@ func (b *body) conclude() {
 }
 
 func (b *body) checkLet(u letUse) {
-	t := typeOfPattern(u.pat)
+	t := u.pat.TypeOf()
 	if simple(u.pat) || faulty(u.pat) || hasBad(t) {
 		return
 	}
@@ -196,31 +196,9 @@ func (b *body) missing(u matchUse, at span.Span, missing [][]string) {
 	}
 }
 
-func typeOfPattern(p core.Pattern) core.Type {
-	switch p := p.(type) {
-	case *core.PWild:
-		return p.Type
-	case *core.PVar:
-		return p.Type
-	case *core.PLit:
-		return p.Type
-	case *core.PCtor:
-		return p.Type
-	case *core.PTuple:
-		return p.Type
-	case *core.PList:
-		return p.Type
-	case *core.POr:
-		return p.Type
-	case *core.PAs:
-		return p.Type
-	}
-	return bad
-}
-
 // faulty reports whether a mistake was reported inside a pattern.
 func faulty(p core.Pattern) bool {
-	if typeOfPattern(p) == bad {
+	if p.TypeOf() == bad {
 		return true
 	}
 	var parts []core.Pattern

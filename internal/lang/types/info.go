@@ -300,7 +300,7 @@ func (s *typeSearch) expr(x core.Expr) {
 }
 
 func (s *typeSearch) pattern(p core.Pattern) {
-	s.offer(p.Pos(), typeOfPattern(p))
+	s.offer(p.Pos(), p.TypeOf())
 	switch p := p.(type) {
 	case *core.PCtor:
 		s.patterns(p.Args)

@@ -325,7 +325,7 @@ func (v *verifier) prim(x *core.Prim) {
 // pattern checks a pattern for a type. again holds what an or-pattern's first
 // alternative bound, nil in the first.
 func (v *verifier) pattern(p core.Pattern, t core.Type, again map[*core.Local]bool) {
-	v.same("pattern", t, typeOfPattern(p))
+	v.same("pattern", t, p.TypeOf())
 	bind := func(l *core.Local, t core.Type) {
 		v.same("pattern's "+l.Name, t, l.Type)
 		if again == nil {
