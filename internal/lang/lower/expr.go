@@ -1,7 +1,6 @@
 package lower
 
 import (
-	"towpath.dev/internal/abi"
 	"towpath.dev/internal/lang/core"
 	"towpath.dev/internal/lang/ir"
 	"towpath.dev/internal/lang/span"
@@ -244,9 +243,6 @@ func (b *builder) bind(p core.Pattern, v val) {
 		return
 	}
 	if _, ok := p.(*core.PWild); ok {
-		if v.pend < 0 {
-			return
-		}
 		return
 	}
 	b.declare(p, v.pend)
@@ -347,5 +343,3 @@ func (l *lowerer) constant(c *core.Const) *constant {
 	})
 	return k
 }
-
-var _ = abi.Ready

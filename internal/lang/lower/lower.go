@@ -205,8 +205,7 @@ func (l *lowerer) fail(at span.Span, format string, args ...any) {
 	panic(bail{&Error{At: at, Message: fmt.Sprintf(format, args...)}})
 }
 
-// op numbers an operation in the order in which operations are met; finish
-// renumbers nothing, so the order must be deterministic.
+// op numbers an operation, in the order in which operations are met.
 func (l *lowerer) op(o *core.Operation) int {
 	if id, ok := l.opIDs[o]; ok {
 		return id
@@ -219,8 +218,7 @@ func (l *lowerer) op(o *core.Operation) int {
 
 // finish fills the manifest: boundary types, operations, places.
 func (l *lowerer) finish(man *artifact.Manifest) {
-	for i, o := range l.ops {
-		_ = i
+	for _, o := range l.ops {
 		man.Operations = append(man.Operations, artifact.Operation{
 			Module: o.Service.Module.Path, Service: o.Service.Name, Name: o.Name, Doc: o.Doc,
 			Args: l.paramRecord(o.QualifiedName(), o.Params), Result: l.typeID(o.Result, nil),

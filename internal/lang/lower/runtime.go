@@ -94,7 +94,7 @@ func (l *lowerer) strCompare() *ir.Func {
 // sign is 1, -1 or 0 from two tests of which at most one holds.
 func sign(above, below ir.Expr) ir.Expr { return bin(ir.I32Sub, above, below) }
 
-// concat2 is (a, b: strings, site) -> string, charged by its caller.
+// concatStrings joins an interpolated string's parts.
 func (b *builder) concatStrings(parts []ir.Expr, at coreNode) ir.Expr {
 	for i := range parts {
 		parts[i] = b.atom(parts[i])
@@ -122,11 +122,9 @@ func (b *builder) concatStrings(parts []ir.Expr, at coreNode) ir.Expr {
 	return pack(cell, n)
 }
 
-// mulSlow is (a, b: I64, site) -> I64 for products that the fast test did not
-// clear: it divides back.
+// mulSlow is (a, b: I64) -> I32: whether a product that the fast test did not
+// clear overflows. It divides back. The caller faults, as sites are static.
 func (l *lowerer) mulSlow() *ir.Func {
-	// A fault's site is static, so the check answers whether it overflowed and
-	// the caller faults.
 	return l.runtimeFunc("int.mulOverflows", ir.I32, []ir.Type{ir.I64, ir.I64}, func(b *builder) {
 		x, y := get(ir.I64, 0), get(ir.I64, 1)
 		b.unless(un(ir.I32Eqz, un(ir.I64Eqz, x)), func() { b.ret(i32(0)) })
