@@ -160,8 +160,8 @@ func (b *builder) callOp(e *core.CallOp) val {
 		for i, f := range rec.Fields {
 			b.emit(store(b.l.val(f.Type), cell, f.Offset, args[i]))
 		}
-		ask := b.l.host("ask", ir.I32, ir.I32, ir.I32)
-		r := b.set(&ir.Host{Import: ask, Args: []ir.Expr{i32(int32(op)), cell}})
+		ask := b.l.host("ask", ir.I32, ir.I32, ir.I32, ir.I32)
+		r := b.set(&ir.Host{Import: ask, Args: []ir.Expr{i32(int32(op)), cell, i32(b.site(abi.BadArgument, e.At))}})
 		dst, pend := b.f.NewLocal(t), b.f.NewLocal(ir.I32)
 		b.emit(&ir.If{
 			Test: bin(ir.I32GtU, r, i32(1)),

@@ -48,7 +48,7 @@ type want struct {
 //
 // Passes ask mostly the same in the same order, so the call that came next in
 // the pass before is looked at first.
-func (in *instance) ask(op, args uint32) uint32 {
+func (in *instance) ask(op, args uint32, site int32) uint32 {
 	r := in.req
 	if r == nil || op >= uint32(len(in.program.operations)) {
 		in.corrupt()
@@ -67,7 +67,7 @@ func (in *instance) ask(op, args uint32) uint32 {
 	}
 	text, err := o.args.AppendArgs(r.args[:0], in.mem, args)
 	if err != nil {
-		in.badArguments(op, err)
+		in.badArguments(op, site, err)
 	}
 	r.args = text
 	i = r.callOf(in, int32(op))
@@ -89,11 +89,11 @@ func (r *request) outcome(i int32) uint32 {
 	return 0
 }
 
-func (in *instance) badArguments(op uint32, err error) {
+func (in *instance) badArguments(op uint32, site int32, err error) {
 	if corrupt := (*codec.CorruptError)(nil); errors.As(err, &corrupt) {
 		in.corrupt()
 	}
-	in.refuse(abi.BadArgument, fmt.Errorf("the arguments of %s: %w", in.program.manifest.Operations[op].QualifiedName(), err))
+	in.refuse(abi.BadArgument, site, fmt.Errorf("the arguments of %s: %w", in.program.manifest.Operations[op].QualifiedName(), err))
 }
 
 // callOf finds the call of an operation with the arguments in r.args, or makes

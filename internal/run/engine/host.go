@@ -45,8 +45,8 @@ func hostFunction(name string) (hostFunc, bool) {
 var control = map[string]hostFunc{
 	"fault": {[]api.ValueType{i32}, nil, func(in *instance, stack []uint64) { in.fault(int32(stack[0]), 0) }},
 	"yield": {[]api.ValueType{i32}, nil, func(in *instance, stack []uint64) { in.yield(int32(stack[0])) }},
-	"ask": {[]api.ValueType{i32, i32}, []api.ValueType{i32}, func(in *instance, stack []uint64) {
-		stack[0] = uint64(in.ask(uint32(stack[0]), uint32(stack[1])))
+	"ask": {[]api.ValueType{i32, i32, i32}, []api.ValueType{i32}, func(in *instance, stack []uint64) {
+		stack[0] = uint64(in.ask(uint32(stack[0]), uint32(stack[1]), int32(stack[2])))
 	}},
 	"scope": {[]api.ValueType{i64, i64, i64, i32}, []api.ValueType{i32}, func(in *instance, stack []uint64) {
 		stack[0] = uint64(in.scope(stack[0], stack[1], int64(stack[2]), uint32(stack[3])))
@@ -110,9 +110,9 @@ func (in *instance) fault(site int32, kind abi.FaultKind) {
 	panic(errEnded)
 }
 
-// refuse ends the pass with a fault that has no site.
-func (in *instance) refuse(kind abi.FaultKind, cause error) {
-	in.end = ending{ended: true, site: -1, kind: kind, cause: cause}
+// refuse ends the pass with a fault whose detail the host knows.
+func (in *instance) refuse(kind abi.FaultKind, site int32, cause error) {
+	in.end = ending{ended: true, site: site, kind: kind, cause: cause}
 	panic(errEnded)
 }
 
@@ -128,7 +128,7 @@ func (in *instance) exceed(what string) {
 func (in *instance) yield(site int32) {
 	o := &in.program.opts
 	spent := in.granted - int64(in.gas.Get())
-	if spent > o.Gas {
+	if spent > o.Gas || spent < 0 { // a charge may be so large that the sum is beyond 64 bits
 		in.fault(site, abi.OutOfGas)
 	}
 	now := o.Clock.Now()

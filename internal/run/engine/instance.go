@@ -60,7 +60,7 @@ type ending struct {
 	site  int32 // of a fault, -1 when not known
 	kind  abi.FaultKind
 	limit string // "CPU", "calls": a LimitError
-	cause error  // detail of a fault without a site
+	cause error  // detail of a fault
 }
 
 // errEnded is what the host panics with to end a pass.

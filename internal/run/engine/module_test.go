@@ -161,8 +161,8 @@ func TestTraps(t *testing.T) {
 			return when(1, &ir.Do{X: &ir.Host{Import: f, Args: []ir.Expr{constant(ir.I64, 1<<60|5), constant(ir.I32, 0)}}})
 		}, "holds no"},
 		"a call without operations": {func(h *handMade) []ir.Stmt {
-			f := h.imports("ask", ir.I32, ir.I32, ir.I32)
-			return when(1, &ir.Do{X: &ir.Host{Import: f, Args: []ir.Expr{constant(ir.I32, 0), constant(ir.I32, 2048)}}})
+			f := h.imports("ask", ir.I32, ir.I32, ir.I32, ir.I32)
+			return when(1, &ir.Do{X: &ir.Host{Import: f, Args: []ir.Expr{constant(ir.I32, 0), constant(ir.I32, 2048), constant(ir.I32, 0)}}})
 		}, "holds no"},
 		"endless recursion": {func(h *handMade) []ir.Stmt {
 			return when(1, &ir.Return{X: &ir.Call{Func: h.view, Args: []ir.Expr{&ir.Get{T: ir.I32, Local: 0}, &ir.Get{T: ir.I32, Local: 1}, &ir.Get{T: ir.I64, Local: 2}, &ir.Get{T: ir.I32, Local: 3}}}})
