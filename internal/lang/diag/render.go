@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"towpath.dev/internal/lang/span"
 )
@@ -149,7 +150,8 @@ func window(at span.Span, line int) (before, marked, after string) {
 	text := string(at.File.Line(line))
 	start := min(at.Start-at.File.LineStart(line), len(text))
 	end := min(max(start, at.End-at.File.LineStart(line)), len(text))
-	before, marked, after = visible(text[:start]), visible(text[start:end]), visible(text[end:])
+	// A line may be long and have many diagnostics: little of it is looked at.
+	before, marked, after = visible(last(text[:start], around+1)), visible(first(text[start:end], inside+1)), visible(first(text[end:], around+1))
 	if r := []rune(before); len(r) > around {
 		before = "…" + string(r[len(r)-around:])
 	}
@@ -160,6 +162,24 @@ func window(at span.Span, line int) (before, marked, after string) {
 		after = string(r[:around]) + "…"
 	}
 	return before, marked, after
+}
+
+// first is a beginning of a text with at least so many of its characters, or the
+// whole; last is an end of it.
+func first(text string, characters int) string {
+	end := min(len(text), characters*utf8.UTFMax)
+	for n := 1; n < utf8.UTFMax && end < len(text) && !utf8.RuneStart(text[end]); n++ {
+		end++
+	}
+	return text[:end]
+}
+
+func last(text string, characters int) string {
+	start := max(0, len(text)-characters*utf8.UTFMax)
+	for n := 1; n < utf8.UTFMax && start > 0 && !utf8.RuneStart(text[start]); n++ {
+		start--
+	}
+	return text[start:]
 }
 
 // visible replaces what a terminal would not show as one character.
