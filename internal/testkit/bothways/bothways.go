@@ -35,6 +35,9 @@ import (
 type Limits struct {
 	Gas   int64
 	Depth int
+	// Copies bounds how often the build without the optimiser copies a function
+	// for the functions given to it; see lower.Options.
+	Copies int
 }
 
 // Subject is a program on all machines. It is not safe for concurrent use.
@@ -64,7 +67,7 @@ var ErrProgram = errors.New("the program does not build")
 func New(ctx context.Context, files map[string]string, limits Limits) (*Subject, error) {
 	s := &Subject{limits: limits, Kinds: map[string]int{}}
 	for _, plain := range []bool{true, false} {
-		res, err := compile.Build(folder(files), compile.Options{Name: "fuzz", Plain: plain})
+		res, err := compile.Build(folder(files), compile.Options{Name: "fuzz", Plain: plain, MaxCopies: limits.Copies * b2i(plain)})
 		if err != nil {
 			s.Close()
 			return nil, fmt.Errorf("%w: %w", ErrProgram, err)
@@ -84,6 +87,13 @@ func New(ctx context.Context, files map[string]string, limits Limits) (*Subject,
 		s.machines = append(s.machines, m)
 	}
 	return s, nil
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func folder(files map[string]string) fstest.MapFS {

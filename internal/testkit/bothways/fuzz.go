@@ -20,7 +20,7 @@ const rounds = 4
 // It gives how the interpreter's runs ended.
 func Seed(t *testing.T, seed uint64) map[string]int {
 	p := progen.Generate(seed)
-	s, err := New(t.Context(), p.Files(), Limits{p.Gas, p.Depth})
+	s, err := New(t.Context(), p.Files(), limits(p))
 	if err == nil {
 		defer s.Close()
 		err = RoundTrip(p.Files())
@@ -44,10 +44,14 @@ func Seed(t *testing.T, seed uint64) map[string]int {
 	return s.Kinds
 }
 
+func limits(p *progen.Program) Limits {
+	return Limits{p.Gas, p.Depth, []int{0, -1, 1, 3}[p.Seed%4]}
+}
+
 // sameProblem reports whether a program has a problem like the one known: the
 // first words are the same.
 func sameProblem(ctx context.Context, p *progen.Program, known error) bool {
-	s, err := New(ctx, p.Files(), Limits{p.Gas, p.Depth})
+	s, err := New(ctx, p.Files(), limits(p))
 	if err == nil {
 		s.Close()
 		err = RoundTrip(p.Files())
@@ -71,7 +75,7 @@ func summary(err error) string {
 // small one shows.
 func reduce(t *testing.T, p *progen.Program, view string, input []byte, world uint64, err *error) {
 	p.Reduce(400, func(p *progen.Program) bool {
-		s, e := New(t.Context(), p.Files(), Limits{p.Gas, p.Depth})
+		s, e := New(t.Context(), p.Files(), limits(p))
 		if e != nil {
 			return false
 		}

@@ -101,7 +101,7 @@ func ofEngine(answer []byte, err error, gas int64) Outcome {
 		}
 	case errors.As(err, &input):
 		o.Kind, o.Text = Refused, err.Error()
-	case errors.As(err, &limit):
+	case errors.As(err, &limit), errors.Is(err, engine.ErrDeadline):
 		o.Kind, o.Text = Limited, err.Error()
 	case errors.As(err, &failed) && failed.Operation != "":
 		o.Kind, o.Text = Failed, failed.Operation+failed.Args

@@ -3,6 +3,7 @@ package bothways
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -22,7 +23,7 @@ func (m *machine) load(ctx context.Context, artifact []byte, limits Limits) erro
 		Shed:   func(s engine.ScopeInfo) bool { return progen.Dice(uint64(m.seed), s.Site, s.Path) < 25 },
 		Gas:    limits.Gas,
 		Depth:  limits.Depth,
-		CPU:    time.Hour, // the language's limits are to decide
+		CPU:    20 * time.Second, // the language's limits are to decide
 		Idle:   2,
 	})
 	return err
@@ -67,6 +68,12 @@ func (m *machine) schedule(t *testing.T, view *core.Func, input []byte, seed uin
 		answer, err := v.Do(t.Context(), nil, engine.Request{Input: input, Record: rec})
 		o = ofEngine(answer, err, rec.Gas)
 		m.world.stop()
+		if len(view.Callings) == 0 { // the way that is short for such views
+			answer, err := v.AppendCall(t.Context(), nil, input)
+			if short := ofEngine(answer, err, o.Gas); short != o {
+				o.Kind, o.Text = Unforeseen, fmt.Sprintf("%s, but AppendCall: %s", o, short)
+			}
+		}
 	})
 	rec.Input = input
 	return o, rec

@@ -10,6 +10,7 @@ func (g *generator) declareServices() {
 	for range 1 + g.IntN(2) {
 		m := g.lib
 		s := &core.Service{Module: m.core, Name: g.fresh("Svc")}
+		g.asking[s.Name] = true
 		items := []any{g.pub(m), "service ", s.Name, " {\n"}
 		for range 1 + g.IntN(4) {
 			op := &core.Operation{Service: s, Name: g.fresh("op"), Result: g.boundaryType()}
@@ -55,13 +56,13 @@ func (g *generator) askExpr(w want) *node {
 		}
 	}
 	if g.chance(30) {
-		return g.asking(w)
+		return g.surely(w)
 	}
 	return nil
 }
 
-// asking is an expression that surely asks something.
-func (g *generator) asking(w want) *node {
+// surely is an expression that surely asks something.
+func (g *generator) surely(w want) *node {
 	for _, i := range g.Perm(len(g.ops)) {
 		if core.Identical(g.ops[i].Result, w.typ) {
 			return g.ask(w, g.ops[i])
@@ -84,9 +85,14 @@ func (g *generator) scopeExpr(w want) *node {
 	}
 	e := *w.env
 	e.guarded++
-	body := g.asking(want{&e, w.typ, w.size / 2, w.alone})
-	if g.chance(20) {
-		if x := g.expr(want{&e, w.typ, w.size / 2, w.alone}); asks(x) {
+	body := g.surely(want{&e, w.typ, w.size / 2, w.alone})
+	if g.chance(50) {
+		if x := g.callParam(want{&e, w.typ, w.size / 2, w.alone}); x != nil { // whether that asks is its giver's matter
+			body = x
+		}
+	}
+	if g.chance(30) {
+		if x := g.expr(want{&e, w.typ, w.size / 2, w.alone}); g.asks(x) {
 			body = x
 		}
 	}
@@ -114,13 +120,11 @@ func (g *generator) within(w want) *node {
 	return g.make(t, tight, pick(g, "1ms", "5ms", "10ms", "20ms", "1s", "0s"))
 }
 
-// asks reports whether a node's text calls an operation.
-func asks(n *node) bool {
-	for i, p := range n.parts {
-		if p.kid != nil && asks(p.kid) {
-			return true
-		}
-		if p.name != nil && len(p.name.text) > 3 && p.name.text[:3] == "Svc" && i+1 < len(n.parts) {
+// asks reports whether a node's text may ask: it names an operation, or a
+// function that asks.
+func (g *generator) asks(n *node) bool {
+	for _, p := range n.parts {
+		if p.kid != nil && g.asks(p.kid) || p.name != nil && g.asking[p.name.text] {
 			return true
 		}
 	}

@@ -7,7 +7,7 @@ import (
 // stdCall calls a function of the standard library that gives the type.
 func (g *generator) stdCall(w want) *node {
 	for range 40 {
-		f := pick(g, g.std.funcs...)
+		f := g.stdFunc(w)
 		if w.pure && f.Module.Path == "std/random" {
 			continue
 		}
@@ -18,10 +18,21 @@ func (g *generator) stdCall(w want) *node {
 	return nil
 }
 
+// stdFunc chooses a function, most often one whose result is of the wanted
+// type's definition: those that give any type are many.
+func (g *generator) stdFunc(w want) *core.Func {
+	if c, ok := w.typ.(*core.Con); ok && g.chance(65) {
+		if fs := g.std.giving[c.Def]; len(fs) > 0 {
+			return pick(g, fs...)
+		}
+	}
+	return pick(g, g.std.funcs...)
+}
+
 // pipe calls a function by a pipe.
 func (g *generator) pipe(w want) *node {
 	for range 40 {
-		f := pick(g, g.std.funcs...)
+		f := g.stdFunc(w)
 		if w.pure && f.Module.Path == "std/random" || len(f.Params) == 0 || isFunc(f.Params[0].Type) {
 			continue
 		}

@@ -106,6 +106,7 @@ func (g *generator) write(m *module, f *function, body *node) {
 		}
 	}
 	g.declare(m, append(items, ") -> ", f.Result, " {\n", blockHole(body), "\n}")...)
+	g.asking[f.Name] = g.asks(body)
 }
 
 func (g *generator) declareFunction(m *module) {
@@ -238,7 +239,7 @@ func (g *generator) declareViews() {
 			}
 			items = append(items, v.name, ": ", v.typ)
 		}
-		items = append(items, ") -> ", result, " {\n", blockHole(g.viewBody(want{e, result, 15 + g.IntN(35), false})), "\n}")
+		items = append(items, ") -> ", result, pick(g, "", "", "", "", "", " within 60ms"), " {\n", blockHole(g.viewBody(want{e, result, 15 + g.IntN(35), false})), "\n}")
 		g.declare(g.main, items...)
 	}
 }

@@ -12,11 +12,10 @@ import (
 // Input makes the JSON object of a view's arguments. Now and then it is not
 // what the view takes, or not JSON.
 func Input(p *core.Program, view *core.Func, seed uint64) []byte {
-	v := values{newRand(seed, view.Name), p}
+	v := newValues(p, seed, view.Name)
 	if len(view.Params) == 0 && v.chance(90) {
 		return []byte("{}")
 	}
-	v.IntN(2) // neighbouring seeds differ at once
 	var b strings.Builder
 	b.WriteString("{")
 	for i, param := range view.Params {
@@ -33,11 +32,20 @@ func Input(p *core.Program, view *core.Func, seed uint64) []byte {
 // of the operation's type, or the reason why the call fails. It depends on the
 // operation, the canonical arguments and the seed alone.
 func Answer(p *core.Program, op *core.Operation, args []byte, seed uint64) ([]byte, error) {
-	v := values{newRand(seed, op.QualifiedName()+string(args)), p}
+	v := newValues(p, seed, op.QualifiedName()+string(args))
 	if v.chance(12) {
 		return nil, fmt.Errorf("no answer %d", v.IntN(3))
 	}
 	return v.spoiled(v.json(op.Result, 3)), nil
+}
+
+// Dice throws a number below 100 that depends on its arguments alone.
+func Dice(seed uint64, parts ...uint64) int {
+	for _, p := range parts {
+		seed = (seed ^ p) * 0x9E3779B97F4A7C15
+		seed ^= seed >> 32
+	}
+	return rand.New(rand.NewPCG(seed, 1)).IntN(100)
 }
 
 func newRand(seed uint64, key string) *rand.Rand {
@@ -50,6 +58,11 @@ func newRand(seed uint64, key string) *rand.Rand {
 type values struct {
 	*rand.Rand
 	program *core.Program
+	edge    int // of a hundred scalars, so many are near a limit
+}
+
+func newValues(p *core.Program, seed uint64, key string) values {
+	return values{newRand(seed, key), p, []int{5, 25, 25, 60}[Dice(seed)%4]}
 }
 
 func (v values) chance(n int) bool { return v.IntN(100) < n }
@@ -229,7 +242,7 @@ func (v values) scalar(def *core.TypeDef) string {
 	case s.Bool:
 		return oneOf(v, "true", "false")
 	case s.Int:
-		if v.chance(75) {
+		if !v.chance(v.edge) {
 			return fmt.Sprint(v.IntN(14) - 3)
 		}
 		return oneOf(v, "9223372036854775807", "-9223372036854775808", "4294967296", "1000", "-1", "100", "9223372036854775806", "3037000500")
@@ -255,8 +268,11 @@ func (v values) scalar(def *core.TypeDef) string {
 }
 
 func (v values) decimal() string {
-	text := oneOf(v, "0", "1", "2.5", "-0.1", "10.00", "19.99", "100", "0.001", "-3", "7.25", "1e3",
-		"9999999999999999999999999999999999", "0.0000000000000000000000000000000001", "36028797018963968", "-1.5")
+	text := oneOf(v, "0", "1", "2.5", "-0.1", "10.00", "19.99", "100", "0.001", "-3", "7.25", "1e3", "-1.5")
+	if v.chance(v.edge) {
+		text = oneOf(v, "9999999999999999999999999999999999", "0.0000000000000000000000000000000001", "36028797018963968",
+			"-36028797018963968", "123456789012345678901.5", "4398046511103.99", "-9e33", "1e-34")
+	}
 	if v.chance(70) {
 		return `"` + text + `"`
 	}
@@ -264,7 +280,7 @@ func (v values) decimal() string {
 }
 
 func (v values) text() string {
-	if v.chance(75) {
+	if !v.chance(v.edge) {
 		return oneOf(v, `""`, `"a"`, `"b"`, `"ab"`, `"abc"`, `"hello world"`, `"1"`, `"2.5"`, `"x y  z"`, `"a,b,,c"`)
 	}
 	return oneOf(v, `"é日😀"`, `"{\n\t\"\\"`, `"\ud83d\ude00"`, `" trimmed\t"`, `"`+strings.Repeat("0123456789", 9)+`"`,

@@ -149,7 +149,7 @@ func (g *generator) list(t core.Type, elems []*node) *node {
 }
 
 func (g *generator) intText() string {
-	if g.chance(80) {
+	if !g.chance(g.edge) {
 		return fmt.Sprint(g.IntN(13) - 3)
 	}
 	return pick(g, "100", "1_000", "-40", "0xff", "0b101", "64", "65", "4294967296", "-2147483648",
@@ -157,7 +157,7 @@ func (g *generator) intText() string {
 }
 
 func (g *generator) decimalText() string {
-	if g.chance(80) {
+	if !g.chance(g.edge) {
 		return pick(g, "0", "1", "2.5", "-0.1", "10.00", "19.99", "100", "0.001", "-3", "7.25")
 	}
 	return pick(g, "9999999999999999999999999999999999", "0.0000000000000000000000000000000001", "1e30", "-1e-20",
@@ -180,7 +180,7 @@ func (g *generator) currency() string {
 }
 
 func (g *generator) stringText() string {
-	if g.chance(80) {
+	if !g.chance(g.edge) {
 		return pick(g, `""`, `"a"`, `"b"`, `"ab"`, `"abc"`, `"hello world"`, `"1"`, `"2.5"`, `"x y  z"`, `"key"`)
 	}
 	return pick(g, `"é日😀"`, `"\{\n\t\"\\"`, `"\u{1F600}"`, `" trimmed\t"`, `"`+strings.Repeat("0123456789", 9)+`"`,

@@ -29,14 +29,21 @@ import (
 // Generate makes the program of a seed.
 func Generate(seed uint64) *Program {
 	g := &generator{
-		Rand: rand.New(rand.NewPCG(seed, 0x746f77)), std: std(),
+		Rand: rand.New(rand.NewPCG(seed, 0x746f77)), std: std(), asking: map[string]bool{},
 		program: &Program{Seed: seed, Gas: 40_000, Depth: 100},
 	}
-	if g.chance(12) {
-		g.program.Gas = g.Int64N(2000) + 1
+	g.edge = pick(g, 5, 20, 20, 50)
+	switch {
+	case g.chance(35): // most runs spend little
+		g.program.Gas = 1 + g.Int64N(1<<(2+g.IntN(12)))
+	case g.chance(5):
+		g.program.Gas = 1_000_000
 	}
-	if g.chance(12) {
+	switch {
+	case g.chance(15):
 		g.program.Depth = 1 + g.IntN(20)
+	case g.chance(5):
+		g.program.Depth = 10_000
 	}
 	g.modules()
 	g.declareTypes()
@@ -60,14 +67,16 @@ type generator struct {
 	names     int
 	groups    int
 
+	edge      int         // of a hundred literals, so many are near a limit
 	types     []core.Type // closed types that are used again and again
 	generic   []*core.TypeDef
 	plain     []*core.TypeDef
 	consts    []*core.Const
 	ops       []*core.Operation
 	functions []*function
-	at        *module // the one that is being written
-	depth     int     // of expressions within one another
+	at        *module         // the one that is being written
+	asking    map[string]bool // the services, and the functions that may ask
+	depth     int             // of expressions within one another
 }
 
 // function is one of the program's own, with what calls of it need to know.

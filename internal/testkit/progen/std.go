@@ -14,9 +14,9 @@ import (
 // called from the day that they are declared.
 type library struct {
 	core.Std
-	funcs  []*core.Func  // public
-	consts []*core.Const // public
-	types  map[string]*core.TypeDef
+	funcs  []*core.Func                   // public
+	giving map[*core.TypeDef][]*core.Func // funcs by the definition of their result's type
+	consts []*core.Const                  // public
 }
 
 var std = sync.OnceValue(func() *library {
@@ -25,19 +25,17 @@ var std = sync.OnceValue(func() *library {
 	if err != nil || res.Diags.HasErrors() {
 		panic(fmt.Sprintf("progen: the standard library does not check: %v", err))
 	}
-	lib := &library{Std: res.Program.Std, types: map[string]*core.TypeDef{}}
+	lib := &library{Std: res.Program.Std, giving: map[*core.TypeDef][]*core.Func{}}
 	for _, m := range res.Program.Modules {
 		if !isStd(m) {
 			continue
 		}
-		for _, t := range m.Types {
-			if t.Pub {
-				lib.types[t.Name] = t
-			}
-		}
 		for _, f := range m.Funcs {
 			if f.Pub && f.Kind != core.View {
 				lib.funcs = append(lib.funcs, f)
+				if c, ok := f.Result.(*core.Con); ok {
+					lib.giving[c.Def] = append(lib.giving[c.Def], f)
+				}
 			}
 		}
 		for _, c := range m.Consts {
