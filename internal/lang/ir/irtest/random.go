@@ -24,7 +24,7 @@ func Random(seed uint64) *ir.Module {
 		}
 		r.m.Globals = append(r.m.Globals, &ir.Global{Name: n, Type: t, Export: n})
 	}
-	r.state = &ir.Global{Name: "state", Type: ir.I64, Init: 7}
+	r.state = &ir.Global{Name: "state", Type: ir.I64, Init: 7, Export: "state"}
 	r.m.Globals = append(r.m.Globals, r.state)
 	r.m.Data = make([]byte, 64)
 	for i := range r.m.Data {
@@ -307,7 +307,7 @@ func (r *random) expr(t ir.Type, depth int) ir.Expr {
 		if op.Result() != t || traps(op) {
 			continue
 		}
-		if op == ir.I64ReinterpretF64 || op == ir.F64ReinterpretI64 {
+		if op == ir.I64ReinterpretF64 || op == ir.F64ReinterpretI64 || op == ir.F64Copysign {
 			continue // it would show which NaN there is
 		}
 		x := r.expr(op.Operand(), depth-1)
