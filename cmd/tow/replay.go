@@ -15,8 +15,16 @@ import (
 	"towpath.dev/internal/run/engine"
 )
 
+// tellingGas is what retelling a fault may spend. The interpreter takes a second
+// for some millions of units: a fault that comes later is told without it.
+const tellingGas = 2_000_000
+
 // retell runs a recorded request on the interpreter. It gives the fault that
 // ends it, nil when something else does.
+//
+// It knows no bound on memory, and what spends a request's gas would take it
+// half a minute; so it runs with less gas, and a run out of gas is told as far
+// as that reaches.
 func retell(res *compile.Result, rec *engine.Record) *interp.Fault {
 	var view *core.Func
 	for _, f := range viewsOf(res) {
@@ -27,7 +35,7 @@ func retell(res *compile.Result, rec *engine.Record) *interp.Fault {
 	if view == nil {
 		return nil
 	}
-	m := interp.New(res.Program, interp.Options{Now: rec.Now, Seed: rec.Seed, World: newRecordWorld(rec)})
+	m := interp.New(res.Program, interp.Options{Now: rec.Now, Seed: rec.Seed, Gas: tellingGas, World: newRecordWorld(rec)})
 	input, err := m.DecodeJSON(inputType(view), rec.Input)
 	if err != nil {
 		return nil

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"towpath.dev/internal/abi"
 	"towpath.dev/internal/artifact"
 	"towpath.dev/internal/codec"
 	"towpath.dev/internal/jsonschema"
@@ -230,17 +231,28 @@ func (r *running) explain(err error, res *compile.Result, rec *engine.Record, sh
 func faultReport(fault *engine.Fault, res *compile.Result, rec *engine.Record) *diag.Diagnostic {
 	d := &diag.Diagnostic{Message: fault.Kind.String(), At: placeIn(res, fault.File, fault.Line, fault.Col)}
 	detail := fault.Detail
-	told := retell(res, rec)
-	if told != nil && told.Kind == fault.Kind && told.At.IsValid() {
-		d.At, detail = told.At, told.Detail
+	var told *interp.Fault
+	if fault.Kind != abi.OutOfMemory {
+		told = retell(res, rec)
+	}
+	switch same := told != nil && told.Kind == fault.Kind && told.At.IsValid(); {
+	case same && (fault.Kind != abi.OutOfGas || told.At.String() == fmt.Sprintf("%s:%d:%d", fault.File, fault.Line, fault.Col)):
+		d.At, detail = told.Own(), or(told.Detail, detail)
 		d.Notes = stackNotes(told.Stack)
-	} else {
+	default:
 		for i, name := range fault.Stack {
 			d.Note(span.Span{}, "%s %s", calling(i), name)
 		}
 	}
-	if detail != "" {
+	switch {
+	case detail != "":
 		d.Message += ": " + detail
+	case fault.Kind == abi.OutOfGas:
+		d.Message += fmt.Sprintf(": all %d units are spent", interp.DefaultGas)
+	case fault.Kind == abi.TooDeep:
+		d.Message += fmt.Sprintf(": %d calls of recursive functions nest", interp.DefaultDepth)
+	case fault.Kind == abi.OutOfMemory:
+		d.Message += fmt.Sprintf(": a request may take %s", size(int(res.Manifest.Pages)*abi.PageSize))
 	}
 	return d.Note(span.Span{}, "the input was %s", short(rec.Input))
 }

@@ -41,6 +41,17 @@ func (f *Fault) Error() string {
 	return b.String()
 }
 
+// Own is the innermost place of the fault that is not in the standard library;
+// without one it is where the fault happened.
+func (f *Fault) Own() span.Span {
+	for _, frame := range f.Stack {
+		if frame.Func == nil || !strings.HasPrefix(frame.Func.Module.Path, "std/") {
+			return frame.At
+		}
+	}
+	return f.At
+}
+
 // leaves notes that the fault ends a function entered from the place at.
 func (f *Fault) leaves(c *callee, at span.Span) {
 	if len(f.Stack) == 0 {
