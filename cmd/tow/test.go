@@ -45,6 +45,9 @@ come the files' coverage, and a "summary".`,
 			if t.options.Cases < 0 {
 				return usage{errors.New("--cases cannot be negative"), "tow test"}
 			}
+			if t.options.Gas < 0 {
+				return usage{errors.New("--gas cannot be negative"), "tow test"}
+			}
 			dir := first(args, ".")
 			if t.watching {
 				return t.watch(c.Context(), dir)
@@ -55,6 +58,7 @@ come the files' coverage, and a "summary".`,
 	c.Flags().StringVar(&pattern, "run", "", "run only tests whose \"module: title\" matches the regular expression `RE`")
 	c.Flags().Int64Var(&t.options.Seed, "seed", 0, "make properties' inputs from the seed `N` (default 1)")
 	c.Flags().IntVar(&t.options.Cases, "cases", tester.DefaultCases, "try `N` inputs of each property")
+	c.Flags().Int64Var(&t.options.Gas, "gas", tester.DefaultGas, "let each statement of a test spend `N` units of gas; a request has 50000000")
 	c.Flags().BoolVarP(&t.verbose, "verbose", "v", false, "list the tests that pass too")
 	c.Flags().BoolVar(&t.cover, "cover", false, "list the lines that no test reached")
 	c.Flags().BoolVar(&t.asJSON, "json", false, "print results as JSON, one object a line")

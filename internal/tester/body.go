@@ -210,13 +210,16 @@ func (b *body) faulted(f *interp.Fault, values []Value) *Failure {
 	if f.Detail != "" {
 		message += ": " + f.Detail
 	}
-	out := &Failure{Kind: Fault, At: f.At, Message: message, Values: values}
+	out := &Failure{Kind: Fault, At: f.Own(), Message: message, Values: values}
 	if f.Detail == "" {
 		switch f.Kind {
 		case abi.TooDeep:
 			out.Message = fmt.Sprintf("too deep: %d calls of recursive functions nest", or(b.opts.Depth, interp.DefaultDepth))
 		case abi.OutOfGas:
-			out.Message = fmt.Sprintf("out of gas: all %d units are spent", or(b.opts.Gas, interp.DefaultGas))
+			out.Message = fmt.Sprintf("out of gas: all %d units are spent", b.opts.Gas)
+			if b.opts.Gas == DefaultGas {
+				out.Note = "a test may spend a tenth of what a request may; `tow test --gas N` lets it spend more"
+			}
 		}
 	}
 	out.Stack, out.Hidden = frames(f.Stack)

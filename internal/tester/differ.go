@@ -145,7 +145,7 @@ func (d *differ) nominal(path string, t *core.Con, a, b interp.Value) bool {
 			}
 			return true
 		}
-		return false
+		return d.lengths(path, t, x, y)
 	case std.Map:
 		return d.maps(path, t, interp.Entries(a), interp.Entries(b))
 	case std.Set:
@@ -163,6 +163,31 @@ func (d *differ) nominal(path string, t *core.Con, a, b interp.Value) bool {
 			inner += d.member(x.Ctor, i)
 		}
 		d.values(inner, subst.Apply(f.Type), x.Fields[i], y.Fields[i])
+	}
+	return true
+}
+
+// lengths compares lists of different lengths that are too long to be taken in
+// whole: it tells their lengths, and the first place where they part.
+func (d *differ) lengths(path string, t *core.Con, x, y interp.List) bool {
+	const whole = 60 // characters that are
+	if max(len(d.m.Render(t, x)), len(d.m.Render(t, y))) <= whole {
+		return false
+	}
+	d.add(Difference{Path: path + " length", Sides: true, Found: fmt.Sprint(x.Len()), Expected: fmt.Sprint(y.Len())})
+	for i := range max(x.Len(), y.Len()) {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		switch {
+		case i >= x.Len():
+			d.add(Difference{Path: at, Sides: true, Found: "nothing", Expected: d.m.Render(t.Args[0], y.Elems()[i])})
+			return true
+		case i >= y.Len():
+			d.add(Difference{Path: at, Sides: true, Found: d.m.Render(t.Args[0], x.Elems()[i]), Expected: "nothing"})
+			return true
+		case !d.m.Equal(t.Args[0], x.Elems()[i], y.Elems()[i]):
+			d.values(at, t.Args[0], x.Elems()[i], y.Elems()[i])
+			return true
+		}
 	}
 	return true
 }

@@ -51,7 +51,7 @@ func tryCase(p *core.Program, t *core.Test, o *Options, c *choices, covered span
 // The budget of a shrinking: cases tried, and gas that they may spend together.
 const (
 	maxShrinks   = 2000
-	maxShrinkGas = 200_000_000
+	maxShrinkGas = 20_000_000
 )
 
 // shrinker makes a failing case smaller while it fails in the same way.

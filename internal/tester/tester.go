@@ -27,6 +27,10 @@ const (
 	// DefaultSeed is where a prop's cases come from. It is the same in every
 	// run, so that a test fails today for what was changed today.
 	DefaultSeed = 1
+	// DefaultGas is what each statement of a test may spend: a tenth of what a
+	// request may. The interpreter takes seconds for it, so that a test which
+	// never ends is told of while its author still looks.
+	DefaultGas = 5_000_000
 )
 
 // Options say what is run. The zero Options run everything.
@@ -40,9 +44,10 @@ type Options struct {
 	Cases int
 	// Workers is how many tests run at the same time; 0 means one a processor.
 	Workers int
-	// Gas and Depth bound each statement of a test; 0 means the interpreter's
-	// defaults.
-	Gas   int64
+	// Gas bounds each statement of a test; 0 means DefaultGas.
+	Gas int64
+	// Depth bounds each statement too; 0 means the interpreter's default, which
+	// is a request's.
 	Depth int
 }
 
@@ -64,6 +69,9 @@ func Run(p *core.Program, o Options, report func(*Result)) *Summary {
 	}
 	if o.Cases == 0 {
 		o.Cases = DefaultCases
+	}
+	if o.Gas == 0 {
+		o.Gas = DefaultGas
 	}
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
