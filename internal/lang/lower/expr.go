@@ -14,6 +14,7 @@ func (b *builder) expr(e core.Expr) val {
 	switch e := e.(type) {
 	case *core.Ref:
 		s := b.env[e.Local]
+		b.noteUse(s.pend)
 		return val{b.get(s.local), s.pend}
 	case *core.ConstRef:
 		return b.constRef(e)

@@ -189,6 +189,7 @@ func (b *builder) lambda(e *core.Lambda) (bnd bound, pends []int) {
 			s := b.env[cap.local]
 			slots[i] = s.local
 			if s.pend >= 0 {
+				b.noteUse(s.pend)
 				pends = append(pends, s.pend)
 			}
 		}

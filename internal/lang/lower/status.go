@@ -67,6 +67,15 @@ func (b *builder) notePending() {
 	b.emit(&ir.Set{Local: b.scope.pending, X: i32(1)})
 }
 
+// noteUse marks an inner scope as pending where it uses something that is, and
+// that may stand outside of it: what the scope does with that is yet to come, and
+// may be a call, a fault or a failure.
+func (b *builder) noteUse(pend int) {
+	if pend >= 0 && b.scope != nil && b.scope.outer != nil {
+		b.emit(&ir.Set{Local: b.scope.pending, X: bin(ir.I32Or, b.get(b.scope.pending), b.get(pend))})
+	}
+}
+
 // failHere ends the innermost scope: failed, or pending if something pending
 // stands before.
 func (b *builder) failHere() {
