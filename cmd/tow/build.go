@@ -33,6 +33,10 @@ give the same bytes, on every machine. "tow inspect" shows what is in it.`,
 			if err != nil {
 				return err
 			}
+			if output == "-" {
+				_, err := u.out.Write(res.Artifact)
+				return err
+			}
 			if output == "" {
 				output = p.Name + ".tow.wasm"
 			}
@@ -46,7 +50,7 @@ give the same bytes, on every machine. "tow inspect" shows what is in it.`,
 			return nil
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", "", "write to the `FILE` (default NAME.tow.wasm)")
+	c.Flags().StringVarP(&output, "output", "o", "", "write to the `FILE`, or to the output when it is \"-\" (default NAME.tow.wasm)")
 	return c
 }
 

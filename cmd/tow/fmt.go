@@ -98,7 +98,13 @@ func (f *formatting) path(root string) error {
 			}
 			return nil
 		}
-		if entry.IsDir() || path != root && filepath.Ext(path) != ".tow" {
+		if entry.IsDir() {
+			return nil
+		}
+		if filepath.Ext(path) != ".tow" {
+			if path == root {
+				return usage{fmt.Errorf("%s is no .tow file", path), "tow fmt"}
+			}
 			return nil
 		}
 		return f.file(path)

@@ -31,7 +31,7 @@ they may call, how much each call matters, its types and its sizes.
 
 With --schema VIEW print the JSON Schemas of the view's input and answer.`,
 		Example: "  tow inspect shop.tow.wasm\n  tow inspect --json shop.tow.wasm | jq .views\n  tow inspect --schema shipping.quote shop.tow.wasm",
-		Args:    exactly("an artifact, a file made by \"tow build\""),
+		Args:    exactly("an artifact that \"tow build\" made"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			data, err := os.ReadFile(args[0])
 			if err != nil {
@@ -197,7 +197,7 @@ func (i *inspection) form(t *abi.Type) string {
 	case abi.Wrapper:
 		return "(" + i.typeName(t.Elem) + ")"
 	case abi.Record:
-		return " { " + fields(t.Fields) + " }"
+		return "{ " + fields(t.Fields) + " }"
 	}
 	alternatives := make([]string, len(t.Ctors))
 	for n, c := range t.Ctors {
@@ -206,7 +206,7 @@ func (i *inspection) form(t *abi.Type) string {
 			alternatives[n] += "(" + fields(c.Fields) + ")"
 		}
 	}
-	return " = " + strings.Join(alternatives, " | ")
+	return "= " + strings.Join(alternatives, " | ")
 }
 
 // durationText is a duration, "" for none.
@@ -280,7 +280,11 @@ func (i *inspection) text(file string) {
 	}
 	i.heading("Types", len(r.Types))
 	for _, t := range r.Types {
-		fmt.Fprintf(i.out, "  %s%s\n", paint(i.outColor, bold, t.Name), t.Form)
+		space := " "
+		if strings.HasPrefix(t.Form, "(") {
+			space = ""
+		}
+		fmt.Fprintf(i.out, "  %s%s%s\n", paint(i.outColor, bold, t.Name), space, t.Form)
 	}
 }
 

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +44,40 @@ func TestDistance(t *testing.T) {
 	}{{"", "", 0}, {"json", "json", 0}, {"jsn", "json", 1}, {"seed", "sed", 1}, {"cover", "covre", 2}, {"", "run", 3}} {
 		if got := distance(c.a, c.b); got != c.want {
 			t.Errorf("distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
+		}
+	}
+}
+
+// TestExitCodes tells the user's mistakes from what tow cannot do.
+func TestExitCodes(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, text := range map[string]string{
+		"good/tow.toml": "name = \"good\"", "good/a.tow": "view v(x: Int) -> Int { 6 / x }\ntest \"t\" { expect v(1) == 6 }\n",
+		"bad/tow.toml": "name = \"bad\"", "bad/a.tow": "view v() -> Int { x }\ntest \"t\" { expect v() == 6 }\n",
+		"odd/tow.toml": "name = 3", "none/a.tow": "", "one.json": `{"x": 1}`, "zero.json": `{"x": 0}`, "text.json": `{"x": ""}`,
+	} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		line string
+		want int
+	}{
+		{"", exitFine}, {"help", exitFine}, {"check -h", exitFine}, {"version", exitFine},
+		{"check good", exitFine}, {"check -json good", exitFine}, {"test good", exitFine}, {"build -o - good", exitFine},
+		{"run -in good a.v one.json", exitFine}, {"fmt - ", exitFine},
+		{"check bad", exitWrong}, {"check -json bad", exitWrong}, {"test bad", exitWrong}, {"build bad", exitWrong}, {"run -in bad a.v one.json", exitWrong},
+		{"check odd", exitWrong}, {"fmt -l good", exitWrong},
+		{"run -in good a.v zero.json", exitWrong}, {"run -in good a.v text.json", exitWrong},
+		{"nothing", exitUsage}, {"help nothing", exitUsage}, {"check -jsn good", exitUsage}, {"check none", exitUsage}, {"check nowhere", exitUsage},
+		{"test -seed x good", exitUsage}, {"run -in good a.w one.json", exitUsage}, {"run -in good a.v nowhere.json", exitUsage},
+		{"inspect one.json", exitUsage}, {"explain TW9999", exitUsage}, {"new Bad", exitUsage},
+	} {
+		var errs bytes.Buffer
+		got := run(strings.Fields(c.line), &ui{in: strings.NewReader(""), out: io.Discard, err: &errs})
+		if got != c.want || got == exitFine && errs.Len() > 0 || got == exitUsage && errs.Len() == 0 {
+			t.Errorf("tow %s: exit code %d, want %d; the errors were %q", c.line, got, c.want, errs.String())
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"towpath.dev/internal/project"
 )
 
 // The exit codes.
@@ -61,10 +63,14 @@ func run(args []string, u *ui) int {
 	command, err := root.ExecuteC()
 	var w wrong
 	var use usage
+	var invalid *project.Invalid
 	switch {
 	case err == nil:
 		return exitFine
 	case errors.Is(err, errWrong):
+		return exitWrong
+	case errors.As(err, &invalid):
+		u.fail(err)
 		return exitWrong
 	case errors.As(err, &w):
 		u.fail(w.error)
@@ -109,9 +115,56 @@ func rootCommand(u *ui) *cobra.Command {
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageTemplate(usageTemplate)
+	root.InitDefaultVersionFlag()
+	root.SetHelpCommand(helpCommand(root))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.HasSubCommands() {
+			needsSubcommand(c)
+		}
+	}
 	return root
+}
+
+// helpCommand is cobra's, but it refuses a command that is not there.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about any command",
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) (out []cobra.Completion, _ cobra.ShellCompDirective) {
+			if len(args) == 0 {
+				for _, c := range root.Commands() {
+					out = append(out, cobra.CompletionWithDesc(c.Name(), c.Short))
+				}
+			}
+			return out, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, rest, err := root.Find(args)
+			if err != nil || c == root && len(rest) > 0 {
+				return unknownCommand(root, args[0])
+			}
+			c.InitDefaultHelpFlag()
+			return c.Help()
+		},
+	}
+}
+
+// needsSubcommand makes a command that does nothing alone print its help, and
+// refuse a subcommand that is not there.
+func needsSubcommand(c *cobra.Command) {
+	var names []string
+	for _, sub := range c.Commands() {
+		names = append(names, sub.Name())
+	}
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usage{fmt.Errorf("%s has no %q; there is %s", c.CommandPath(), args[0], quotedList(names, "and")), c.CommandPath()}
+		}
+		return nil
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 }
 
 // usageTemplate is cobra's, with what is to be typed first.
@@ -172,7 +225,11 @@ func longFlags(root *cobra.Command, args []string) []string {
 func flagError(c *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) {
-		message := fmt.Sprintf("%s has no flag --%s", c.CommandPath(), unknown.GetSpecifiedName())
+		flag := "--" + unknown.GetSpecifiedName()
+		if unknown.GetSpecifiedShortnames() != "" {
+			flag = flag[1:]
+		}
+		message := fmt.Sprintf("%s has no flag %s", c.CommandPath(), flag)
 		var near []string
 		c.Flags().VisitAll(func(f *pflag.Flag) {
 			if distance(f.Name, unknown.GetSpecifiedName()) <= 2 && !f.Hidden {
@@ -183,6 +240,16 @@ func flagError(c *cobra.Command, err error) error {
 			message += "; did you mean " + strings.Join(near, " or ") + "?"
 		}
 		return usage{errors.New(message), c.CommandPath()}
+	}
+	var missing *pflag.ValueRequiredError
+	if errors.As(err, &missing) {
+		what, _ := pflag.UnquoteUsage(missing.GetFlag())
+		return usage{fmt.Errorf("%s: --%s needs its %s", c.CommandPath(), missing.GetFlag().Name, what), c.CommandPath()}
+	}
+	var bad *pflag.InvalidValueError
+	if errors.As(err, &bad) {
+		kind := map[string]string{"int": "a whole number", "int64": "a whole number of 64 bits", "bool": "true or false"}[bad.GetFlag().Value.Type()]
+		return usage{fmt.Errorf("%s: --%s takes %s, not %q", c.CommandPath(), bad.GetFlag().Name, or(kind, "another value"), bad.GetValue()), c.CommandPath()}
 	}
 	return usage{fmt.Errorf("%s: %w", c.CommandPath(), err), c.CommandPath()}
 }
@@ -225,7 +292,14 @@ func exactly(names ...string) cobra.PositionalArgs {
 		if len(args) < len(names) {
 			return usage{fmt.Errorf("%s needs %s", c.CommandPath(), names[len(args)]), c.CommandPath()}
 		}
-		return atMost(len(names), strings.Join(names, " and "))(c, args)
+		if len(args) > len(names) {
+			most := "nothing"
+			if len(names) > 0 {
+				most = "no more than " + strings.Join(names, " and ")
+			}
+			return usage{fmt.Errorf("%s takes %s, and %q is one too many", c.CommandPath(), most, args[len(names)]), c.CommandPath()}
+		}
+		return nil
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -62,8 +63,17 @@ func (u *ui) fail(err error) {
 		return
 	}
 	message := strings.TrimRight(err.Error(), "\n")
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		// Which system call it was helps nobody.
+		message = strings.Replace(message, path.Error(), path.Path+": "+path.Err.Error(), 1)
+	}
 	if strings.Contains(message, "\n") {
 		message += "\n" // room after what is to be copied
+	}
+	if command, rest, ok := strings.Cut(message, " "); ok && command == "tow" {
+		fmt.Fprintf(u.err, "%s %s\n", paint(u.errColor, red, command), rest)
+		return
 	}
 	fmt.Fprintf(u.err, "%s %s\n", paint(u.errColor, red, "tow:"), message)
 }

@@ -133,7 +133,7 @@ func invalid(file *span.File, err error) error {
 	var broken *toml.DecodeError
 	if errors.As(err, &broken) {
 		message := strings.TrimPrefix(broken.Error(), "toml: ")
-		if len(broken.Key()) > 0 {
+		if len(broken.Key()) > 0 && !strings.Contains(message, "already") {
 			message = fmt.Sprintf("`%s` is a text in quotes, as in `name = \"shop\"`", strings.Join(broken.Key(), "."))
 		}
 		return &Invalid{[]*diag.Diagnostic{complain(position(file, broken, 1), "%s", message)}}

@@ -16,6 +16,7 @@ func TestParse(t *testing.T) {
 		{"name = \"shop\"\n[build]\nfast = true\n", "", "tow.toml:2:2: there is no setting `build`"},
 		{"name = 3\n", "", "tow.toml:1:8: `name` is a text in quotes, as in `name = \"shop\"`"},
 		{"name = \"shop\n", "", ""},
+		{"name = \"a\"\nname = \"b\"\n", "", "tow.toml:2:1: key name is already defined"},
 		{"name = \"My Shop\"\n", "", "tow.toml:1:9: `My Shop` cannot name a project: a name has small letters, digits and hyphens, and begins with a letter"},
 		{"name = \"\"\n", "", "tow.toml:1:1: the project's name is empty"},
 	} {
