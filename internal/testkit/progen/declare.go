@@ -228,8 +228,6 @@ func recursive(def *core.TypeDef) bool {
 func (g *generator) declareViews() {
 	for range 2 + g.IntN(3) {
 		e := &env{mayAsk: g.chance(75)}
-		result := g.boundaryType()
-		e.answer = result
 		items := []any{g.pub(g.main), "view ", g.fresh("view"), "("}
 		for i := range g.IntN(4) {
 			v := variable{g.fresh("p"), g.boundaryType()}
@@ -238,45 +236,108 @@ func (g *generator) declareViews() {
 				items = append(items, ", ")
 			}
 			items = append(items, v.name, ": ", v.typ)
+			if x := g.literal(v.typ, false, 1); x != nil && g.chance(8) {
+				items = append(items, " = ", x)
+			}
 		}
-		items = append(items, ") -> ", result, pick(g, "", "", "", "", "", " within 60ms"), " {\n", blockHole(g.viewBody(want{e, result, 15 + g.IntN(35), false})), "\n}")
+		body, result := g.viewBody(e)
+		items = append(items, ") -> ", result, pick(g, "", "", "", "", "", " within 60ms"), " {\n", blockHole(body), "\n}")
 		g.declare(g.main, items...)
 	}
 }
 
-// viewBody begins with a few calls and what they give, then goes on as any
-// expression.
-func (g *generator) viewBody(w want) *node {
-	for range 4 {
-		if g.chance(45) {
-			break
-		}
-		var value *node
-		var t core.Type
-		switch {
-		case w.mayAsk && g.chance(60):
-			op := pick(g, g.ops...)
-			t, value = op.Result, g.ask(w.sized(6), op)
-			if g.chance(40) {
-				if x := g.scopeExpr(want{w.env, t, 8, true}); x != nil {
-					value = x
-				}
-			}
-		case len(g.functions) > 0:
-			f := pick(g, g.functions...)
-			if t = f.Result; mentions(t, f.TypeParams) {
-				continue
-			}
-			value = g.callOwn(want{w.env, t, 8, true}, f)
-		}
+// viewBody makes a few values and answers with them all, or with something made
+// of them.
+func (g *generator) viewBody(e *env) (*node, core.Type) {
+	var result core.Type
+	if g.chance(50) {
+		result = g.boundaryType()
+		e.answer = result
+	}
+	type binding struct {
+		pat, value *node
+	}
+	var lets []binding
+	var made []variable
+	for range g.IntN(6) {
+		value, t := g.something(want{e, nil, 4 + g.IntN(10), true})
 		if value == nil {
 			continue
 		}
-		pat, vars := g.binding(w.env, t)
-		rest := w.in(w.with(vars...))
-		n := g.make(w.typ, tight, "let ", pat, " = ", value, "\n", blockHole(g.viewBody(rest)))
-		n.let = true
-		return n
+		v := variable{g.fresh("v"), t}
+		pat, vars := g.make(nil, tight, v.name), []variable{v}
+		if result != nil {
+			pat, vars = g.binding(e, t)
+		}
+		lets = append(lets, binding{pat, value})
+		made = append(made, v)
+		e = e.with(vars...)
 	}
-	return g.expr(w)
+	var last *node
+	if result != nil {
+		last = g.expr(want{e, result, 10 + g.IntN(30), false})
+	} else {
+		last, result = g.all(made)
+	}
+	for i := len(lets) - 1; i >= 0; i-- {
+		last = g.make(result, tight, "let ", lets[i].pat, " = ", lets[i].value, "\n", blockHole(last))
+		last.let = true
+	}
+	return last, result
+}
+
+// all is the values of variables, as far as JSON can show them.
+func (g *generator) all(vars []variable) (*node, core.Type) {
+	t := &core.Tuple{}
+	items := []any{"("}
+	for _, v := range vars {
+		if !g.crosses(v.typ) {
+			continue
+		}
+		if len(t.Elems) > 0 {
+			items = append(items, ", ")
+		}
+		t.Elems = append(t.Elems, v.typ)
+		items = append(items, g.make(v.typ, tight, v.name))
+	}
+	switch len(t.Elems) {
+	case 0:
+		return g.make(t, tight, "()"), t
+	case 1:
+		return items[1].(*node), t.Elems[0]
+	}
+	return g.make(t, tight, append(items, ")")...), t
+}
+
+// something makes a value of whatever type comes of it: an operation's answer,
+// what a function of the program or of the library gives.
+func (g *generator) something(w want) (*node, core.Type) {
+	of := func(t core.Type) want { w.typ = t; return w }
+	switch {
+	case w.mayAsk && g.chance(35):
+		op := pick(g, g.ops...)
+		if x := g.scopeExpr(of(op.Result)); x != nil && g.chance(40) {
+			return x, op.Result
+		}
+		return g.ask(of(op.Result), op), op.Result
+	case len(g.functions) > 0 && g.chance(45):
+		f := pick(g, g.functions...)
+		t := g.instance(f.Func)
+		return g.callOwn(of(t), f), t
+	case g.chance(75):
+		f := pick(g, g.std.funcs...)
+		t := g.instance(f)
+		return g.call(of(t), f, stdName(f.Module, f.Name), false), t
+	}
+	t := g.aType(nil)
+	return g.expr(of(t)), t
+}
+
+// instance is a function's result with types in its parameters' places.
+func (g *generator) instance(f *core.Func) core.Type {
+	subst := core.Subst{}
+	for _, p := range f.TypeParams {
+		subst[p] = g.aType(nil)
+	}
+	return subst.Apply(f.Result)
 }
