@@ -110,7 +110,8 @@ func (f *Func) NewLocal(t Type) int {
 // Label names a Block or a Loop within its function, told apart by pointer.
 type Label struct{ Name string }
 
-// Expr is an expression; it leaves one value.
+// Expr is an expression; it leaves one value. An expression may stand in several
+// places, so that nobody changes one in place that others may hold.
 type Expr interface{ Type() Type }
 
 type (
@@ -170,14 +171,14 @@ type (
 		Test       Expr // I32
 		Then, Else Expr
 	}
-	// Seq runs statements, then leaves Value.
+	// Seq runs statements, then leaves Value. Nothing jumps or returns out of it.
 	Seq struct {
 		Body  []Stmt
 		Value Expr
 	}
 )
 
-// Stmt is a statement.
+// Stmt is a statement. Each stands in one place only.
 type Stmt interface{ stmt() }
 
 type (

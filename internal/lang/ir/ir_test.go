@@ -110,6 +110,9 @@ func TestVerify(t *testing.T) {
 		{"statement of a value", "func f() {\n call some\n}", "only functions without a result"},
 		{"value of a statement", "func f() {\n do (call none 1)\n}", "only functions without a result"},
 		{"wide store", "func f() {\n i32.store 0 +4 1\n i64.store8 0 1\n f64.store 0 1\n}", "a store"},
+		{"return in a seq", "func f() -> i32 {\n return (seq {\n return 1\n } 2)\n}", "within a seq"},
+		{"branch out of a seq", "func f() {\n block l {\n do (seq {\n break l\n } 2)\n }\n}", "out of a seq"},
+		{"branch in a seq", "func f() {\n do (seq {\n block l {\n break l\n }\n } 2)\n}", ""},
 		{"gas in i32", "func f() {\n gas 1 @1\n}", "the cost of gas is an i32, not an i64"},
 	}
 	for _, test := range tests {

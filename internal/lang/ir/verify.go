@@ -45,6 +45,8 @@ type verifier struct {
 
 	fn     *Func
 	labels []label // open, innermost last
+	seqs   int     // open Seqs, which control does not leave but by a fault
+	outer  int     // the labels that are open outside of the innermost of them
 	err    error
 }
 
@@ -62,7 +64,7 @@ func (v *verifier) fail(format string, args ...any) {
 }
 
 func (v *verifier) function(f *Func) error {
-	v.fn, v.labels, v.err = f, v.labels[:0], nil
+	v.fn, v.labels, v.seqs, v.outer, v.err = f, v.labels[:0], 0, 0, nil
 	if f.Params > len(f.Locals) {
 		return fmt.Errorf("%d parameters, but %d locals", f.Params, len(f.Locals))
 	}
@@ -133,6 +135,8 @@ func (v *verifier) stmt(s Stmt) bool {
 
 func (v *verifier) returns(s *Return) {
 	switch {
+	case v.seqs > 0:
+		v.fail("a return within a seq")
 	case s.X == nil && v.fn.Result != None:
 		v.fail("a return without a value")
 	case s.X != nil:
@@ -193,6 +197,9 @@ func (v *verifier) branch(l *Label, test Expr, loop bool) bool {
 		}
 		if v.labels[i].loop != loop {
 			v.fail("a break leaves blocks and a continue restarts loops; %q is the other", l.Name)
+		}
+		if i < v.outer {
+			v.fail("a branch to %q out of a seq", l.Name)
 		}
 		v.labels[i].broken = true
 		return test != nil
@@ -259,7 +266,12 @@ func (v *verifier) expr(e Expr) Type {
 			v.fail("the sides of a cond are an %s and an %s", TypeName(then), TypeName(other))
 		}
 	case *Seq:
+		outer := v.outer
+		v.outer = len(v.labels)
+		v.seqs++
 		v.stmts(e.Body)
+		v.seqs--
+		v.outer = outer
 		return v.expr(e.Value)
 	default:
 		v.fail("no such expression: %T", e)

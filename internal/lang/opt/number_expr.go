@@ -222,6 +222,11 @@ func (p *numberer) loadExpr(e *ir.Load, sure bool) (ir.Expr, vn) {
 	} else if n = p.static(e.T, e.Width, a, offset); n == 0 {
 		n = p.load(e.T, e.Width, a, offset)
 	}
+	if p.list[n].kind >= kindOp { // it was stored as the value of an operator
+		if x := p.build(n, nil, nil, 2); x != nil {
+			return x, n
+		}
+	}
 	t := p.c.nodes.load()
 	*t = ir.Load{T: e.T, Width: e.Width, Addr: addr, Offset: offset, Mutable: e.Mutable}
 	return p.found(t, n, sure)
