@@ -72,9 +72,24 @@ func (l *lowerer) numberAdd(p packing, op ir.Op) *ir.Func {
 			}
 			b.when(bin(ir.I64GeS, signs, i64(0)), func() { b.ret(t) })
 		})
-		b.alignedAdd(p, op, x, y)
-		b.ret(&ir.Host{Import: host, Args: []ir.Expr{x, y, get(ir.I32, 2), get(ir.I32, 3)}})
+		b.ret(&ir.Call{Func: l.apart(host, func(b *builder) { b.alignedAdd(p, op, x, y) }), Args: []ir.Expr{x, y, get(ir.I32, 2), get(ir.I32, 3)}})
 	})
+}
+
+// apart is the function for numbers that are not alike: what tries to do without
+// the host, then the host. It stands by itself, so that only the common case is
+// copied into callers.
+func (l *lowerer) apart(host *ir.Import, try func(b *builder)) *ir.Func {
+	f := l.runtimeFunc(host.Name+".apart", host.Result, host.Params, func(b *builder) {
+		try(b)
+		args := make([]ir.Expr, len(host.Params))
+		for i, t := range host.Params {
+			args[i] = get(t, i)
+		}
+		b.ret(&ir.Host{Import: host, Args: args})
+	})
+	f.NoInline = true
+	return f
 }
 
 // alignedAdd returns the sum of packed numbers of different scale when it is
@@ -215,8 +230,7 @@ func (l *lowerer) decimalCompare() *ir.Func {
 		b.when(un(ir.I64Eqz, decimalPacking.unlike(x, y)), func() {
 			b.ret(order(x, y))
 		})
-		b.alignedCompare(decimalPacking, x, y, order)
-		b.ret(&ir.Host{Import: host, Args: []ir.Expr{x, y}})
+		b.ret(&ir.Call{Func: l.apart(host, func(b *builder) { b.alignedCompare(decimalPacking, x, y, order) }), Args: []ir.Expr{x, y}})
 	})
 }
 
@@ -227,8 +241,7 @@ func (l *lowerer) moneyCompare() *ir.Func {
 		b.when(un(ir.I64Eqz, moneyPacking.unlike(x, y)), func() {
 			b.ret(order(x, y))
 		})
-		b.alignedCompare(moneyPacking, x, y, order)
-		b.ret(&ir.Host{Import: host, Args: []ir.Expr{x, y, get(ir.I32, 2)}})
+		b.ret(&ir.Call{Func: l.apart(host, func(b *builder) { b.alignedCompare(moneyPacking, x, y, order) }), Args: []ir.Expr{x, y, get(ir.I32, 2)}})
 	})
 }
 
@@ -240,7 +253,7 @@ func (l *lowerer) numberEqual(p packing) *ir.Func {
 		x, y := get(ir.I64, 0), get(ir.I64, 1)
 		b.when(bin(ir.I64Eq, x, y), func() { b.ret(i32(1)) })
 		b.when(un(ir.I64Eqz, p.unlike(x, y)), func() { b.ret(i32(0)) })
-		b.alignedCompare(p, x, y, func(cx, cy ir.Expr) ir.Expr { return bin(ir.I64Eq, cx, cy) })
-		b.ret(&ir.Host{Import: host, Args: []ir.Expr{x, y}})
+		same := func(cx, cy ir.Expr) ir.Expr { return bin(ir.I64Eq, cx, cy) }
+		b.ret(&ir.Call{Func: l.apart(host, func(b *builder) { b.alignedCompare(p, x, y, same) }), Args: []ir.Expr{x, y}})
 	})
 }

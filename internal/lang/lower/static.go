@@ -38,8 +38,8 @@ func (l *lowerer) staticString(s string) *ir.Const {
 	return i64(int64(uint64(l.static([]byte(s), 1))<<32 | uint64(len(s))))
 }
 
-// literal lowers expressions that are data: literals, and records, variants,
-// tuples and lists of nothing but data. They cost no allocation.
+// literal lowers expressions that are data: literals, records, variants, tuples
+// and lists of nothing but data, and constants that are such. They cost no allocation.
 func (b *builder) literal(e core.Expr) (*ir.Const, bool) {
 	switch e := e.(type) {
 	case *core.Lit:
@@ -63,6 +63,8 @@ func (b *builder) literal(e core.Expr) (*ir.Const, bool) {
 		return b.staticCell(b.l.typ(id).Fields, b.l.typ(id).Size, 0, args), true
 	case *core.MakeList:
 		return b.staticList(e)
+	case *core.ConstRef:
+		return b.literal(e.Const.Value)
 	}
 	return nil, false
 }
