@@ -29,7 +29,7 @@ func TestFib(t *testing.T) {
 		t.Fatal(got, err)
 	}
 	m.set("gas", 10)
-	if _, err := m.ExportedFunction("fib").Call(m.ctx, 20); err != nil || len(m.yields) == 0 || m.yields[0] != 4 {
-		t.Fatal(m.yields, err)
+	if _, err := m.ExportedFunction("fib").Call(m.ctx, 20); err != nil || len(m.trace) == 0 || m.trace[0] != "yield(4)" {
+		t.Fatal(m.trace, err)
 	}
 }
