@@ -35,7 +35,8 @@ severity, message, and where there are any expected, found, notes and fix.`,
 			if err != nil {
 				return err
 			}
-			res, err := compile.Check(p.FS(), compile.Options{Name: p.Name})
+			// Build, as the later stages find mistakes too.
+			res, err := compile.Build(p.FS(), compile.Options{Name: p.Name})
 			if err != nil {
 				return err
 			}

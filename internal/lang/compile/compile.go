@@ -48,6 +48,10 @@ type Options struct {
 	MaxFile int64
 }
 
+// defaultsGas is what the evaluation of a default may spend: one without end is
+// refused within a second.
+const defaultsGas = 1_000_000
+
 // Result is what a compilation found and made.
 type Result struct {
 	Files   map[string]*syntax.File // the project's, by path
@@ -96,6 +100,9 @@ func check(fsys fs.FS, opts Options) (*Result, []byte, error) {
 		hash.Write(texts[name])
 		file := syntax.Parse(span.NewFile(name, texts[name]), res.Diags)
 		res.Files[name] = file
+		if !named(file, name, res.Diags) {
+			continue
+		}
 		mods = append(mods, types.Source{Path: strings.TrimSuffix(name, ".tow"), File: file})
 	}
 	res.Program, res.Info = types.Check(mods, res.Diags)
@@ -114,7 +121,7 @@ func Build(fsys fs.FS, opts Options) (*Result, error) {
 }
 
 func (res *Result) build(opts Options, hash []byte) error {
-	oracle := interp.New(res.Program, interp.Options{})
+	oracle := interp.New(res.Program, interp.Options{Gas: defaultsGas})
 	module, man, err := lower.Program(res.Program, lower.Options{
 		Name: opts.Name, MaxCopies: opts.MaxCopies,
 		JSON: func(e core.Expr) (string, error) {
@@ -127,7 +134,7 @@ func (res *Result) build(opts Options, hash []byte) error {
 		},
 	})
 	if bound, ok := err.(*lower.Error); ok {
-		res.Diags.Errorf("TW0590", bound.At, "%s", bound.Message)
+		res.Diags.Errorf(codeBound, bound.At, "%s", bound.Message)
 		return nil
 	} else if err != nil {
 		return err
