@@ -387,9 +387,9 @@ const swapped core.Op = 1 << 7
 
 func (b *body) operatorMismatch(a *arith, left, right core.Type) {
 	op := opText[a.op]
-	ls, rs := show(left), show(right)
+	rs := show(right)
 	lk, rk := b.std.baseOf(left), b.std.baseOf(right)
-	d := b.errorf(codeOperator, a.opAt, "`%s` does not apply to `%s` and `%s`", op, ls, rs)
+	d := b.errorf(codeOperator, a.opAt, "`%s` does not apply to %s and %s", op, operandName(left), operandName(right))
 	for _, r := range rules {
 		if r.op == a.op && r.left == lk && lk != noBase {
 			want := b.std.typeOf(r.right).String()
@@ -400,6 +400,14 @@ func (b *body) operatorMismatch(a *arith, left, right core.Type) {
 		}
 	}
 	b.operatorHint(d, a, lk, rk, left, right)
+}
+
+// operandName is an operand's type in a sentence.
+func operandName(t core.Type) string {
+	if m, ok := prune(t).(*meta); ok && m.lit != notLit {
+		return "a number"
+	}
+	return "`" + show(t) + "`"
 }
 
 func (b *body) operatorHint(d *diag.Diagnostic, a *arith, lk, rk base, left, right core.Type) {

@@ -29,8 +29,10 @@ func (m *meta) String() string {
 	switch {
 	case m.to != nil:
 		return m.to.String()
-	case m.lit != notLit:
-		return "number"
+	case m.lit == fracLit:
+		return "Decimal" // as it is alone
+	case m.lit == wholeLit:
+		return "Int"
 	}
 	return "_"
 }
