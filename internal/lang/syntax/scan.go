@@ -439,6 +439,8 @@ func (s *scanner) unknown() {
 		}
 		s.errorf(codeBadCharacter, start, s.pos, "names are made of the letters a to z, digits and `_`").
 			Expect("a letter from a to z", fmt.Sprintf("`%s`", s.src[start:s.pos]))
+	case r == '`':
+		s.errorf(codeBadCharacter, start, s.pos, "a backquote means nothing in Tow; strings stand between `\"`")
 	case unicode.IsPrint(r):
 		s.errorf(codeBadCharacter, start, s.pos, "`%c` means nothing in Tow", r)
 	default:
