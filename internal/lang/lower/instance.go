@@ -303,9 +303,7 @@ func (l *lowerer) view(fn *core.Func) artifact.View {
 	f := &ir.Func{Name: v.Export, Params: 4, Locals: []ir.Type{ir.I32, ir.I32, ir.I64, ir.I32}, Result: ir.I64, Runtime: true, NoInline: true}
 	f.Body = append(f.Body,
 		&ir.SetGlobal{Global: l.heap, X: get(ir.I32, 1)},
-		&ir.SetGlobal{Global: l.gas, X: get(ir.I64, 2)},
-		&ir.SetGlobal{Global: l.depth, X: get(ir.I32, 3)},
-		&ir.SetGlobal{Global: l.pass, X: bin(ir.I32Add, &ir.GetGlobal{Global: l.pass}, i32(1))})
+		&ir.SetGlobal{Global: l.gas, X: get(ir.I64, 2)})
 	var args []ir.Expr
 	if inst.deep {
 		args = append(args, &ir.GetGlobal{Global: l.depth})
@@ -330,4 +328,27 @@ func (l *lowerer) view(fn *core.Func) artifact.View {
 	l.module.Funcs = append(l.module.Funcs, f)
 	l.module.Exports = append(l.module.Exports, ir.Export{Name: v.Export, Func: f})
 	return v
+}
+
+// prologues has the views' entries set the globals for the depth and the pass,
+// in programs that read them.
+func (l *lowerer) prologues() {
+	read := map[*ir.Global]bool{}
+	for _, f := range l.module.Funcs {
+		ir.Inspect(f.Body, nil, func(e ir.Expr) {
+			if g, ok := e.(*ir.GetGlobal); ok {
+				read[g.Global] = true
+			}
+		})
+	}
+	for _, e := range l.module.Exports {
+		var set []ir.Stmt
+		if read[l.depth] {
+			set = append(set, &ir.SetGlobal{Global: l.depth, X: get(ir.I32, 3)})
+		}
+		if read[l.pass] {
+			set = append(set, &ir.SetGlobal{Global: l.pass, X: bin(ir.I32Add, &ir.GetGlobal{Global: l.pass}, i32(1))})
+		}
+		e.Func.Body = append(set, e.Func.Body...)
+	}
 }

@@ -152,6 +152,7 @@ func Program(p *core.Program, opts Options) (m *ir.Module, man *artifact.Manifes
 		l.queue = l.queue[:len(l.queue)-1]
 		next()
 	}
+	l.prologues()
 	l.finish(man)
 	return l.module, man, nil
 }

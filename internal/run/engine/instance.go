@@ -194,7 +194,9 @@ func (in *instance) pass(v *View, input, heap uint32) (cell uint32, err error) {
 	}
 	o := &in.program.opts
 	in.granted = min(quantum, o.Gas)
-	in.end = ending{}
+	if in.end.ended {
+		in.end = ending{}
+	}
 	in.stack = [4]uint64{uint64(input), uint64(heap), uint64(in.granted), uint64(o.Depth)}
 	err = f.CallWithStack(in, in.stack[:])
 	if err == nil {
