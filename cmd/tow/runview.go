@@ -173,7 +173,7 @@ func findView(m *artifact.Manifest, name string) (*artifact.View, error) {
 func (r *running) input(m *artifact.Manifest, v *artifact.View, file string) (text []byte, shown string, err error) {
 	if file != "" && file != "-" {
 		text, err = os.ReadFile(file)
-		return text, file, err
+		return r.notEmpty(m, v, text, file, err)
 	}
 	if len(m.Schema.Types[v.Input].Fields) == 0 && r.inTerminal {
 		return []byte("{}"), "the input", nil
@@ -183,10 +183,15 @@ func (r *running) input(m *artifact.Manifest, v *artifact.View, file string) (te
 			v.QualifiedName(), jsonschema.Example(&m.Schema, v.Input)), "tow run"}
 	}
 	text, err = io.ReadAll(r.in)
+	return r.notEmpty(m, v, text, "the input", err)
+}
+
+// notEmpty refuses an input without any text.
+func (r *running) notEmpty(m *artifact.Manifest, v *artifact.View, text []byte, shown string, err error) ([]byte, string, error) {
 	if err == nil && len(bytes.TrimSpace(text)) == 0 {
-		return nil, "", wrong{fmt.Errorf("the input is empty; %s takes JSON such as\n\n  %s", v.QualifiedName(), jsonschema.Example(&m.Schema, v.Input))}
+		return nil, "", wrong{fmt.Errorf("%s is empty; %s takes JSON such as\n\n  %s", shown, v.QualifiedName(), jsonschema.Example(&m.Schema, v.Input))}
 	}
-	return text, "the input", err
+	return text, shown, err
 }
 
 // print prints an answer, on lines of its own for a person.
@@ -296,6 +301,11 @@ func badInput(bad *engine.InputError, input []byte, shown string) error {
 		return fmt.Errorf("%s does not fit %s: %w", shown, bad.View, bad.Err)
 	}
 	line, column := span.NewFile(shown, input).Position(at.Offset)
+	if at.Path == "$" && at.Expected == bad.View {
+		// The input has no type that the user ever named.
+		return fmt.Errorf("%s:%d:%d: %s does not take this input: expected an object with a member for each of its parameters, found %s",
+			shown, line, column, bad.View, at.Found)
+	}
 	return fmt.Errorf("%s:%d:%d: %s does not take this input: at %s: expected %s, found %s",
 		shown, line, column, bad.View, at.Path, at.Expected, at.Found)
 }
