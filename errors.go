@@ -48,7 +48,8 @@ func (f *Fault) Error() string {
 
 // CallError says that a request failed since a call, or a scope, that nothing
 // guards had no answer, or since the view's own time went by. It unwraps to what
-// the source said, or to one of the errors below.
+// the source said, or to one of ErrTimeout, ErrNoSource, ErrExpired, ErrShed and
+// ErrDeadline.
 type CallError struct {
 	View      string
 	Operation string // "market/services.Catalog.offers"; "" for a scope or the view
@@ -68,6 +69,13 @@ var (
 	ErrDeadline = engine.ErrDeadline // the view's `within` went by
 )
 
+var (
+	// ErrClosed is the error of a request to a Program that was closed.
+	ErrClosed = engine.ErrClosed
+	// ErrArtifact is the error of Replay when the record is of another artifact.
+	ErrArtifact = engine.ErrArtifact
+)
+
 // LimitError says that a request met a bound of Options that is not part of
 // the language.
 type LimitError struct {
@@ -84,7 +92,11 @@ func public(err error) error {
 	switch err := err.(type) {
 	case *engine.InputError:
 		if e, ok := err.Err.(*codec.Error); ok {
-			return &InputError{View: err.View, Path: e.Path, Expected: e.Expected, Found: e.Found}
+			in := &InputError{View: err.View, Path: e.Path, Expected: e.Expected, Found: e.Found}
+			if in.Path == "$" && in.Expected == err.View {
+				in.Expected = "an object with a member for each parameter" // its type has no name of its own
+			}
+			return in
 		}
 	case *engine.Fault:
 		return &Fault{Kind: err.Kind.String(), View: err.View, File: err.File, Line: err.Line, Column: err.Col, Stack: err.Stack, Detail: err.Detail}

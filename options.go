@@ -54,7 +54,7 @@ func (o *Options) engine() engine.Options {
 	}
 	if shed := o.Shed; shed != nil {
 		e.Shed = func(s engine.ScopeInfo) bool {
-			return shed(Scope{View: s.View.QualifiedName(), Line: s.Place.Line, Column: s.Place.Column})
+			return shed(Scope{View: s.View.QualifiedName(), File: s.File, Line: s.Place.Line, Column: s.Place.Column})
 		}
 	}
 	return e
@@ -70,7 +70,8 @@ type Clock interface {
 // Scope is an optional scope of a view.
 type Scope struct {
 	View         string // "market/shop.featured"
-	Line, Column int    // where it begins in the source
+	File         string // "market/rules.tow", which may be another module's
+	Line, Column int    // where it begins in the file, from 1
 }
 
 // Source answers calls.

@@ -77,8 +77,8 @@ func (p *Program) Views() []*View {
 // Call answers one request: the input is a JSON object with a member for each
 // of the view's parameters, the answer is compact JSON.
 //
-// The error is an *InputError, a *Fault, a *CallError, a *LimitError, or that
-// of ctx.
+// The error is an *InputError, a *Fault, a *CallError, a *LimitError, ErrClosed,
+// that of ctx, or says that there is no such view.
 func (p *Program) Call(ctx context.Context, view string, input []byte) ([]byte, error) {
 	return p.AppendCall(ctx, nil, view, input)
 }
@@ -121,7 +121,8 @@ func (v *View) Record(ctx context.Context, input []byte) ([]byte, *Record, error
 }
 
 // Replay answers a recorded request again, bit for bit, without asking any
-// source: the answer is the recorded one, and so is the error.
+// source: the answer is the recorded one, and so is the error. A record of another
+// artifact gives an ErrArtifact.
 func (p *Program) Replay(ctx context.Context, rec *Record) ([]byte, error) {
 	out, err := p.engine.Replay(ctx, nil, &rec.engine)
 	return out, public(err)

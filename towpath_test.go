@@ -58,6 +58,48 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestWholeInput says what an input that is no object should be.
+func TestWholeInput(t *testing.T) {
+	p := load(t, towpath.Options{})
+	_, err := p.Call(t.Context(), "double", []byte(`[1]`))
+	if err == nil || err.Error() != "the input of market/shop.double: at $: expected an object with a member for each parameter, found an array" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestShed tells where the scope is that may be left out.
+func TestShed(t *testing.T) {
+	artifact, err := towpath.Compile(fstest.MapFS{"a.tow": {Data: []byte(`service S { fn f() -> Int }
+view v() -> Int {
+  optional S.f() else -1
+}
+`)}}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked []towpath.Scope
+	p, err := towpath.Load(t.Context(), artifact, towpath.Options{Shed: func(s towpath.Scope) bool { asked = append(asked, s); return true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close(t.Context())
+	out, err := p.Call(t.Context(), "v", []byte(`{}`))
+	want := towpath.Scope{View: "a.v", File: "a.tow", Line: 3, Column: 3}
+	if string(out) != "-1" || err != nil || len(asked) != 1 || asked[0] != want {
+		t.Errorf("got %s %v, asked %v", out, err, asked)
+	}
+}
+
+func TestClosed(t *testing.T) {
+	p := load(t, towpath.Options{})
+	if err := p.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Call(t.Context(), "double", []byte(`{"n":1}`)); !errors.Is(err, towpath.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestRecord(t *testing.T) {
 	p := load(t, towpath.Options{Source: towpath.SourceFunc(func(_ context.Context, op string, args []byte) ([]byte, error) {
 		if op != "market/shop.Pricing.lowest" || string(args) != `["lamp"]` {

@@ -12,6 +12,7 @@ type ScopeInfo struct {
 	View  *artifact.View
 	Site  uint64 // of the manifest's Scopes
 	Path  uint64
+	File  string // "market/shop.tow"
 	Place artifact.Place
 }
 
@@ -153,7 +154,9 @@ func (r *request) decide(now time.Time) bool {
 }
 
 func (r *request) info(s *scope) ScopeInfo {
-	return ScopeInfo{View: r.view.meta, Site: s.site, Path: s.path, Place: r.program.scopePlace(s.site)}
+	place := r.program.scopePlace(s.site)
+	file, _, _ := r.program.at(place)
+	return ScopeInfo{View: r.view.meta, Site: s.site, Path: s.path, File: file, Place: place}
 }
 
 func (p *Program) scopePlace(site uint64) artifact.Place {
