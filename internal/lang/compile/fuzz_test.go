@@ -1,24 +1,25 @@
 package compile_test
 
 import (
+	"flag"
 	"math/rand/v2"
 	"testing"
 
 	"towpath.dev/internal/testkit/bothways"
 )
 
-// How many generated programs a run of the tests compares: always the same
-// ones, and some that nobody chose. A failure prints its seed, which then goes
-// among the seeds of FuzzBothWays.
-const (
-	fixedPrograms  = 50
-	randomPrograms = 10
+// Which generated programs a run of the tests compares: always the same ones,
+// and some that nobody chose. A failure prints its seed, which then goes among
+// the seeds of FuzzBothWays.
+var (
+	programs = flag.Int("programs", 50, "how many generated programs are run both ways, besides a fifth as many of random seeds")
+	from     = flag.Uint64("from", 0, "the seed of the first generated program")
 )
 
 // TestGenerated runs generated programs through the interpreter and through the
 // engine, with and without the optimiser.
 func TestGenerated(t *testing.T) {
-	fixed, random := fixedPrograms, randomPrograms
+	fixed, random := *programs, *programs/5
 	if testing.Short() {
 		fixed, random = fixed/5, 0
 	}
@@ -28,8 +29,8 @@ func TestGenerated(t *testing.T) {
 			kinds[kind] += n
 		}
 	}
-	for seed := range uint64(fixed) {
-		run(seed)
+	for i := range uint64(fixed) {
+		run(*from + i)
 	}
 	for range random {
 		run(rand.Uint64())

@@ -329,19 +329,19 @@ func (g *generator) functionName(w want, ft *core.FuncType) *node {
 	}
 	fs := g.callable()
 	for _, i := range g.Perm(len(fs)) {
-		if f := fs[i]; !f.fuel && len(f.TypeParams) == 0 && sameSignature(f.Params, f.Result, ft) {
+		if f := fs[i]; !f.fuel && sameSignature(f.Func, ft) {
 			return g.make(nil, tight, nameOf(f.Module, f.Name))
 		}
 	}
 	if w.mayAsk {
 		for _, i := range g.Perm(len(g.ops)) {
-			if op := g.ops[i]; sameSignature(op.Params, op.Result, ft) {
+			if op := g.ops[i]; sameSignature(&core.Func{Params: op.Params, Result: op.Result}, ft) {
 				return g.make(nil, tight, nameOf(op.Service.Module, op.Service.Name), "."+op.Name)
 			}
 		}
 	}
 	for _, i := range g.Perm(len(g.std.funcs)) {
-		if f := g.std.funcs[i]; len(f.TypeParams) == 0 && sameSignature(f.Params, f.Result, ft) {
+		if f := g.std.funcs[i]; sameSignature(f, ft) {
 			return g.make(nil, tight, stdName(f.Module, f.Name))
 		}
 	}
@@ -355,14 +355,19 @@ func (g *generator) functionName(w want, ft *core.FuncType) *node {
 	return nil
 }
 
-func sameSignature(params []*core.Local, result core.Type, ft *core.FuncType) bool {
-	ts := make([]core.Type, len(params))
-	for i, p := range params {
-		if ts[i] = p.Type; isFunc(p.Type) {
+// sameSignature reports whether a function fits a type, which tells all its
+// type arguments.
+func sameSignature(f *core.Func, ft *core.FuncType) bool {
+	subst := core.Subst{}
+	if len(f.Params) != len(ft.Params) || !match(f.Result, ft.Result, f.TypeParams, subst) {
+		return false
+	}
+	for i, p := range f.Params {
+		if isFunc(p.Type) || !match(p.Type, ft.Params[i], f.TypeParams, subst) {
 			return false
 		}
 	}
-	return core.Identical(result, ft.Result) && sameTypes(ts, ft.Params)
+	return len(subst) == len(f.TypeParams)
 }
 
 func sameTypes(a, b []core.Type) bool {

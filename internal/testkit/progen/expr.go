@@ -212,6 +212,9 @@ func (g *generator) binding(e *env, t core.Type) (*node, []variable) {
 			return p, vars
 		}
 	}
+	if g.chance(4) {
+		return g.make(nil, tight, "_"), nil
+	}
 	v := g.local(e)
 	return g.make(nil, tight, v), []variable{{v, t}}
 }

@@ -26,6 +26,9 @@ func (g *generator) matchExpr(w want) *node {
 		}
 		return g.make(w.typ, tight, append(items, "}")...)
 	}
+	if c, ok := t.(*core.Con); ok && len(c.Def.Ctors) > 1 && g.chance(40) {
+		return g.someCtors(w, c, items)
+	}
 	sep := pick(g, "\n", "\n", ", ")
 	first := g.group(n)
 	for i := range n {
@@ -45,6 +48,19 @@ func (g *generator) matchExpr(w want) *node {
 	}
 	items = append(items, last, " -> ", g.expr(body.sized(w.size/(n+1))), "\n}")
 	return g.make(w.typ, tight, items...)
+}
+
+// someCtors goes on with arms of some constructors, each once and as a whole,
+// and one for the others.
+func (g *generator) someCtors(w want, t *core.Con, items []any) *node {
+	ctors := g.Perm(len(t.Def.Ctors))
+	for _, i := range ctors[1:] {
+		pat, vars := g.ctorPattern(w.env, t, t.Def.Ctors[i], patterns{}, true)
+		items = append(items, pat, " -> ", g.expr(w.in(w.with(vars...)).sized(w.size/(len(ctors)+1))), "\n")
+	}
+	v := g.fresh("v")
+	body := w.in(w.with(variable{v, t}))
+	return g.make(w.typ, tight, append(items, v, " -> ", g.expr(body.sized(w.size/(len(ctors)+1))), "\n}")...)
 }
 
 // variantType is a type with alternatives if there is one at hand, else t.
@@ -217,6 +233,11 @@ func (g *generator) alternatives(e *env, t core.Type, how patterns) (*node, []va
 		n := g.make(nil, loose, "("+v+", ", a, ") | (", b, ", "+v+")")
 		return g.make(nil, tight, "(", n, ")"), []variable{{v, pair.Elems[0]}}
 	}
+	if c, ok := t.(*core.Con); ok && !how.silent {
+		if n, vars := g.sameField(c); n != nil {
+			return n, vars
+		}
+	}
 	silent := patterns{how.depth - 1, true}
 	items := []any{"("}
 	for i := range 2 + g.IntN(2) {
@@ -227,6 +248,42 @@ func (g *generator) alternatives(e *env, t core.Type, how patterns) (*node, []va
 		items = append(items, hole(p, tight))
 	}
 	return g.make(nil, tight, append(items, ")")...), nil
+}
+
+// sameField makes alternatives of two constructors that have a field of one
+// type, which is bound.
+func (g *generator) sameField(t *core.Con) (*node, []variable) {
+	type place struct {
+		ctor  *core.Ctor
+		field int
+		typ   core.Type
+	}
+	var places []place
+	for _, c := range t.Def.Ctors {
+		for i, ft := range fields(t, c) {
+			places = append(places, place{c, i, ft})
+		}
+	}
+	v := g.fresh("v")
+	alternative := func(p place) []part {
+		items := parts(ctorName(p.ctor), "(")
+		for i := range p.ctor.Fields {
+			if i > 0 {
+				items = append(items, part{text: ", "})
+			}
+			items = append(items, part{text: []string{"_", v}[b2i(i == p.field)]})
+		}
+		return append(items, part{text: ")"})
+	}
+	for _, i := range g.Perm(len(places)) {
+		for _, j := range g.Perm(len(places)) {
+			a, b := places[i], places[j]
+			if a.ctor != b.ctor && core.Identical(a.typ, b.typ) && t.Def.Kind == core.Variant {
+				return g.make(nil, tight, "(", alternative(a), " | ", alternative(b), ")"), []variable{{v, a.typ}}
+			}
+		}
+	}
+	return nil, nil
 }
 
 // apart takes a record or a tuple apart where nothing else can be there.
