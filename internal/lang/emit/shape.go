@@ -50,3 +50,12 @@ func (w *writer) seldom(body []ir.Stmt) bool {
 	}
 	return false
 }
+
+// goesOn reports that a body ends in another round of a loop.
+func goesOn(body []ir.Stmt) bool {
+	if len(body) == 0 {
+		return false
+	}
+	s, ok := body[len(body)-1].(*ir.Continue)
+	return ok && s.Test == nil
+}

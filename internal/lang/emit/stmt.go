@@ -122,7 +122,7 @@ func (w *writer) close() {
 
 func (w *writer) ifElse(s *ir.If) {
 	test, then, other := s.Test, s.Then, s.Else
-	if x, ok := not(test); ok && (len(then) == 0 || len(other) == 0 && w.seldom(then) || negated(test)) {
+	if x, ok := not(test); ok && (len(then) == 0 || len(other) == 0 && w.seldom(then) || goesOn(other) && !goesOn(then) || negated(test)) {
 		test, then, other = x, other, then
 	}
 	w.expr(test)

@@ -15,6 +15,14 @@ type caller struct {
 	done    bool       // optimised
 	size    int        // then: its nodes
 	unset   []int      // then: the locals that may be read before they are set
+	// deferred: not optimised, since the only call of it will be replaced by its
+	// body, and that is optimised there.
+	deferred bool
+}
+
+// waits reports that a function is left to its one caller.
+func (g *caller) waits(f *ir.Func) bool {
+	return g.sites == 1 && !g.kept && !g.cyclic && !f.NoInline && sizeOf(f.Body) <= inlineDeferred
 }
 
 func graph(m *ir.Module) callGraph {

@@ -58,13 +58,20 @@ func (h *hoister) body(in []ir.Stmt, exit *ir.Label) []ir.Stmt {
 	for i, s := range in {
 		switch s := s.(type) {
 		case *ir.Loop:
-			if exit != nil && i == len(in)-1 {
-				if test := h.rotate(s, exit); test != nil {
-					out = append(out, test)
-				}
-			}
 			s.Body = h.body(s.Body, nil)
-			out = append(out, h.outOf(s)...)
+			var test ir.Stmt
+			body := s.Body
+			if exit != nil && i == len(in)-1 {
+				test = h.rotate(s, exit)
+			}
+			switch moved := h.outOf(s); {
+			case test != nil && len(moved) == 0:
+				s.Body = body // not worth turning it around
+			case test != nil:
+				out = append(append(out, test), moved...)
+			default:
+				out = append(out, moved...)
+			}
 		case *ir.Block:
 			s.Body = h.body(s.Body, s.Label)
 		case *ir.If, *ir.Switch:
@@ -124,7 +131,6 @@ func (h *hoister) rotate(s *ir.Loop, exit *ir.Label) ir.Stmt {
 	}
 	copied := (&copier{nodes: &h.c.nodes}).expr(leave.Test)
 	s.Body = append(append([]ir.Stmt(nil), rest...), &ir.Continue{Label: s.Label, Test: inverse(copied)})
-	h.c.changed = true
 	return leave
 }
 
@@ -169,7 +175,7 @@ func (h *hoister) outOf(s *ir.Loop) []ir.Stmt {
 	var out []ir.Stmt
 	mark := len(h.undo)
 	certain := true
-	kept := s.Body[:0]
+	kept := make([]ir.Stmt, 0, len(s.Body))
 	for _, st := range s.Body {
 		if set, ok := st.(*ir.Set); ok && h.sets[set.Local] == 1 && weight(set.X) > 0 && pure(set.X) && h.steady(set.X, me, certain) {
 			out = append(out, set)
@@ -188,9 +194,6 @@ func (h *hoister) outOf(s *ir.Loop) []ir.Stmt {
 		h.accessed[l] = false
 	}
 	h.undo = h.undo[:mark]
-	if len(out) > 0 {
-		h.c.changed = true
-	}
 	return out
 }
 

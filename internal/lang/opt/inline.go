@@ -9,13 +9,14 @@ import (
 // What may be copied into callers, in nodes of the callee. A call costs about
 // twenty instructions of the machine, and code that was copied is compiled again.
 const (
-	inlineAlways = 40   // anywhere
-	inlineKnown  = 60   // where an argument is a constant
-	inlineInLoop = 120  // where a loop runs it
-	inlineAsked  = 400  // when the function says Inline
-	inlineSole   = 1500 // when there is no other call of it
-	inlineGrowth = 5000 // to this may a function grow, whatever it calls
-	recurGrowth  = 900  // to this a function that calls itself
+	inlineAlways   = 40   // anywhere
+	inlineKnown    = 60   // where an argument is a constant
+	inlineInLoop   = 120  // where a loop runs it
+	inlineAsked    = 400  // when the function says Inline
+	inlineSole     = 1500 // when there is no other call of it
+	inlineDeferred = 400  // so small, it is not even optimised before
+	inlineGrowth   = 5000 // to this may a function grow, whatever it calls
+	recurGrowth    = 900  // to this a function that calls itself
 )
 
 // inlinePass puts bodies in place of calls. Callees were optimised before, so
@@ -155,9 +156,10 @@ func (in *inliner) insert(out []ir.Stmt, callee *ir.Func, args []ir.Expr, at int
 		g := in.c.calls[callee]
 		zeros = g.unset
 		in.size += g.size
-		g.sites--
-		for _, f := range g.callees {
-			in.c.calls[f].sites++
+		if g.sites--; g.sites > 0 || g.kept {
+			for _, f := range g.callees {
+				in.c.calls[f].sites++
+			}
 		}
 	}
 	f := in.f
@@ -185,7 +187,7 @@ func (in *inliner) insert(out []ir.Stmt, callee *ir.Func, args []ir.Expr, at int
 		return out
 	}
 	copied := c.body(callee.Body, true)
-	if in.self == nil && loops > 0 {
+	if in.self == nil && (loops > 0 || in.c.calls[callee].deferred) {
 		copied = in.body(copied, loops) // what stood in no loop now does
 	}
 	if jumps {

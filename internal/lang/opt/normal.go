@@ -5,8 +5,9 @@ import "towpath.dev/internal/lang/ir"
 // normalPass brings a function into the form that all other passes expect:
 // calls, host calls and allocations stand only as the whole of what a Set or a
 // Do evaluates, their operands and all other expressions have no effects, and
-// there is no Seq.
+// there is no Seq. What is certainly never run goes.
 func normalPass(c *context, f *ir.Func) {
+	c.owned = false
 	n := &normaliser{f: f}
 	f.Body = n.body(f.Body)
 }
@@ -19,8 +20,11 @@ type normaliser struct {
 func (n *normaliser) body(in []ir.Stmt) []ir.Stmt {
 	saved := n.out
 	n.out = make([]ir.Stmt, 0, len(in))
-	for _, s := range in {
+	for i, s := range in {
 		n.stmt(s)
+		if leaves(in[i : i+1]) {
+			break // the rest is never run
+		}
 	}
 	out := n.out
 	n.out = saved

@@ -17,6 +17,7 @@ func numberPass(c *context, f *ir.Func) {
 	p := &c.numberer
 	p.reset(c, f)
 	f.Body, _ = p.body(f.Body)
+	c.owned = true
 }
 
 // numberer is the state at the place that is looked at.
@@ -67,7 +68,8 @@ type hoisted struct {
 type place struct {
 	scope *scope
 	stmt  ir.Stmt
-	slot  *ir.Expr
+	root  *ir.Expr // of the statement, with e in its tree
+	e     ir.Expr
 	local int // -1, or the local that holds it from that statement on
 }
 

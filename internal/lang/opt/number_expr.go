@@ -7,8 +7,9 @@ import (
 	"towpath.dev/internal/lang/ir"
 )
 
-// expr numbers an expression and gives what to put in its place: a tree of nodes
-// that stand nowhere else. sure says that the statement at hand evaluates it in
+// expr numbers an expression and gives what to put in its place. The first time
+// that a function is numbered all trees are made anew, so that from then on each
+// node stands in one place. sure says that the statement at hand evaluates it in
 // any case.
 func (p *numberer) expr(e ir.Expr, sure bool) (ir.Expr, vn) {
 	switch e := e.(type) {
@@ -16,8 +17,11 @@ func (p *numberer) expr(e ir.Expr, sure bool) (ir.Expr, vn) {
 		return e, p.constant(e.T, e.Bits)
 	case *ir.Get:
 		n := p.resolve(p.env[e.Local])
-		if x := p.ready(n, e.T); x != nil {
-			return x, n
+		if bits, ok := p.isConst(n); ok {
+			return p.c.nodes.constant(e.T, bits), n
+		}
+		if l, ok := p.at(n); ok && l != e.Local {
+			return p.c.nodes.get(e.T, l), n
 		}
 		return e, n
 	case *ir.GetGlobal:
@@ -33,6 +37,9 @@ func (p *numberer) expr(e ir.Expr, sure bool) (ir.Expr, vn) {
 		if y := p.instead(e.Op, a, 0, n, x, nil); y != nil {
 			return y, n
 		}
+		if p.c.owned && x == e.X {
+			return p.found(e, n, sure)
+		}
 		t := p.c.nodes.unary()
 		*t = ir.Unary{Op: e.Op, X: x}
 		return p.found(t, n, sure)
@@ -42,6 +49,9 @@ func (p *numberer) expr(e ir.Expr, sure bool) (ir.Expr, vn) {
 		n := p.binary(e.Op, a, b)
 		if z := p.instead(e.Op, a, b, n, x, y); z != nil {
 			return z, n
+		}
+		if p.c.owned && x == e.X && y == e.Y {
+			return p.found(e, n, sure)
 		}
 		t := p.c.nodes.binary()
 		*t = ir.Binary{Op: e.Op, X: x, Y: y}
@@ -78,8 +88,7 @@ func (p *numberer) found(e ir.Expr, n vn, sure bool) (ir.Expr, vn) {
 	if x := p.ready(n, e.Type()); x != nil {
 		return x, n
 	}
-	if pl := p.placeOf(n); pl != nil {
-		p.hoist(n, pl)
+	if pl := p.placeOf(n); pl != nil && p.hoist(n, pl) {
 		return p.c.nodes.get(e.Type(), pl.local), n
 	}
 	p.made = append(p.made, made{e, n})
@@ -87,17 +96,67 @@ func (p *numberer) found(e ir.Expr, n vn, sure bool) (ir.Expr, vn) {
 }
 
 // hoist gives a value that a statement computed on its way a local of its own.
-func (p *numberer) hoist(n vn, pl *place) {
-	t := (*pl.slot).Type()
+func (p *numberer) hoist(n vn, pl *place) bool {
+	t := pl.e.Type()
+	get := p.c.nodes.get(t, len(p.f.Locals))
+	found := p.replace(pl.root, pl.e, get)
+	for _, h := range pl.scope.before[pl.stmt] {
+		found = found || p.replace(&h.set.X, pl.e, get)
+	}
+	if !found {
+		return false
+	}
 	pl.local = p.f.NewLocal(t)
 	p.env = append(p.env, 0)
 	p.stamp = append(p.stamp, 0)
 	if pl.scope.before == nil {
 		pl.scope.before = map[ir.Stmt][]hoisted{}
 	}
-	pl.scope.before[pl.stmt] = append(pl.scope.before[pl.stmt], hoisted{n, &ir.Set{Local: pl.local, X: *pl.slot}})
-	*pl.slot = p.c.nodes.get(t, pl.local)
+	pl.scope.before[pl.stmt] = append(pl.scope.before[pl.stmt], hoisted{n, &ir.Set{Local: pl.local, X: pl.e}})
 	p.at(n) // the local holds it from here on
+	return true
+}
+
+// replace puts an expression in the place of a part of a tree. The nodes above
+// are made anew, since they may stand elsewhere too.
+func (p *numberer) replace(slot *ir.Expr, part, by ir.Expr) bool {
+	if *slot == part {
+		*slot = by
+		return true
+	}
+	switch e := (*slot).(type) {
+	case *ir.Unary:
+		if x := e.X; p.replace(&x, part, by) {
+			t := p.c.nodes.unary()
+			*t = ir.Unary{Op: e.Op, X: x}
+			*slot = t
+			return true
+		}
+	case *ir.Binary:
+		x, y := e.X, e.Y
+		if p.replace(&x, part, by) || p.replace(&y, part, by) {
+			t := p.c.nodes.binary()
+			*t = ir.Binary{Op: e.Op, X: x, Y: y}
+			*slot = t
+			return true
+		}
+	case *ir.Load:
+		if addr := e.Addr; p.replace(&addr, part, by) {
+			t := p.c.nodes.load()
+			*t = *e
+			t.Addr = addr
+			*slot = t
+			return true
+		}
+	case *ir.Cond:
+		if test := e.Test; p.replace(&test, part, by) {
+			t := p.c.nodes.cond()
+			*t = ir.Cond{Test: test, Then: e.Then, Else: e.Else}
+			*slot = t
+			return true
+		}
+	}
+	return false
 }
 
 // instead is a tree for n where simplifying found another way to it than the
@@ -227,6 +286,9 @@ func (p *numberer) loadExpr(e *ir.Load, sure bool) (ir.Expr, vn) {
 			return x, n
 		}
 	}
+	if p.c.owned && addr == e.Addr && offset == e.Offset {
+		return p.found(e, n, sure)
+	}
 	t := p.c.nodes.load()
 	*t = ir.Load{T: e.T, Width: e.Width, Addr: addr, Offset: offset, Mutable: e.Mutable}
 	return p.found(t, n, sure)
@@ -282,31 +344,41 @@ func (p *numberer) condExpr(e *ir.Cond, sure bool) (ir.Expr, vn) {
 }
 
 // remember notes where the trees of a statement stand, so that a later
-// statement that computes the same can have them put into a local.
-func (p *numberer) remember(s ir.Stmt, slot *ir.Expr, root bool) {
-	if weight(*slot) >= 2 && !root {
-		for i := len(p.made) - 1; i >= 0; i-- {
-			if p.made[i].e == *slot {
-				p.place(p.made[i].n, s, slot)
-				break
-			}
+// statement that computes the same can have them put into a local. whole says
+// that the statement itself puts all of the tree into one.
+func (p *numberer) remember(s ir.Stmt, root *ir.Expr, whole bool) {
+	p.rememberPart(s, root, *root, whole)
+}
+
+// rememberPart gives what the part weighs.
+func (p *numberer) rememberPart(s ir.Stmt, root *ir.Expr, e ir.Expr, whole bool) int {
+	w := 0
+	switch e := e.(type) {
+	case *ir.Unary:
+		w = 1 + p.rememberPart(s, root, e.X, false)
+	case *ir.Binary:
+		w = p.rememberPart(s, root, e.X, false) + p.rememberPart(s, root, e.Y, false) + operatorWeight(e.Op)
+	case *ir.Load:
+		p.rememberPart(s, root, e.Addr, false)
+		w = 2
+	case *ir.Cond:
+		p.rememberPart(s, root, e.Test, false)
+		w = 3
+	}
+	if w < 2 || whole {
+		return w
+	}
+	for i := len(p.made) - 1; i >= 0; i-- {
+		if p.made[i].e == e {
+			p.place(p.made[i].n, s, root, e)
+			break
 		}
 	}
-	switch e := (*slot).(type) {
-	case *ir.Unary:
-		p.remember(s, &e.X, false)
-	case *ir.Binary:
-		p.remember(s, &e.X, false)
-		p.remember(s, &e.Y, false)
-	case *ir.Load:
-		p.remember(s, &e.Addr, false)
-	case *ir.Cond:
-		p.remember(s, &e.Test, false)
-	}
+	return w
 }
 
 // place notes where a value is computed, unless it was before.
-func (p *numberer) place(n vn, s ir.Stmt, slot *ir.Expr) {
+func (p *numberer) place(n vn, s ir.Stmt, root *ir.Expr, e ir.Expr) {
 	if p.placeOf(n) != nil {
 		return
 	}
@@ -314,8 +386,16 @@ func (p *numberer) place(n vn, s ir.Stmt, slot *ir.Expr) {
 		p.places = append(p.places, nil)
 	}
 	pl := p.c.nodes.places.next()
-	*pl = place{scope: p.scope, stmt: s, slot: slot, local: -1}
+	*pl = place{scope: p.scope, stmt: s, root: root, e: e, local: -1}
 	p.places[n] = pl
+}
+
+func operatorWeight(op ir.Op) int {
+	switch op {
+	case ir.I64DivS, ir.I64DivU, ir.I64RemS, ir.I64RemU, ir.I32DivU, ir.I32RemU, ir.F64Div, ir.I64Mul, ir.I32Mul:
+		return 3
+	}
+	return 1
 }
 
 // weight is about what an expression costs, up to a few.
@@ -324,11 +404,7 @@ func weight(e ir.Expr) int {
 	case *ir.Unary:
 		return 1 + weight(e.X)
 	case *ir.Binary:
-		switch e.Op {
-		case ir.I64DivS, ir.I64DivU, ir.I64RemS, ir.I64RemU, ir.I32DivU, ir.I32RemU, ir.F64Div, ir.I64Mul, ir.I32Mul:
-			return 3
-		}
-		return 1 + weight(e.X) + weight(e.Y)
+		return operatorWeight(e.Op) + weight(e.X) + weight(e.Y)
 	case *ir.Load:
 		return 2
 	case *ir.Cond:

@@ -44,7 +44,17 @@ func Module(m *ir.Module, level Level) {
 	}
 	c := newContext(m)
 	for _, f := range c.order {
-		c.optimise(f)
+		if c.calls[f].waits(f) {
+			c.leave(f)
+		} else {
+			c.optimise(f)
+		}
+	}
+	prune(m)
+	for _, f := range m.Funcs { // what waited, and was not copied after all
+		if c.calls[f].deferred {
+			c.optimise(f)
+		}
 	}
 	prune(m)
 }
@@ -70,8 +80,6 @@ var passes = []pass{
 	{name: "number", after: []string{"normal"}, run: numberPass, again: true},
 	{name: "dead", after: []string{"normal"}, run: deadPass, again: true},
 	{name: "hoist", after: []string{"number"}, run: hoistPass},
-	{name: "number", after: []string{"normal"}, run: numberPass, again: true},
-	{name: "dead", after: []string{"normal"}, run: deadPass, again: true},
 	{name: "late", after: []string{"number"}, run: latePass},
 	{name: "compact", after: []string{"dead"}, run: compactPass},
 }
@@ -85,6 +93,7 @@ type context struct {
 	numberer numberer
 	remover  remover
 	changed  bool // by a pass that leaves work to those before it
+	owned    bool // each expression of the function at hand stands in one place
 	globals  map[*ir.Global]uint64
 }
 
@@ -111,6 +120,14 @@ func (c *context) optimise(f *ir.Func) {
 			asked["number"], asked["dead"] = true, true
 		}
 	}
+}
+
+// leave leaves a function to its one caller.
+func (c *context) leave(f *ir.Func) {
+	normalPass(c, f)
+	g := c.calls[f]
+	g.deferred, g.done = true, true
+	g.size, g.unset = sizeOf(f.Body), unset(f)
 }
 
 // globalNumber numbers the globals of the module.
