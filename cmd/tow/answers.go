@@ -68,6 +68,10 @@ func readAnswers(m *artifact.Manifest, file string) (*recorded, error) {
 	if err := decoder.Decode(&content); err != nil {
 		return nil, wrong{placedJSON(file, text, err)}
 	}
+	if end := decoder.InputOffset(); len(bytes.TrimSpace(text[end:])) > 0 {
+		end += int64(len(text[end:]) - len(bytes.TrimLeft(text[end:], " \t\r\n")))
+		return nil, wrong{fmt.Errorf("%s: something stands behind the end of the JSON", at(file, text, end))}
+	}
 	if content.Now != nil {
 		r.now = *content.Now
 	}
@@ -93,13 +97,34 @@ func placedJSON(file string, text []byte, err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return fmt.Errorf("%s: the JSON ends too early", at(file, text, int64(len(text))))
 	case errors.As(err, &kind):
-		return fmt.Errorf("%s: %s is not as expected: a %s stands there", at(file, text, kind.Offset), or(kind.Field, "it"), kind.Value)
+		what := or(kind.Field, "the file")
+		return fmt.Errorf("%s: %s is %s, not %s", at(file, text, kind.Offset), what, jsonKind(kind.Type.Kind().String()), jsonKind(kind.Value))
+	case errors.As(err, new(*time.ParseError)):
+		return fmt.Errorf("%s: now is no instant; write it as in 2026-01-31T09:30:00Z", file)
 	}
 	message := strings.TrimPrefix(err.Error(), "json: ")
 	if offset < 0 {
 		return fmt.Errorf("%s: %s", file, message)
 	}
 	return fmt.Errorf("%s: %s", at(file, text, offset), message)
+}
+
+// jsonKind names what encoding/json says of a value, or package reflect of what
+// it is decoded to.
+func jsonKind(name string) string {
+	switch name {
+	case "array", "slice":
+		return "an array"
+	case "object", "struct":
+		return "an object"
+	case "string":
+		return "a string"
+	case "bool":
+		return "true or false"
+	case "int64":
+		return "a whole number of 64 bits"
+	}
+	return "a " + name // "number", "number 1.5"
 }
 
 func at(file string, text []byte, offset int64) string {
