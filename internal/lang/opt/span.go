@@ -78,26 +78,38 @@ func (v *values) rangeAt(n vn, depth int) span {
 
 func (v *values) rangeOfOp(x *value, depth int) span {
 	op := x.op()
-	if op.Compares() {
-		return span{0, 1}
-	}
-	bitsOf := 64
-	if x.t == ir.I32 {
-		bitsOf = 32
-	}
 	switch op {
 	case ir.I64ExtendI32S, ir.I32WrapI64:
-		r := v.rangeAt(x.a, depth)
-		if r.within(math.MinInt32, math.MaxInt32) {
+		if r := v.rangeAt(x.a, depth); r.within(math.MinInt32, math.MaxInt32) {
 			return r
 		}
+		return full
 	case ir.I64ExtendI32U:
 		if r := v.rangeAt(x.a, depth); r.lo >= 0 {
 			return r
 		}
 		return span{0, math.MaxUint32}
+	case ir.I64Clz, ir.I64Ctz, ir.I64Popcnt:
+		return span{0, 64}
+	}
+	switch {
+	case op.Compares():
+		return span{0, 1}
+	case op.Arity() != 2:
+		return full
+	}
+	if c, ok := v.isConst(x.b); ok {
+		if r, ok := v.rangeByConst(x, c, depth); ok {
+			return r
+		}
+	}
+	return combine(op, v.rangeAt(x.a, depth), v.rangeAt(x.b, depth))
+}
+
+// combine is the span of what an operator leaves on operands of those spans.
+func combine(op ir.Op, a, b span) span {
+	switch op {
 	case ir.I32And, ir.I64And:
-		a, b := v.rangeAt(x.a, depth), v.rangeAt(x.b, depth)
 		switch {
 		case a.lo >= 0 && b.lo >= 0:
 			return span{0, min(a.hi, b.hi)}
@@ -107,55 +119,62 @@ func (v *values) rangeOfOp(x *value, depth int) span {
 			return span{0, b.hi}
 		}
 	case ir.I32Or, ir.I64Or, ir.I32Xor, ir.I64Xor:
-		a, b := v.rangeAt(x.a, depth), v.rangeAt(x.b, depth)
 		if a.lo >= 0 && b.lo >= 0 {
 			return span{0, int64(1)<<bits.Len64(uint64(a.hi|b.hi)) - 1}
 		}
 	case ir.I64Add:
-		if r, fits := v.rangeAt(x.a, depth).add(v.rangeAt(x.b, depth)); fits {
+		if r, fits := a.add(b); fits {
 			return r
 		}
 	case ir.I64Sub:
-		if r, fits := v.rangeAt(x.a, depth).sub(v.rangeAt(x.b, depth)); fits {
+		if r, fits := a.sub(b); fits {
 			return r
-		}
-	case ir.I64Mul:
-		if c, ok := v.isConst(x.b); ok && int64(c) > 0 {
-			if r := v.rangeAt(x.a, depth); r.within(math.MinInt64/int64(c), math.MaxInt64/int64(c)) {
-				return span{r.lo * int64(c), r.hi * int64(c)}
-			}
-		}
-	case ir.I64Shl:
-		if c, ok := v.isConst(x.b); ok && c < 63 {
-			if r := v.rangeAt(x.a, depth); r.within(math.MinInt64>>c, math.MaxInt64>>c) {
-				return span{r.lo << c, r.hi << c}
-			}
 		}
 	case ir.I32Add:
-		if r, fits := v.rangeAt(x.a, depth).add(v.rangeAt(x.b, depth)); fits && r.within(math.MinInt32, math.MaxInt32) {
+		if r, fits := a.add(b); fits && r.within(math.MinInt32, math.MaxInt32) {
 			return r
 		}
-	case ir.I32ShrU, ir.I64ShrU:
-		if c, ok := v.isConst(x.b); ok && c > 0 && c < uint64(bitsOf) {
-			if a := v.rangeAt(x.a, depth); a.lo >= 0 {
-				return span{a.lo >> c, a.hi >> c}
-			}
-			return span{0, int64(uint64(math.MaxUint64) >> (64 - uint64(bitsOf) + c))}
-		}
-	case ir.I32ShrS, ir.I64ShrS:
-		if c, ok := v.isConst(x.b); ok && c < uint64(bitsOf) {
-			a := v.rangeAt(x.a, depth)
-			return span{a.lo >> c, a.hi >> c}
-		}
-	case ir.I64RemS:
-		if c, ok := v.isConst(x.b); ok && int64(c) > 0 {
-			if v.rangeAt(x.a, depth).lo >= 0 {
-				return span{0, int64(c) - 1}
-			}
-			return span{1 - int64(c), int64(c) - 1}
-		}
-	case ir.I64Clz, ir.I64Ctz, ir.I64Popcnt:
-		return span{0, 64}
 	}
 	return full
+}
+
+// rangeByConst is the span of what an operator leaves whose right side is the
+// constant c; it reports false when it knows nothing special.
+func (v *values) rangeByConst(x *value, c uint64, depth int) (span, bool) {
+	width := uint64(64)
+	if x.t == ir.I32 {
+		width = 32
+	}
+	switch op := x.op(); op {
+	case ir.I64Mul:
+		if n := int64(c); n > 0 {
+			r := v.rangeAt(x.a, depth)
+			return span{r.lo * n, r.hi * n}, r.within(math.MinInt64/n, math.MaxInt64/n)
+		}
+	case ir.I64Shl:
+		if c < 63 {
+			r := v.rangeAt(x.a, depth)
+			return span{r.lo << c, r.hi << c}, r.within(math.MinInt64>>c, math.MaxInt64>>c)
+		}
+	case ir.I32ShrU, ir.I64ShrU:
+		if c > 0 && c < width {
+			if a := v.rangeAt(x.a, depth); a.lo >= 0 {
+				return span{a.lo >> c, a.hi >> c}, true
+			}
+			return span{0, int64(uint64(math.MaxUint64) >> (64 - width + c))}, true
+		}
+	case ir.I32ShrS, ir.I64ShrS:
+		if c < width {
+			a := v.rangeAt(x.a, depth)
+			return span{a.lo >> c, a.hi >> c}, true
+		}
+	case ir.I64RemS:
+		if n := int64(c); n > 0 {
+			if v.rangeAt(x.a, depth).lo >= 0 {
+				return span{0, n - 1}, true
+			}
+			return span{1 - n, n - 1}, true
+		}
+	}
+	return span{}, false
 }
