@@ -20,6 +20,9 @@ func TestArchives(t *testing.T) {
 			if err := bothways.Archive(t.Context(), c); err != nil {
 				t.Error(err)
 			}
+			if err := bothways.InOtherWorlds(t, c); err != nil {
+				t.Error(err)
+			}
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"testing"
 
 	"towpath.dev/internal/abi"
 	"towpath.dev/internal/lang/core"
@@ -25,19 +26,38 @@ func Archive(ctx context.Context, c *evalcase.Case) error {
 	return err
 }
 
+// InOtherWorlds runs the views of a case with their inputs on all machines, in
+// worlds of seeds that have nothing to do with the archive's. Without the
+// optimiser, functions are given as data; the other build copies what takes them.
+func InOtherWorlds(t *testing.T, c *evalcase.Case) error {
+	files, err := texts(c.Files)
+	if err != nil {
+		return err
+	}
+	s, err := New(t.Context(), files, Limits{Gas: c.Gas, Depth: c.Depth, Copies: -1})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	for _, run := range c.Runs {
+		view := s.entry(run.View)
+		if view == nil || view.Kind != core.View {
+			continue
+		}
+		for seed := range uint64(3) {
+			if err := s.Compare(t, view, run.Input, seed); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // Outcomes tells how the runs of a case end, whatever the archive says. When
 // machines disagree on one, the error says so and the outcomes end with the
 // interpreter's of that run.
 func Outcomes(ctx context.Context, c *evalcase.Case) ([]Outcome, error) {
-	files := map[string]string{}
-	err := fs.WalkDir(c.Files, ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		text, err := fs.ReadFile(c.Files, path)
-		files[path] = string(text)
-		return err
-	})
+	files, err := texts(c.Files)
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +90,20 @@ func Outcomes(ctx context.Context, c *evalcase.Case) ([]Outcome, error) {
 		}
 	}
 	return outcomes, nil
+}
+
+// texts are the files of a project by path.
+func texts(project fs.FS) (map[string]string, error) {
+	files := map[string]string{}
+	err := fs.WalkDir(project, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(project, path)
+		files[path] = string(text)
+		return err
+	})
+	return files, err
 }
 
 // entry finds a view, or a function, of the module main.
