@@ -95,10 +95,10 @@ func (g *generator) integer(pick func(r *random) uint64) int64 {
 // anyInt is small half of the time, else at an edge or of any length.
 func anyInt(r *random) uint64 {
 	switch r.below(8) {
-	case 0:
+	case 0, 1:
 		edges := []uint64{0, 1, 2, 10, 100, 1000, math.MaxInt32, 1 << 31, 1 << 53, math.MaxInt64, math.MaxInt64 - 1, 1 << 63}
 		return edges[r.below(uint64(len(edges)))]
-	case 1, 2, 3:
+	case 2, 3:
 		return r.bits(63)
 	}
 	return r.below(21)

@@ -37,6 +37,8 @@ type tried struct {
 func tryCase(p *core.Program, t *core.Test, o *Options, c *choices, covered spans) *tried {
 	b := newBody(p, t, o, covered)
 	g := newGenerator(p, interp.New(p, interp.Options{}), c)
+	// First, so that it stays when shrinking drops the first amount.
+	g.caseCurrency()
 	out := &tried{body: b}
 	for _, param := range t.Params {
 		v := g.value(param.Type)
