@@ -11,6 +11,8 @@ const (
 	smallStart = 1 << 60 // how far from 0 a counter may start
 	smallStep  = 1 << 8  // how far a step may take it
 	farthest   = 1 << 61 // is then never reached: 2^52 steps
+
+	maxRounds = 10 // of looking at a loop's assignments
 )
 
 // induction finds the counters among a loop's locals.
@@ -57,8 +59,12 @@ func (p *numberer) counters(ranges []span, start span, least int64, within span)
 	for _, l := range in.locals {
 		in.fits[l] = p.f.Locals[l] == ir.I64 && p.rangeOf(p.env[l]).within(start.lo, start.hi)
 	}
-	for changed := true; changed; {
+	rounds := 0
+	for changed := true; changed; rounds++ {
 		changed = false
+		if rounds == maxRounds {
+			return // it could take as many rounds as there are locals
+		}
 		for _, set := range in.sets {
 			if in.fits[set.Local] && !p.steady(set.X, start, least) {
 				in.fits[set.Local] = false

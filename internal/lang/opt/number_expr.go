@@ -347,8 +347,14 @@ func (p *numberer) condExpr(e *ir.Cond, sure bool) (ir.Expr, vn) {
 // statement that computes the same can have them put into a local. whole says
 // that the statement itself puts all of the tree into one.
 func (p *numberer) remember(s ir.Stmt, root *ir.Expr, whole bool) {
+	if len(p.made) > maxTree {
+		return // each part is looked for among all of them
+	}
 	p.rememberPart(s, root, *root, whole)
 }
+
+// maxTree bounds the trees whose parts are remembered, in nodes.
+const maxTree = 500
 
 // rememberPart gives what the part weighs.
 func (p *numberer) rememberPart(s ir.Stmt, root *ir.Expr, e ir.Expr, whole bool) int {
