@@ -467,7 +467,7 @@ func (f *formatter) after(x syntax.Expr) *doc {
 }
 
 func (f *formatter) lambda(x *syntax.LambdaExpr) *doc {
-	head := nothing
+	var head *doc
 	if len(x.Params) == 1 && x.Params[0].Type == nil && simple(x.Params[0].Pat) {
 		head = f.pattern(x.Params[0].Pat)
 	} else {

@@ -22,7 +22,7 @@ func (f *formatter) pattern(p syntax.Pattern) *doc {
 		kids := make([]*doc, 0, 3*len(p.Alts))
 		head := nothing
 		for i, alt := range p.Alts {
-			d := nothing
+			var d *doc
 			if i > 0 {
 				kids = append(kids, f.breakAt(alt.Pos().Start, line), text("| "))
 			}

@@ -194,8 +194,6 @@ func (p *parser) fail(code diag.Code, format string, args ...any) *diag.Diagnost
 	return d
 }
 
-func (p *parser) at(kind Token) bool { return p.kind == kind }
-
 func (p *parser) accept(kind Token) bool {
 	if p.kind == kind {
 		p.next()

@@ -278,13 +278,13 @@ func (b *body) tryMismatch(e *syntax.TryExpr, t, answer core.Type) {
 // it; it is bad, and that reported, when it is not. A literal's stays open.
 func (b *body) force(t core.Type, at span.Span) core.Type {
 	t = prune(t)
-	m, ok := t.(*meta)
-	if !ok {
+	if _, ok := t.(*meta); !ok {
 		return t
 	}
 	b.solve()
 	t = prune(t)
-	if m, ok = t.(*meta); !ok || m.lit != notLit {
+	m, ok := t.(*meta)
+	if !ok || m.lit != notLit {
 		return t
 	}
 	b.unknown(at)

@@ -129,7 +129,6 @@ type arith struct {
 	left, right core.Type
 	res         core.Type
 	same        bool // whatever it will be, its operands and result are of one type
-	swap        bool
 }
 
 func (b *body) binary(e *syntax.BinaryExpr, want core.Type, w why) core.Expr {

@@ -1,8 +1,6 @@
 package types
 
 import (
-	"strings"
-
 	"towpath.dev/internal/lang/core"
 	"towpath.dev/internal/lang/span"
 )
@@ -405,12 +403,4 @@ func instances(ts []core.Type, params []*core.Param, args []core.Type) []core.Ty
 		}
 	}
 	return out
-}
-
-// article puts "a" or "an" before a name.
-func article(name string) string {
-	if name != "" && strings.ContainsRune("AEIOUaeio", rune(name[0])) {
-		return "an " + name
-	}
-	return "a " + name
 }

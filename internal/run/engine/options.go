@@ -55,11 +55,11 @@ func (o *Options) Validate() error {
 		{"Passes", int64(o.Passes)}, {"CPU", int64(o.CPU)}, {"Calls", int64(o.Calls)}, {"Kept", int64(o.Kept)},
 	} {
 		if f.value < 0 {
-			errs = append(errs, fmt.Errorf("Options.%s is %d: it cannot be negative", f.name, f.value))
+			errs = append(errs, fmt.Errorf("option %s is %d: it cannot be negative", f.name, f.value))
 		}
 	}
 	if o.Depth > 1<<31-1 {
-		errs = append(errs, fmt.Errorf("Options.Depth is %d: at most %d", o.Depth, 1<<31-1))
+		errs = append(errs, fmt.Errorf("option Depth is %d: at most %d", o.Depth, 1<<31-1))
 	}
 	return errors.Join(errs...)
 }
