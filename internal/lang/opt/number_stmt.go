@@ -214,10 +214,8 @@ func (p *numberer) ifElse(out []ir.Stmt, s *ir.If) ([]ir.Stmt, bool) {
 		return p.row(out, s.Else)
 	}
 	if !leaves(s.Then) && leaves(s.Else) {
-		if x := p.negated(s.Test, test); x != nil {
-			s.Test, test = x, p.unary(ir.I32Eqz, test)
-			s.Then, s.Else = s.Else, s.Then
-		}
+		s.Test, test = p.negated(s.Test, test), p.unary(ir.I32Eqz, test)
+		s.Then, s.Else = s.Else, s.Then
 	}
 	j := p.fork()
 	memory, globals := p.memory, p.globals
