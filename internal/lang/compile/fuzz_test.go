@@ -12,7 +12,7 @@ import (
 // and some that nobody chose. A failure prints its seed, which then goes among
 // the seeds of FuzzBothWays.
 var (
-	programs = flag.Int("programs", 50, "how many generated programs are run both ways, besides a fifth as many of random seeds")
+	programs = flag.Int("programs", 40, "how many generated programs are run both ways, besides a fifth as many of random seeds")
 	from     = flag.Uint64("from", 0, "the seed of the first generated program")
 )
 

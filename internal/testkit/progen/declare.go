@@ -1,6 +1,8 @@
 package progen
 
 import (
+	"strings"
+
 	"towpath.dev/internal/lang/core"
 )
 
@@ -11,6 +13,24 @@ func (g *generator) declareConsts() {
 		c := &core.Const{Module: m.core, Name: g.fresh("c"), Type: g.aType(nil)}
 		x := g.expr(want{&env{pure: true}, c.Type, g.IntN(8), false})
 		g.declare(m, g.pub(m), "const ", c.Name, ": ", c.Type, " = ", x)
+		g.consts = append(g.consts, c)
+	}
+}
+
+// declareLateConsts declares constants made by the functions before.
+func (g *generator) declareLateConsts() {
+	for range g.IntN(3) {
+		f := pick(g, g.functions...)
+		t := g.instance(f.Func)
+		if g.unsteady[f.Name] || f.Module != g.main.core {
+			continue
+		}
+		x := g.callOwn(want{&env{pure: true}, t, 6, true}, f)
+		if x == nil {
+			continue
+		}
+		c := &core.Const{Module: g.main.core, Name: g.fresh("c"), Type: t}
+		g.declare(g.main, "const ", c.Name, ": ", c.Type, " = ", x)
 		g.consts = append(g.consts, c)
 	}
 }
@@ -107,6 +127,18 @@ func (g *generator) write(m *module, f *function, body *node) {
 	}
 	g.declare(m, append(items, ") -> ", f.Result, " {\n", blockHole(body), "\n}")...)
 	g.asking[f.Name] = g.asks(body)
+	g.unsteady[f.Name] = g.asking[f.Name] || g.isUnsteady(body)
+}
+
+// isUnsteady reports whether a node's text may depend on the clock or the seed.
+func (g *generator) isUnsteady(n *node) bool {
+	for _, p := range n.parts {
+		if p.text == "now" || strings.HasPrefix(p.text, "random.") || p.name != nil && g.unsteady[p.name.text] ||
+			p.kid != nil && g.isUnsteady(p.kid) {
+			return true
+		}
+	}
+	return false
 }
 
 func (g *generator) declareFunction(m *module) {
@@ -149,7 +181,6 @@ func (g *generator) declareGroup(m *module, n int) {
 	var fs []*function
 	var envs []*env
 	var all []recursion
-	generic := false
 	for range n {
 		f, e := g.signature(m, g.IntN(3))
 		if n > 1 { // type and function arguments could not be passed on unchanged
@@ -157,7 +188,6 @@ func (g *generator) declareGroup(m *module, n int) {
 				f, e = g.signature(m, g.IntN(3))
 			}
 		}
-		generic = generic || len(f.TypeParams) > 0
 		all = append(all, g.withFuel(f, e))
 		fs, envs = append(fs, f), append(envs, e)
 	}
@@ -178,6 +208,12 @@ func (g *generator) declareGroup(m *module, n int) {
 	for i, f := range fs {
 		g.write(m, f, bodies[i])
 		g.functions = append(g.functions, f)
+	}
+	for _, f := range fs { // each calls the others
+		for _, other := range fs {
+			g.asking[f.Name] = g.asking[f.Name] || g.asking[other.Name]
+			g.unsteady[f.Name] = g.unsteady[f.Name] || g.unsteady[other.Name]
+		}
 	}
 }
 

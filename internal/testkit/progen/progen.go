@@ -29,7 +29,7 @@ import (
 // Generate makes the program of a seed.
 func Generate(seed uint64) *Program {
 	g := &generator{
-		Rand: rand.New(rand.NewPCG(seed, 0x746f77)), std: std(), asking: map[string]bool{},
+		Rand: rand.New(rand.NewPCG(seed, 0x746f77)), std: std(), asking: map[string]bool{}, unsteady: map[string]bool{},
 		program: &Program{Seed: seed, Gas: 40_000, Depth: 100},
 	}
 	g.edge = pick(g, 5, 20, 20, 50)
@@ -50,6 +50,7 @@ func Generate(seed uint64) *Program {
 	g.declareConsts()
 	g.declareServices()
 	g.declareFunctions()
+	g.declareLateConsts()
 	g.declareViews()
 	for _, m := range g.program.modules {
 		g.Shuffle(len(m.decls), func(i, j int) { m.decls[i], m.decls[j] = m.decls[j], m.decls[i] })
@@ -76,6 +77,7 @@ type generator struct {
 	functions []*function
 	at        *module         // the one that is being written
 	asking    map[string]bool // the services, and the functions that may ask
+	unsteady  map[string]bool // the functions that ask, or depend on the clock or the seed
 	depth     int             // of expressions within one another
 }
 
@@ -112,6 +114,7 @@ func (g *generator) modules() {
 	if g.chance(60) {
 		g.lib = &module{core: &core.Module{Path: pick(g, "kit", "shared/kit")}}
 		g.main.members[g.lib.core] = g.chance(50)
+		g.main.alias = pick(g, "", "", "k")
 		g.program.modules = []*module{g.lib, g.main}
 	}
 }

@@ -26,7 +26,7 @@ func check(t *testing.T, p *Program) *compile.Result {
 }
 
 func TestProgramsCheck(t *testing.T) {
-	for seed := range uint64(100) {
+	for seed := range uint64(50) {
 		p := Generate(seed)
 		for _, d := range check(t, p).Diags.All {
 			if d.Severity == diag.Error {
@@ -85,13 +85,13 @@ func TestReduce(t *testing.T) {
 		}
 		return n
 	}
-	for seed := range uint64(10) {
+	for seed := range uint64(4) {
 		p := Generate(seed)
 		if !asks(p) {
 			continue
 		}
 		before := size(p)
-		p.Reduce(200, asks)
+		p.Reduce(150, asks)
 		if !asks(p) {
 			t.Errorf("seed %d: the reduced program no longer asks", seed)
 		}

@@ -21,6 +21,7 @@ type module struct {
 	core    *core.Module
 	decls   []*node
 	members map[*core.Module]bool // the modules imported by member, not by name
+	alias   string                // what the others are called here; "" for their own names
 }
 
 // Files is the text of every module by its path.
@@ -33,7 +34,7 @@ func (p *Program) Files() map[string]string {
 }
 
 func (m *module) text() string {
-	p := &printer{module: m.core, members: m.members, used: map[*core.Module]map[string]bool{}}
+	p := &printer{module: m.core, members: m.members, alias: m.alias, used: map[*core.Module]map[string]bool{}}
 	for _, d := range m.decls {
 		p.parts(d.parts)
 		p.b.WriteString("\n\n")
@@ -46,7 +47,10 @@ func (m *module) imports(used map[*core.Module]map[string]bool) string {
 	var lines []string
 	for from, names := range used {
 		line := "import " + from.Path
-		if m.members[from] {
+		switch {
+		case !m.members[from] && m.alias != "":
+			line += " as " + m.alias
+		case m.members[from]:
 			var all []string
 			for n := range names {
 				all = append(all, n)

@@ -1,6 +1,7 @@
 package progen
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -171,6 +172,7 @@ type printer struct {
 	b       strings.Builder
 	module  *core.Module
 	members map[*core.Module]bool            // the modules imported by member
+	alias   string                           // what the others are called, "" for their own names
 	used    map[*core.Module]map[string]bool // what was imported, by module
 }
 
@@ -195,7 +197,7 @@ func (p *printer) name(n *name) {
 		p.used[n.module][n.member] = true
 		if !p.members[n.module] {
 			path := n.module.Path
-			p.b.WriteString(path[strings.LastIndexByte(path, '/')+1:] + ".")
+			p.b.WriteString(cmp.Or(p.alias, path[strings.LastIndexByte(path, '/')+1:]) + ".")
 		}
 	}
 	p.b.WriteString(n.text)

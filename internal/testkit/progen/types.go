@@ -106,8 +106,8 @@ func (g *generator) applied(def *core.TypeDef, elem func() core.Type) core.Type 
 
 func (g *generator) newDef(m *module, kind core.TypeKind, prefix string) *core.TypeDef {
 	def := &core.TypeDef{Module: m.core, Name: g.fresh(prefix), Kind: kind, Pub: true}
-	if kind != core.Wrapper && g.chance(30) {
-		for i := range 1 + g.IntN(2) {
+	if g.chance(30) {
+		for i := range 1 + g.IntN(1+b2i(kind != core.Wrapper)) {
 			def.Params = append(def.Params, &core.Param{Name: string("TU"[i])})
 		}
 	}
@@ -126,10 +126,21 @@ func (g *generator) keep(def *core.TypeDef) {
 
 func (g *generator) declareWrapper(m *module) {
 	def := g.newDef(m, core.Wrapper, "Wrap")
-	inner := g.newType(1, nil)
+	inner := g.newType(1, def.Params)
+	if len(def.Params) > 0 {
+		inner = pick(g, core.Type(def.Params[0]), g.std.list(def.Params[0]), g.std.option(def.Params[0]))
+	}
 	def.Ctors = []*core.Ctor{{Def: def, Name: def.Name, Fields: []*core.Field{{Name: "value", Type: inner}}}}
-	g.declare(m, g.pub(m), "type ", def.Name, "(", inner, ")")
+	g.declare(m, g.pub(m), "type ", def.Name, paramList(def.Params), "(", inner, ")")
 	g.keep(def)
+}
+
+// jsonName gives a constructor another name in JSON now and then.
+func (g *generator) jsonName() string {
+	if g.chance(90) {
+		return ""
+	}
+	return `@json("` + g.fresh("j-") + `") `
 }
 
 func (g *generator) declareEnum(m *module) {
@@ -142,7 +153,7 @@ func (g *generator) declareEnum(m *module) {
 		if i > 0 {
 			items = append(items, " | ")
 		}
-		items = append(items, c.Name)
+		items = append(items, g.jsonName(), c.Name)
 	}
 	g.declare(m, items...)
 	g.keep(def)
@@ -189,7 +200,7 @@ func (g *generator) declareVariant(m *module) {
 	for i := range 2 + g.IntN(3) {
 		c := &core.Ctor{Def: def, Name: g.fresh("C"), Tag: i}
 		def.Ctors = append(def.Ctors, c)
-		items = append(items, pick(g, " ", "\n  "), "| ", c.Name)
+		items = append(items, pick(g, " ", "\n  "), "| ", g.jsonName(), c.Name)
 		count := g.IntN(4)
 		if i == 1 {
 			count = max(count, 1, len(def.Params))
