@@ -1,6 +1,10 @@
 package opt
 
-import "towpath.dev/internal/lang/ir"
+import (
+	"slices"
+
+	"towpath.dev/internal/lang/ir"
+)
 
 // unblock is the body of a block that can do without its label, nil when it
 // cannot: what a conditional jumps over becomes its other side.
@@ -32,32 +36,45 @@ func unblock(b *ir.Block) []ir.Stmt {
 }
 
 // aside moves what follows a conditional jump out of the block into the side
-// that does not jump.
+// that does not jump. It goes from the end to the start, so that what follows
+// has been seen to.
 func aside(body []ir.Stmt, l *ir.Label) ([]ir.Stmt, bool) {
-	for i, s := range body {
-		rest := body[i+1:]
+	changed := false
+	var back []ir.Stmt // what has been seen, the last first
+	rest := func() []ir.Stmt {
+		list := slices.Clone(back)
+		slices.Reverse(list)
+		return list
+	}
+	for i := len(body) - 1; i >= 0; i-- {
+		s := body[i]
 		var instead *ir.If
 		switch s := s.(type) {
 		case *ir.Break:
 			if s.Label == l && s.Test != nil {
-				instead = &ir.If{Test: eqz(s.Test), Then: rest}
+				instead = &ir.If{Test: eqz(s.Test), Then: rest()}
 			}
 		case *ir.If:
 			switch {
-			case len(rest) == 0:
+			case len(back) == 0:
 			case endsIn(s.Then, l):
-				instead = &ir.If{Test: s.Test, Then: s.Then, Else: append(s.Else[:len(s.Else):len(s.Else)], rest...)}
+				then, _ := aside(s.Then, l)
+				instead = &ir.If{Test: s.Test, Then: then, Else: append(s.Else[:len(s.Else):len(s.Else)], rest()...)}
 			case endsIn(s.Else, l):
-				instead = &ir.If{Test: s.Test, Then: append(s.Then[:len(s.Then):len(s.Then)], rest...), Else: s.Else}
+				other, _ := aside(s.Else, l)
+				instead = &ir.If{Test: s.Test, Then: append(s.Then[:len(s.Then):len(s.Then)], rest()...), Else: other}
 			}
 		}
 		if instead != nil {
-			instead.Then, _ = aside(instead.Then, l)
-			instead.Else, _ = aside(instead.Else, l)
-			return append(body[:i:i], instead), true
+			back, changed = append(back[:0], instead), true
+			continue
 		}
+		back = append(back, s)
 	}
-	return body, false
+	if !changed {
+		return body, false
+	}
+	return rest(), true
 }
 
 // endsIn reports that a body ends in a jump to the label.
