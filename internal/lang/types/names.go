@@ -287,8 +287,10 @@ func (b *body) unknownName(e *syntax.Ident) *diag.Diagnostic {
 	if home := b.c.homeOf(e.Name, b.m); home != nil {
 		return b.m.importFix(d, home, e.Name)
 	}
-	if homes := b.c.libraryHomes(e.Name); len(homes) > 0 {
-		return d.Note(span.Span{}, "the standard library has %s: write `%s(…)`, or `… |> %s(…)`", list(homes), homes[0], e.Name)
+	for _, here := range append([]string{e.Name}, elsewhere[e.Name]...) {
+		if homes := b.c.libraryHomes(here); len(homes) > 0 {
+			return d.Note(span.Span{}, "the standard library has %s: write `%s(…)`, or `… |> %s(…)`", list(homes), homes[0], here)
+		}
 	}
 	candidates := names(b.m.values, b.m.implied, b.c.stdValues)
 	for n := range b.locals {
@@ -300,7 +302,7 @@ func (b *body) unknownName(e *syntax.Ident) *diag.Diagnostic {
 	for n := range b.c.stdModules {
 		candidates = append(candidates, n)
 	}
-	return b.c.didYouMean(d, e.Span, e.Name, append(candidates, "now"))
+	return b.c.didYouMean(d, e.Span, e.Name, append(candidates, "now", "debug"))
 }
 
 // libraryHomes lists the standard library's functions of a name, with their

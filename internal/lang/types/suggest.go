@@ -1,6 +1,7 @@
 package types
 
 import (
+	"slices"
 	"strings"
 
 	"towpath.dev/internal/lang/diag"
@@ -10,6 +11,11 @@ import (
 // nearest gives the candidate that is most likely meant by a mistyped name, ""
 // when none is near. Equally near ones are told apart by the alphabet.
 func nearest(name string, candidates []string) string {
+	for _, here := range elsewhere[name] {
+		if slices.Contains(candidates, here) {
+			return here
+		}
+	}
 	limit := 1 + len(name)/4
 	if len(name) <= 2 {
 		limit = 1
@@ -26,7 +32,7 @@ func nearest(name string, candidates []string) string {
 		if strings.EqualFold(name, c) {
 			d = 0
 		}
-		if d >= len(c) { // nothing of it is left
+		if 2*d > len(c) { // less than half of it is left
 			continue
 		}
 		if d < bestDistance || d == bestDistance && c < best {
@@ -34,6 +40,29 @@ func nearest(name string, candidates []string) string {
 		}
 	}
 	return best
+}
+
+// elsewhere says what other languages' names for common functions are here, the
+// likeliest first.
+var elsewhere = map[string][]string{
+	"add": {"insert", "append"}, "push": {"append"}, "cons": {"prepend"},
+	"put": {"insert"}, "set": {"insert"}, "delete": {"remove"},
+	"len": {"length", "size"}, "size": {"length"}, "length": {"size"},
+	"contains": {"has"}, "includes": {"contains", "has"}, "member": {"contains", "has"}, "elem": {"contains", "has"},
+	"containsKey": {"has"}, "hasKey": {"has"},
+	"head": {"first"}, "tail": {"drop"}, "nth": {"get"}, "skip": {"drop"}, "limit": {"take"},
+	"reduce": {"fold"}, "foldl": {"fold"}, "foldLeft": {"fold"}, "inject": {"fold"},
+	"forEach": {"map"}, "each": {"map"}, "collect": {"map"}, "select": {"filter"},
+	"concatMap": {"flatMap"}, "bind": {"flatMap"}, "andThen": {"flatMap"}, "mapErr": {"mapError"},
+	"exists": {"any"}, "some": {"any"}, "every": {"all"}, "forAll": {"all"},
+	"uniq": {"distinct"}, "unique": {"distinct"}, "dedup": {"distinct"},
+	"sorted": {"sort"}, "sortWith": {"sortBy"}, "orderBy": {"sortBy"}, "reversed": {"reverse"}, "group": {"groupBy"},
+	"unwrapOr": {"withDefault"}, "getOr": {"withDefault"}, "orElse": {"or", "withDefault"}, "okOr": {"toResult"},
+	"upper": {"toUpper"}, "uppercase": {"toUpper"}, "upcase": {"toUpper"}, "toUpperCase": {"toUpper"},
+	"lower": {"toLower"}, "lowercase": {"toLower"}, "downcase": {"toLower"}, "toLowerCase": {"toLower"},
+	"substring": {"slice"}, "substr": {"slice"}, "strip": {"trim"}, "hasPrefix": {"startsWith"}, "hasSuffix": {"endsWith"},
+	"ceil": {"ceiling"}, "trunc": {"truncate"}, "mod": {"modulo"}, "average": {"mean"}, "avg": {"mean"},
+	"print": {"debug"}, "println": {"debug"}, "log": {"debug"},
 }
 
 // distance is the number of letters inserted, dropped, changed or swapped with

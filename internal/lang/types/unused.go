@@ -7,8 +7,12 @@ import (
 	"towpath.dev/internal/lang/span"
 )
 
-// checkUnused warns about imports and private declarations that nothing uses.
+// checkUnused warns about imports and private declarations that nothing uses. In a
+// program with mistakes, what was to use them may be what is wrong.
 func (c *checker) checkUnused() {
+	if c.diags.HasErrors() {
+		return
+	}
 	for _, m := range c.modules {
 		if m.std {
 			continue
