@@ -92,11 +92,15 @@ type LimitError struct {
 }
 
 func (e *LimitError) Error() string {
-	limit := fmt.Sprint(e.Limit)
-	if e.What == "CPU" {
-		limit = time.Duration(e.Limit).String()
+	switch e.What {
+	case "CPU":
+		return fmt.Sprintf("%s computes for more than %s", e.View, time.Duration(e.Limit))
+	case "calls":
+		return fmt.Sprintf("%s asks more than %d different calls", e.View, e.Limit)
+	case "kept bytes":
+		return fmt.Sprintf("the input of %s and the answers to its calls have more than %d bytes", e.View, e.Limit)
 	}
-	return fmt.Sprintf("%s: more %s than %s", e.View, e.What, limit)
+	return fmt.Sprintf("%s takes more than %d passes: so many calls wait for each other", e.View, e.Limit)
 }
 
 // TrapError says that a module ended in a way that no program should be able

@@ -27,13 +27,13 @@ func TestLimits(t *testing.T) {
 		opts              engine.Options
 		view, input, want string
 	}{
-		{engine.Options{Passes: 2}, "chain", `{"product":"a"}`, "error: shop.chain: more passes than 2"},
+		{engine.Options{Passes: 2}, "chain", `{"product":"a"}`, "error: shop.chain takes more than 2 passes: so many calls wait for each other"},
 		{engine.Options{Passes: 3}, "chain", `{"product":"a"}`, "1"},
-		{engine.Options{Calls: 2}, "each", `{"products":["a","b","c"]}`, "error: shop.each: more calls than 2"},
+		{engine.Options{Calls: 2}, "each", `{"products":["a","b","c"]}`, "error: shop.each asks more than 2 different calls"},
 		{engine.Options{Calls: 3}, "each", `{"products":["a","b","c","a"]}`, "[1,1,1,1]"},
-		{engine.Options{Kept: 4000}, "choose", `{"product":"a"}`, "error: shop.choose: more kept bytes than 4000"},
+		{engine.Options{Kept: 4000}, "choose", `{"product":"a"}`, "error: the input of shop.choose and the answers to its calls have more than 4000 bytes"},
 		{engine.Options{Kept: 5000}, "choose", `{"product":"a"}`, "null"},
-		{engine.Options{Kept: 30}, "lowest", `{"product":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}`, "error: shop.lowest: more kept bytes than 30"},
+		{engine.Options{Kept: 30}, "lowest", `{"product":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}`, "error: the input of shop.lowest and the answers to its calls have more than 30 bytes"},
 		{engine.Options{Memory: 2000}, "choose", `{"product":"a"}`, "error: out of memory: the answer of shop.Catalog.offers does not fit"},
 	} {
 		c.opts.Source = source

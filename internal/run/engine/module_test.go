@@ -272,7 +272,7 @@ func TestCPULimit(t *testing.T) {
 		t.Errorf("within the limit: %s", got)
 	}
 	_, err = p.AppendCall(t.Context(), nil, "v", []byte(`{"n":5000000}`))
-	if limit := (*engine.LimitError)(nil); !errors.As(err, &limit) || err.Error() != "m.v: more CPU than 10ms" {
+	if limit := (*engine.LimitError)(nil); !errors.As(err, &limit) || err.Error() != "m.v computes for more than 10ms" {
 		t.Errorf("beyond the limit: %v", err)
 	}
 }
