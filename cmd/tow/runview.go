@@ -189,6 +189,9 @@ func (r *running) input(m *artifact.Manifest, v *artifact.View, file string) (te
 // notEmpty refuses an input without any text.
 func (r *running) notEmpty(m *artifact.Manifest, v *artifact.View, text []byte, shown string, err error) ([]byte, string, error) {
 	if err == nil && len(bytes.TrimSpace(text)) == 0 {
+		if len(m.Schema.Types[v.Input].Fields) == 0 {
+			return []byte("{}"), shown, nil
+		}
 		return nil, "", wrong{fmt.Errorf("%s is empty; %s takes JSON such as\n\n  %s", shown, v.QualifiedName(), jsonschema.Example(&m.Schema, v.Input))}
 	}
 	return text, shown, err
