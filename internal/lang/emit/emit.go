@@ -12,7 +12,12 @@
 //
 // Faults and gas each go through one small function of the module ("fault",
 // "yield") that calls the import of that name, since a direct call is a tenth of
-// the code of an imported one and there are very many of them.
+// the code of an imported one and there are very many of them. A charge is taken
+// again after each yield until it leaves gas that is not negative, so the host
+// must grant some or not come back.
+//
+// The code is shaped for the engine, wazero's compiler: see shape.go for the order
+// of blocks, gas.go for gas in a register, bounds.go for checks of addresses.
 package emit
 
 import (
