@@ -352,12 +352,14 @@ func (m *Machine) mayBeAbsent(t core.Type) bool {
 	return false
 }
 
-// free evaluates a constant expression at no cost to the run.
+// free evaluates a default at no cost to the run, and whatever the run's limits:
+// the compiler has done so before there was a run.
 func (m *Machine) free(e core.Expr) (Value, error) {
-	gas, depth := m.gas, m.depth
-	m.gas, m.depth = m.opts.Gas, 0
+	gas, depth, opts := m.gas, m.depth, m.opts
+	m.gas, m.depth = DefaultGas, 0
+	m.opts.Gas, m.opts.Depth = DefaultGas, DefaultDepth
 	v, err := m.Eval(e, &Env{})
-	m.gas, m.depth = gas, depth
+	m.gas, m.depth, m.opts = gas, depth, opts
 	return v, err
 }
 
