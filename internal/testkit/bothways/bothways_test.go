@@ -28,8 +28,6 @@ func TestAgrees(t *testing.T) {
 		{"a limit of the host", answer, Outcome{Kind: Limited}, true},
 		{"refused for other reasons", Outcome{Kind: Refused, Text: "a"}, Outcome{Kind: Refused, Text: "b"}, true},
 		{"unforeseen alike", Outcome{Kind: Unforeseen}, Outcome{Kind: Unforeseen}, false},
-		{"no place for arguments without JSON", with(fault, func(o *Outcome) { o.Text = abi.BadArgument.String() }),
-			with(fault, func(o *Outcome) { o.Text, o.At = abi.BadArgument.String(), "" }), true},
 	}
 	for _, tt := range tests {
 		if got := tt.a.Agrees(tt.b); got != tt.want {

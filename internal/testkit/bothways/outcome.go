@@ -43,9 +43,6 @@ func (o Outcome) Agrees(other Outcome) bool {
 	if o.Inconclusive() || other.Inconclusive() {
 		return true
 	}
-	if o.Kind == Faulted && o.Text == abi.BadArgument.String() && (o.At == "" || other.At == "") {
-		o.At, other.At = "", "" // what JSON cannot say of a call's arguments has no place in the engine
-	}
 	if o.Kind == Refused {
 		return other.Kind == Refused
 	}
