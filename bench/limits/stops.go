@@ -37,6 +37,7 @@ view searches(n: Int) -> Int { finds(grow("a", 19 + n), 1000) }
 view compares(n: Int) -> Int { equals(grow("a", 19 + n), grow("a", 19 + n), 1000) }
 view sorts(n: Int) -> Int { list.length(list.sort(list.map(list.range(0, n * 100_000), i => (i * 7919) % 1_000_003))) }
 view ranges(n: Int) -> Int { list.length(list.range(0, n * 5_000_000)) }
+view joins(n: Int) -> Int { string.length(grow("a", 23 + n)) }
 view upper(n: Int) -> Int { string.length(string.toUpper(grow("ä", 19 + n))) }
 
 view small(n: Int) -> Int { n + 1 }
@@ -70,7 +71,7 @@ func Stops(each time.Duration) ([]Result, error) {
 	}
 	defer p.Close(context.Background())
 	var out []Result
-	for _, view := range []string{"spins", "recurses", "straight", "copying", "concatenates", "searches", "compares", "sorts", "ranges", "upper"} {
+	for _, view := range []string{"spins", "recurses", "straight", "copying", "concatenates", "searches", "compares", "sorts", "ranges", "joins", "upper"} {
 		pause, err := longest(p, view, each)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", view, err)

@@ -244,7 +244,8 @@ func stringConcat(b *builder, c *intrinsicCall) val {
 	to := b.set(cell)
 	b.forRange(n, func(i ir.Expr) {
 		p := b.set(part(i))
-		b.emit(&ir.Copy{Dst: to, Src: strAddr(p), Size: count(p)}, &ir.Set{Local: to.Local, X: bin(ir.I32Add, to, count(p))})
+		b.copyBytes(to, strAddr(p), count(p))
+		b.emit(&ir.Set{Local: to.Local, X: bin(ir.I32Add, to, count(p))})
 	})
 	return ready(pack(cell, length))
 }

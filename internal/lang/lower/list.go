@@ -58,7 +58,7 @@ func (l *lowerer) reserve(size uint32) *ir.Func {
 		cell := b.alloc(bin(ir.I32And, un(ir.I32WrapI64, bytes), i32(-8)), span.Span{})
 		b.emit(&ir.Store{Width: 4, Addr: cell, X: length}, &ir.Store{Width: 4, Addr: cell, Offset: 4, X: capacity})
 		first := b.set(bin(ir.I32Add, cell, i32(8)))
-		b.emit(&ir.Copy{Dst: first, Src: bin(ir.I32And, addr, i32(-2)), Size: scaled(n, size)})
+		b.copyBytes(first, bin(ir.I32And, addr, i32(-2)), scaled(n, size))
 		b.ret(pack(bin(ir.I32Or, first, i32(1)), length))
 	})
 }
@@ -74,7 +74,7 @@ func (b *builder) listConcat(elem abi.TypeID, x, y ir.Expr, at span.Span) ir.Exp
 		b.unless(count(y), func() { b.ret(x) })
 		grown := b.set(&ir.Call{Func: b.l.reserve(size), Args: []ir.Expr{x, count(y)}})
 		to := bin(ir.I32Add, listAddr(grown), scaled(count(x), size))
-		b.emit(&ir.Copy{Dst: to, Src: listAddr(y), Size: scaled(count(y), size)})
+		b.copyBytes(to, listAddr(y), scaled(count(y), size))
 		b.ret(grown)
 	})
 	return b.set(&ir.Call{Func: f, Args: []ir.Expr{x, y}})
@@ -134,6 +134,8 @@ func (b *builder) rangeList(from, to ir.Expr, at span.Span) ir.Expr {
 		count := b.set(un(ir.I32WrapI64, n))
 		cell := b.alloc(scaled(count, 8), at)
 		b.forRange(count, func(i ir.Expr) {
+			// Nothing in this loop takes gas: it gives way by itself.
+			b.unless(bin(ir.I32And, bin(ir.I32Add, i, i32(1)), i32(giveWay-1)), func() { b.giveWay(at) })
 			b.emit(store(ir.I64, bin(ir.I32Add, cell, scaled(i, 8)), 0, bin(ir.I64Add, from, un(ir.I64ExtendI32U, i))))
 		})
 		b.emit(&ir.Set{Local: dst, X: pack(cell, count)})

@@ -3,6 +3,7 @@ package lower
 import (
 	"towpath.dev/internal/abi"
 	"towpath.dev/internal/lang/ir"
+	"towpath.dev/internal/lang/span"
 )
 
 // runtimeFunc gives the compiler's own function of that name, making it at its
@@ -91,6 +92,43 @@ func (l *lowerer) strCompare() *ir.Func {
 	})
 }
 
+// giveWay is how many elements a loop that takes no gas writes before it gives
+// way; copyChunk how many bytes are copied in one go. Both take well under a
+// millisecond, memory that is touched for the first time included.
+const (
+	giveWay   = 1 << 16
+	copyChunk = 1 << 19
+)
+
+// giveWay lets the host's scheduler and collector in: machine code cannot be
+// stopped from outside.
+func (b *builder) giveWay(at span.Span) {
+	b.emit(&ir.HostStmt{Import: b.l.imports["yield"], Args: []ir.Expr{i32(b.site(abi.OutOfGas, at))}})
+}
+
+// copyBytes copies, giving way between chunks.
+func (b *builder) copyBytes(dst, src, size ir.Expr) {
+	size = b.atom(size)
+	large := b.l.runtimeFunc("copy", ir.I32, []ir.Type{ir.I32, ir.I32, ir.I32}, func(b *builder) {
+		dst, src, n := get(ir.I32, 0), get(ir.I32, 1), get(ir.I32, 2)
+		chunk := i32(copyChunk)
+		b.while(func() ir.Expr { return bin(ir.I32GtU, n, chunk) }, func() {
+			b.emit(&ir.Copy{Dst: dst, Src: src, Size: chunk})
+			b.emit(&ir.Set{Local: 0, X: bin(ir.I32Add, dst, chunk)}, &ir.Set{Local: 1, X: bin(ir.I32Add, src, chunk)},
+				&ir.Set{Local: 2, X: bin(ir.I32Sub, n, chunk)})
+			b.giveWay(span.Span{})
+		})
+		b.emit(&ir.Copy{Dst: dst, Src: src, Size: n})
+		b.ret(i32(0))
+	})
+	large.NoInline = true
+	b.emit(&ir.If{
+		Test: bin(ir.I32LeU, size, i32(copyChunk)),
+		Then: []ir.Stmt{&ir.Copy{Dst: dst, Src: src, Size: size}},
+		Else: []ir.Stmt{&ir.Do{X: &ir.Call{Func: large, Args: []ir.Expr{dst, src, size}}}},
+	})
+}
+
 // sign is 1, -1 or 0 from two tests of which at most one holds.
 func sign(above, below ir.Expr) ir.Expr { return bin(ir.I32Sub, above, below) }
 
@@ -114,7 +152,7 @@ func (b *builder) concatStrings(parts []ir.Expr, at coreNode) ir.Expr {
 	to := b.set(cell)
 	for i, p := range parts {
 		size := count(p)
-		b.emit(&ir.Copy{Dst: to, Src: strAddr(p), Size: size})
+		b.copyBytes(to, strAddr(p), size)
 		if i < len(parts)-1 {
 			b.emit(&ir.Set{Local: to.Local, X: bin(ir.I32Add, to, size)})
 		}

@@ -21,7 +21,7 @@ const slack = 64
 // quantum is the gas that a module has before it must ask for more. The host
 // is a safe point for Go's scheduler and collector, so it is to be far less
 // than what a millisecond can spend.
-const quantum = 65536
+const quantum = 32768
 
 // keepResident is how much of its heap an idle instance keeps in memory, for
 // the next request to find; what lies beyond is given back.

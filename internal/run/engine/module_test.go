@@ -268,7 +268,7 @@ func TestCPULimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := answer(t, p, "v", `{"n":500000}`); got != "500000" {
+	if got := answer(t, p, "v", `{"n":250000}`); got != "250000" {
 		t.Errorf("within the limit: %s", got)
 	}
 	_, err = p.AppendCall(t.Context(), nil, "v", []byte(`{"n":5000000}`))
