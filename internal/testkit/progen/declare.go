@@ -118,7 +118,7 @@ func (g *generator) write(m *module, f *function, body *node) {
 			items = append(items, ", ")
 		}
 		items = append(items, p.Name, ": ", p.Type)
-		if i > 0 && i == len(f.Params)-1 && !f.fuel && !mentions(p.Type, f.TypeParams) && !isFunc(p.Type) && g.chance(20) {
+		if i > 0 && i == len(f.Params)-1 && !f.fuel && !mentions(p.Type, f.TypeParams) && !isFunc(p.Type) && g.steady(p.Type) && g.chance(20) {
 			if x := g.literal(p.Type, false, 1); x != nil {
 				p.Default = &core.Lit{} // that there is one
 				items = append(items, " = ", x)
@@ -272,7 +272,7 @@ func (g *generator) declareViews() {
 				items = append(items, ", ")
 			}
 			items = append(items, v.name, ": ", v.typ)
-			if x := g.literal(v.typ, false, 1); x != nil && g.chance(8) {
+			if x := g.literal(v.typ, false, 1); x != nil && g.steady(v.typ) && g.chance(8) {
 				items = append(items, " = ", x)
 			}
 		}

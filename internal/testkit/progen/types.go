@@ -177,7 +177,7 @@ func (g *generator) declareRecord(m *module) {
 			items = append(items, `  @json("`+g.fresh("j-")+"\")\n")
 		}
 		items = append(items, "  ", f.Name, ": ", f.Type)
-		if len(def.Params) == 0 && !holds(f.Type, def) && g.chance(15) {
+		if len(def.Params) == 0 && !holds(f.Type, def) && g.steady(f.Type) && g.chance(15) {
 			if x := g.literal(f.Type, false, 1); x != nil {
 				f.Default = &core.Lit{} // that there is one
 				items = append(items, " = ", x)
@@ -304,6 +304,42 @@ func (g *generator) crosses(t core.Type) bool {
 		return false
 	}
 	return ok(t)
+}
+
+// steady reports whether literals of a type have a value in any case, as
+// defaults must: keys of several currencies have none.
+func (g *generator) steady(t core.Type) bool {
+	seen := map[string]bool{}
+	keys, money := false, false
+	var look func(t core.Type)
+	look = func(t core.Type) {
+		switch t := t.(type) {
+		case *core.Tuple:
+			for _, e := range t.Elems {
+				look(e)
+			}
+		case *core.Con:
+			keys = keys || isTree(t.Def)
+			money = money || t.Def == g.std.Money
+			if seen[t.String()] {
+				return
+			}
+			seen[t.String()] = true
+			for _, a := range t.Args {
+				look(a)
+			}
+			for _, c := range t.Def.Ctors {
+				if isTree(t.Def) {
+					break
+				}
+				for _, f := range fields(t, c) {
+					look(f)
+				}
+			}
+		}
+	}
+	look(t)
+	return !keys || !money
 }
 
 // boundaryType is a type for a view's or an operation's signature.
