@@ -243,9 +243,8 @@ func (p *numberer) ifElse(out []ir.Stmt, s *ir.If) ([]ir.Stmt, bool) {
 		p.suppose(test, true)
 	}
 	s.Then, s.Else = then, other
-	if len(then) == 0 && len(other) == 0 {
-		return out, true
-	}
+	// Without bodies it stays too, for the dead pass: what its test computes may
+	// be wanted again behind it, and then gets a local right before it.
 	return append(out, s), true
 }
 
