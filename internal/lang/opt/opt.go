@@ -10,6 +10,7 @@
 //	hoist    what is the same in every round moves out of the loop
 //	recur    a small function that calls itself does the work of several entries
 //	late     what is used once is computed where it is used
+//	nest     a conditional goes into the one before it whose answer it tests
 //	compact  locals that are left are numbered anew
 //
 // and at last functions, imports and globals that nothing reaches are dropped.
@@ -81,6 +82,7 @@ var passes = []pass{
 	{name: "dead", after: []string{"normal"}, run: deadPass, again: true},
 	{name: "hoist", after: []string{"number"}, run: hoistPass},
 	{name: "late", after: []string{"number"}, run: latePass},
+	{name: "nest", after: []string{"late"}, run: nestPass},
 	{name: "compact", after: []string{"dead"}, run: compactPass},
 }
 

@@ -134,9 +134,13 @@ func (v *values) is(n vn, bits uint64) bool {
 	return x.kind == kindConst && x.aux == bits
 }
 
-// operation says by which operator, from what, a value comes.
+// operation says by which operator, from what, a value comes: NoOp from nothing
+// where it comes by none. What a and b of other kinds say are no values.
 func (v *values) operation(n vn) (op ir.Op, a, b vn) {
 	x := &v.list[n]
+	if x.kind < kindOp {
+		return ir.NoOp, 0, 0
+	}
 	return x.op(), x.a, x.b
 }
 
