@@ -55,6 +55,12 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 		if next.err != nil {
 			return next.err
 		}
+		if next.broken != nil {
+			if err := s.send(errorResponse{"2.0", json.RawMessage("null"), next.broken}); err != nil {
+				return err
+			}
+			continue
+		}
 		if next.message.Method == "exit" {
 			if !s.closing {
 				return errors.New("the editor left without saying shutdown")

@@ -2,6 +2,7 @@ package lsp
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -610,4 +611,21 @@ func FuzzFrames(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestBrokenMessage: a frame that holds no message is answered, and those behind
+// it are served.
+func TestBrokenMessage(t *testing.T) {
+	var out bytes.Buffer
+	in := strings.NewReader("Content-Length: 5\r\n\r\n{oops" +
+		"Content-Length: 44\r\n\r\n" + `{"jsonrpc":"2.0","id":7,"method":"shutdown"}` +
+		"Content-Length: 33\r\n\r\n" + `{"jsonrpc":"2.0","method":"exit"}`)
+	if err := Serve(context.Background(), in, &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"code":-32700`, `"id":null`, `"id":7`} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %s in %s", want, out.String())
+		}
+	}
 }

@@ -55,9 +55,10 @@ const (
 	requestFailed  = -32803
 )
 
-// received is a message, or why there are no more.
+// received is a message, or why it cannot be read, or why there are no more.
 type received struct {
 	message message
+	broken  *responseError // what came is no message; the next one may be
 	err     error
 }
 
@@ -70,7 +71,7 @@ func read(in io.Reader, to chan<- received, stopped <-chan struct{}) {
 		if err != nil {
 			next.err = err
 		} else if err := json.Unmarshal(text, &next.message); err != nil {
-			next.err = fmt.Errorf("a message that is no JSON: %w", err)
+			next.broken = &responseError{parseError, "a message that is no JSON: " + err.Error()}
 		}
 		select {
 		case to <- next:

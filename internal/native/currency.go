@@ -2,6 +2,7 @@ package native
 
 import (
 	"bytes"
+	"strings"
 
 	"towpath.dev/internal/decimal"
 )
@@ -19,6 +20,17 @@ func MinorDigits(currency string) int {
 	}
 	return 2
 }
+
+// Currencies are the codes of ISO 4217 in use, funds and metals included (list one,
+// amendment 176), ascending. Programs may be handed others: the list grows.
+var Currencies = strings.Fields(`
+AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF
+CHE CHF CHW CLF CLP CNY COP COU CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP
+GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT
+LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR
+NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN
+SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAD
+XAF XAG XAU XBA XBB XBC XBD XCD XCG XDR XOF XPD XPF XPT XSU XTS XUA XXX YER ZAR ZMW ZWG`)
 
 // AppendAmount writes an amount of money in full, with the digits of the
 // currency's smallest unit at the least: 4.9 EUR is "4.90", 4.905 EUR "4.905".

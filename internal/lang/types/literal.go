@@ -2,6 +2,7 @@ package types
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 	"towpath.dev/internal/lang/core"
 	"towpath.dev/internal/lang/span"
 	"towpath.dev/internal/lang/syntax"
+	"towpath.dev/internal/native"
 )
 
 // numeral is the value of a number literal whose type is still sought: its text
@@ -99,6 +101,13 @@ func parseInt(text string) (int64, error) {
 	return strconv.ParseInt(text, 10, 64)
 }
 
+func (b *body) unknownCurrency(e *syntax.MoneyLit) {
+	d := b.errorf(codeLiteral, e.Span, "ISO 4217 has no currency `%s`", e.Currency)
+	if meant := nearest(e.Currency, native.Currencies); meant != "" {
+		d.FixWith("write `"+e.Number+" "+meant+"`", e.Span, e.Number+" "+meant)
+	}
+}
+
 // unitLit checks a literal that tells its type itself, perhaps under a minus.
 func (b *body) unitLit(e syntax.Expr, negative bool) core.Expr {
 	switch e := e.(type) {
@@ -108,6 +117,9 @@ func (b *body) unitLit(e syntax.Expr, negative bool) core.Expr {
 		if err != nil {
 			b.errorf(codeLiteral, e.Span, "this amount does not fit Money, which holds 34 digits")
 			return broken(e.Span)
+		}
+		if _, known := slices.BinarySearch(native.Currencies, e.Currency); !known {
+			b.unknownCurrency(e)
 		}
 		if negative {
 			amount = amount.Neg()

@@ -176,7 +176,7 @@ func (g *generator) currency() string {
 	if g.chance(90) {
 		return "USD"
 	}
-	return pick(g, "EUR", "JPY", "ZZZ")
+	return pick(g, "EUR", "JPY", "ZWG")
 }
 
 func (g *generator) stringText() string {
