@@ -176,7 +176,7 @@ func (r *request) place(i int32) {
 
 // send hands out the calls that are wanted and new, grouped by operation.
 func (r *request) send(now time.Time) {
-	source := r.program.opts.Source
+	source := r.source
 	for _, w := range r.wants {
 		c := &r.calls[w.call]
 		if c.state != callNew || !r.live(w.scope) {
@@ -332,6 +332,9 @@ func (r *request) answer(c *call, body []byte) error {
 	}
 	if err != nil {
 		r.fail(c, fmt.Errorf("its answer: %w", err))
+		if judge, ok := r.source.(Judge); ok {
+			judge.Unfit(&r.program.manifest.Operations[c.op], c.args)
+		}
 		if r.record != nil {
 			c.body = body
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"towpath.dev/internal/abi"
+	"towpath.dev/internal/artifact"
 )
 
 // Request is what Do answers.
@@ -17,6 +18,38 @@ type Request struct {
 	// Replay answers all calls and verdicts from a record, asks no source and
 	// reads no clock. Its input is the record's.
 	Replay *Record
+	// Source answers this request's calls. Nil: Options.Source does.
+	Source Source
+	// Shed decides for this request what Options.Shed does. Nil: that one.
+	Shed func(s ScopeInfo) bool
+	// Deadline is when the request is of no use any more; a view's own `within` may
+	// end it earlier. Zero: it has none but the context's.
+	Deadline time.Time
+	// Trace, when it is not nil, is filled with what the request did, and when.
+	Trace *Trace
+}
+
+// Trace is how a request went.
+type Trace struct {
+	Begin, End time.Time
+	Passes     []PassTrace
+	Verdicts   []VerdictTrace
+}
+
+// PassTrace is one run of the view.
+type PassTrace struct {
+	Begin, End time.Time
+	Asked      int   // calls that it came to
+	Pending    int   // those of them without an answer
+	Gas        int64 // that it spent
+}
+
+// VerdictTrace is a scope that did not complete.
+type VerdictTrace struct {
+	At    time.Time
+	Shed  bool   // else it expired
+	File  string // "market/shop.tow"; "" for the view as a whole
+	Place artifact.Place
 }
 
 // request is a request that may call: what its passes have found out so far.
@@ -28,6 +61,9 @@ type request struct {
 	in      *instance // nil while it waits
 	record  *Record
 	replay  *replay
+	trace   *Trace
+	source  Source
+	shed    func(s ScopeInfo) bool
 
 	deadline time.Time // of the view; zero without
 	now      int64
@@ -81,7 +117,17 @@ func (v *View) Do(ctx context.Context, dst []byte, q Request) ([]byte, error) {
 		return dst, err
 	}
 	defer v.program.reuse(r)
-	r.record = q.Record
+	r.record, r.trace = q.Record, q.Trace
+	if q.Source != nil {
+		r.source = q.Source
+	}
+	if q.Shed != nil {
+		r.shed = q.Shed
+	}
+	r.deadline = earlier(r.deadline, q.Deadline)
+	if r.trace != nil {
+		*r.trace = Trace{Begin: r.clock}
+	}
 	input := q.Input
 	if q.Replay != nil {
 		if err := r.startReplay(q.Replay); err != nil {
@@ -101,7 +147,7 @@ func (v *View) begin(ctx context.Context) (*request, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.view, r.ctx, r.inbox = v, ctx, newInbox()
+	r.view, r.ctx, r.inbox, r.source, r.shed = v, ctx, newInbox(), o.Source, o.Shed
 	r.clock = o.Clock.Now()
 	r.now, r.seed = r.clock.UnixNano(), o.Seed()
 	if v.meta.WithinNS > 0 {
@@ -118,6 +164,12 @@ func (r *request) finish(input, answer []byte, err error) {
 	}
 	if r.in != nil {
 		r.give()
+	}
+	if r.trace != nil {
+		r.trace.End = r.program.opts.Clock.Now()
+		if errors.Is(err, ErrDeadline) {
+			r.trace.Verdicts = append(r.trace.Verdicts, VerdictTrace{At: r.trace.End})
+		}
 	}
 	if r.record != nil {
 		r.fill(r.record, input, answer, err)
@@ -213,6 +265,9 @@ func (r *request) pass() (cell uint32, status abi.Status, err error) {
 	in.spent, in.started = r.spent, r.clock
 	cell, err = in.pass(r.view, r.input, r.kept)
 	r.gas = in.spentGas()
+	if r.trace != nil {
+		r.trace.Passes = append(r.trace.Passes, PassTrace{r.clock, r.program.opts.Clock.Now(), r.asked, len(r.wants), r.gas})
+	}
 	if err == nil && cell != 0 {
 		return cell, abi.Ready, nil
 	}

@@ -144,7 +144,7 @@ func (r *request) decide(now time.Time) bool {
 			s.verdict = abi.Expired
 		case s.optional && !s.offered:
 			s.offered = true
-			if shed := r.program.opts.Shed; shed == nil || !shed(r.info(s)) {
+			if r.shed == nil || !r.shed(r.info(s)) {
 				continue
 			}
 			s.verdict = abi.Shed
@@ -152,6 +152,10 @@ func (r *request) decide(now time.Time) bool {
 			continue
 		}
 		any = true
+		if r.trace != nil {
+			at := r.info(s)
+			r.trace.Verdicts = append(r.trace.Verdicts, VerdictTrace{At: now, Shed: s.verdict == abi.Shed, File: at.File, Place: at.Place})
+		}
 	}
 	return any
 }

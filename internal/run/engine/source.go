@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,6 +19,13 @@ import (
 // last of the calls stops to be of use.
 type Source interface {
 	Ask(ctx context.Context, b *Batch)
+}
+
+// Judge is a Source that wants to hear of its answers that do not fit their
+// operation's type.
+type Judge interface {
+	Source
+	Unfit(op *artifact.Operation, args []byte)
 }
 
 // SourceFunc is a function as a Source.
@@ -136,9 +144,10 @@ type flight struct {
 	batch    Batch
 	open     int // calls that are still wanted; the request's goroutine owns it
 
-	mu   sync.Mutex
-	done chan struct{} // made when it is first asked for
-	err  error
+	mu    sync.Mutex
+	done  chan struct{} // made when it is first asked for
+	after []*func()     // AfterFunc's
+	err   error
 }
 
 func (f *flight) Deadline() (time.Time, bool) {
@@ -177,5 +186,32 @@ func (f *flight) cancel(err error) {
 	f.err = err
 	if f.done != nil {
 		close(f.done)
+	}
+	for _, run := range f.after {
+		go (*run)()
+	}
+	f.after = nil
+}
+
+// AfterFunc is context.AfterFunc for those who derive a context of this one: it
+// saves them a goroutine that waits.
+func (f *flight) AfterFunc(run func()) (stop func() bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		go run()
+		return func() bool { return false }
+	}
+	entry := &run
+	f.after = append(f.after, entry)
+	return func() bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		i := slices.Index(f.after, entry)
+		if i < 0 {
+			return false
+		}
+		f.after = slices.Delete(f.after, i, i+1)
+		return true
 	}
 }

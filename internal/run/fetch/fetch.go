@@ -1,0 +1,357 @@
+// Package fetch decides what becomes of a program's calls between the engine
+// that asks them and the sources that answer: which need not be made, since an
+// equal one is under way or was answered a moment ago; which are made again; and
+// which are not even tried, since their source is down.
+//
+// A [Fetcher] serves a program in an environment, a [Session] one request:
+//
+//	fetcher := fetch.New(manifest, bound, fetch.Options{})
+//	answer, err := view.Do(ctx, nil, engine.Request{Input: input, Source: fetcher.Session(about)})
+//
+// It does no I/O of its own. Batches go out as the engine hands them on, which is
+// when a pass can go no further; nothing waits for a timer.
+//
+// Words used throughout:
+//
+//   - an ask is a batch of calls of one operation, as the engine hands it on;
+//   - a slot is a call on its way to a source, with the asks that wait for it:
+//     one, or several where the operation is shared;
+//   - a flight is the slots that go to the source together.
+package fetch
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"towpath.dev/internal/artifact"
+	"towpath.dev/internal/run/engine"
+	"towpath.dev/internal/run/source"
+)
+
+// Bound is what answers an operation in an environment.
+type Bound struct {
+	Caller source.Caller
+	Source string // its name in the environment; breakers and retry budgets are a source's
+	// Key tells bindings apart in a cache that outlives them: two that could answer
+	// differently have different keys.
+	Key string
+}
+
+// Options say how a Fetcher works. The zero value works.
+type Options struct {
+	// Cache keeps answers beyond their request. Nil: a Cache of its own.
+	Cache *Cache
+	// Sources keeps what is known of sources' health. Nil: a Sources of its own.
+	Sources *Sources
+	// Observe is told of each ask that has ended; it must be fast. Nil: nobody is.
+	Observe func(Event)
+}
+
+// Fetcher schedules the calls of a program.
+type Fetcher struct {
+	ops     map[*artifact.Operation]*operation
+	cache   *Cache
+	observe func(Event)
+	flights sync.WaitGroup
+}
+
+// operation is what a Fetcher knows of one.
+type operation struct {
+	meta   *artifact.Operation
+	caller source.Caller
+	source *health
+	prefix string // of its keys in the cache
+
+	mu    sync.Mutex
+	slots map[string]*slot // shared ones under way, by key
+}
+
+// New makes a Fetcher for the operations of a manifest; bound has one for each,
+// in the manifest's order. One without a Caller fails its calls.
+func New(m *artifact.Manifest, bound []Bound, opts Options) *Fetcher {
+	f := &Fetcher{ops: map[*artifact.Operation]*operation{}, cache: opts.Cache, observe: opts.Observe}
+	if f.cache == nil {
+		f.cache = NewCache(0)
+	}
+	sources := opts.Sources
+	if sources == nil {
+		sources = &Sources{}
+	}
+	for i := range m.Operations {
+		meta := &m.Operations[i]
+		f.ops[meta] = &operation{
+			meta: meta, caller: bound[i].Caller, source: sources.of(bound[i].Source),
+			prefix: meta.QualifiedName() + "\x00" + bound[i].Key + "\x00", slots: map[string]*slot{},
+		}
+	}
+	return f
+}
+
+// Wait returns once nothing is under way any more. What requests asked ends when
+// they do.
+func (f *Fetcher) Wait() { f.flights.Wait() }
+
+// Event is how an ask went.
+type Event struct {
+	Operation  *artifact.Operation
+	Begin, End time.Time
+	Calls      int // asked
+	Hits       int // of them answered from the cache
+	Joined     int // of them found under way for another request
+	Retried    int // of them asked twice
+	Failed     int // of them without an answer
+	// Kind and Err are of the first call that failed.
+	Kind source.Kind
+	Err  error
+}
+
+// Session asks on behalf of one request; it is its engine.Source.
+type Session struct {
+	fetcher *Fetcher
+	about   source.About
+
+	mu     sync.Mutex
+	events []Event
+}
+
+// Session begins a request.
+func (f *Fetcher) Session(about source.About) *Session { return &Session{fetcher: f, about: about} }
+
+// Events are the asks that have ended, in the order of their ends.
+func (s *Session) Events() []Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Event(nil), s.events...)
+}
+
+// ask is a batch that waits for its answers.
+type ask struct {
+	session *Session
+	batch   *engine.Batch
+	slots   []*slot // shared ones that it waits for; operation.mu guards it
+
+	mu    sync.Mutex
+	event Event
+	left  int
+}
+
+// waiter is a call of an ask.
+type waiter struct {
+	ask *ask
+	i   int
+}
+
+// slot is a call on its way. operation.mu guards waiters and ended.
+type slot struct {
+	key     string // in operation.slots and in the cache
+	cached  bool
+	args    []byte
+	flight  *flight
+	waiters []waiter
+	ended   bool
+}
+
+// flight is a batch on its way to a source.
+type flight struct {
+	op     *operation
+	about  source.About
+	slots  []*slot
+	ctx    context.Context
+	cancel context.CancelFunc // nil when ctx is the ask's own
+	open   int                // slots that somebody waits for; operation.mu guards it
+}
+
+// Ask takes a batch on; it is part of engine.Source.
+func (s *Session) Ask(ctx context.Context, b *engine.Batch) {
+	op := s.fetcher.ops[b.Operation]
+	a := &ask{session: s, batch: b, left: b.Len(), event: Event{Operation: b.Operation, Begin: time.Now(), Calls: b.Len()}}
+	if op == nil || op.caller == nil {
+		for i := range b.Len() {
+			a.end(i, nil, source.Errorf(source.Refused, "the environment binds %s to nothing", b.Operation.QualifiedName()))
+		}
+		return
+	}
+	out := s.fetcher.route(op, a)
+	if out == nil {
+		return
+	}
+	if op.meta.Shared {
+		out.ctx, out.cancel = context.WithCancel(deadlineOf(ctx))
+	} else {
+		out.ctx = ctx
+	}
+	s.fetcher.flights.Add(1)
+	go func() {
+		defer s.fetcher.flights.Done()
+		out.fly(s.fetcher)
+	}()
+	if op.meta.Shared {
+		a.watch(ctx, op)
+	}
+}
+
+// route answers what the cache has, joins what is under way, and gives a flight
+// of the rest; nil when there is none.
+func (f *Fetcher) route(op *operation, a *ask) *flight {
+	type hit struct {
+		i    int
+		body []byte
+	}
+	var hits []hit
+	out := &flight{op: op, about: a.session.about}
+	if op.meta.Shared {
+		out.about.Caller = "" // the answer is to be everybody's
+	}
+	cached := op.caches(a.session.about.Caller)
+	var now time.Time
+	if cached {
+		now = time.Now()
+	}
+	op.mu.Lock()
+	for i := range a.batch.Len() {
+		args := a.batch.Args(i)
+		key := ""
+		if cached || op.meta.Shared {
+			key = op.key(a.session.about.Caller, args)
+		}
+		if cached {
+			if body, ok := f.cache.get(key, now); ok {
+				hits = append(hits, hit{i, body})
+				continue
+			}
+		}
+		if op.meta.Shared {
+			if s := op.slots[key]; s != nil {
+				s.waiters = append(s.waiters, waiter{a, i})
+				a.slots = append(a.slots, s)
+				a.event.Joined++
+				continue
+			}
+		}
+		s := &slot{key: key, cached: cached, args: args, flight: out, waiters: []waiter{{a, i}}}
+		out.slots = append(out.slots, s)
+		if op.meta.Shared {
+			op.slots[key] = s
+			a.slots = append(a.slots, s)
+		}
+	}
+	out.open = len(out.slots)
+	a.event.Hits = len(hits)
+	op.mu.Unlock()
+	for _, h := range hits {
+		a.end(h.i, h.body, nil)
+	}
+	if len(out.slots) == 0 {
+		return nil
+	}
+	return out
+}
+
+// caches reports whether answers to a caller are kept. What is kept for each
+// caller cannot be kept for one whom nobody knows.
+func (op *operation) caches(caller string) bool {
+	return op.meta.CacheNS > 0 && (op.meta.Shared || caller != "")
+}
+
+// key is where the cache and the slots know a call. Without `shared` the caller
+// is part of it.
+func (op *operation) key(caller string, args []byte) string {
+	if op.meta.Shared {
+		caller = ""
+	}
+	b := make([]byte, 0, len(op.prefix)+len(caller)+1+len(args))
+	b = append(b, op.prefix...)
+	b = append(append(b, caller...), 0)
+	return string(append(b, args...))
+}
+
+// watch lets go of the shared slots when the ask's context ends. A slot that
+// nobody waits for any more is given up, and a flight with only such ones.
+func (a *ask) watch(ctx context.Context, op *operation) {
+	context.AfterFunc(ctx, func() {
+		var idle []context.CancelFunc
+		op.mu.Lock()
+		for _, s := range a.slots {
+			if s.ended {
+				continue
+			}
+			kept := s.waiters[:0]
+			for _, w := range s.waiters {
+				if w.ask != a {
+					kept = append(kept, w)
+				}
+			}
+			if clear(s.waiters[len(kept):]); len(kept) == 0 && len(s.waiters) > 0 {
+				op.forget(s)
+				if s.flight.open--; s.flight.open == 0 {
+					idle = append(idle, s.flight.cancel)
+				}
+			}
+			s.waiters = kept
+		}
+		op.mu.Unlock()
+		for _, cancel := range idle {
+			cancel()
+		}
+	})
+}
+
+// forget takes a slot out of those that may be joined. op.mu is held.
+func (op *operation) forget(s *slot) {
+	if op.slots[s.key] == s {
+		delete(op.slots, s.key)
+	}
+}
+
+// deadlineOf is a context of its own with the deadline of another, told to the
+// service but not enforced: those who wait enforce it, and whoever joins later
+// may have more time.
+func deadlineOf(ctx context.Context) context.Context {
+	d, ok := ctx.Deadline()
+	return told{context.Background(), d, ok}
+}
+
+type told struct {
+	context.Context
+	deadline time.Time
+	ok       bool
+}
+
+func (t told) Deadline() (time.Time, bool) { return t.deadline, t.ok }
+
+// end gives an ask the answer of a call. What is told of the ask is complete
+// before the engine hears of its last answer.
+func (a *ask) end(i int, body []byte, err error) {
+	a.mu.Lock()
+	if err != nil {
+		if a.event.Failed++; a.event.Err == nil {
+			a.event.Kind, a.event.Err = source.KindOf(err), err
+		}
+	}
+	a.left--
+	last := a.left == 0
+	if last {
+		a.event.End = time.Now()
+		s := a.session
+		s.mu.Lock()
+		s.events = append(s.events, a.event)
+		s.mu.Unlock()
+		if s.fetcher.observe != nil {
+			s.fetcher.observe(a.event)
+		}
+	}
+	a.mu.Unlock()
+	if err != nil {
+		a.batch.Fail(i, err)
+		return
+	}
+	a.batch.Answer(i, body)
+}
+
+// Unfit tells that an answer does not fit its operation's type: it is not kept.
+func (s *Session) Unfit(meta *artifact.Operation, args []byte) {
+	if op := s.fetcher.ops[meta]; op != nil && op.caches(s.about.Caller) {
+		s.fetcher.cache.drop(op.key(s.about.Caller, args))
+	}
+}

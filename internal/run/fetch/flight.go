@@ -1,0 +1,136 @@
+package fetch
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"towpath.dev/internal/run/source"
+)
+
+// fly asks the source, a second time what may be asked again, and hands the
+// outcomes out.
+func (f *flight) fly(to *Fetcher) {
+	if f.cancel != nil {
+		defer f.cancel()
+	}
+	begin := time.Now()
+	h := f.op.source
+	if !h.breaker.TryAcquirePermit() {
+		err := source.Errorf(source.Unavailable, "%s failed so often that it is left alone for %s",
+			h.name, h.breaker.RemainingDelay().Round(time.Millisecond))
+		for _, s := range f.slots {
+			f.land(to, s, nil, err)
+		}
+		return
+	}
+	h.earn(len(f.slots))
+	again, worst := f.attempt(to, f.slots, f.op.meta.Idempotent)
+	h.record(worst, time.Since(begin), time.Duration(f.op.meta.WithinNS))
+	if len(again) == 0 {
+		return
+	}
+	if !h.spend(len(again)) || !f.pause(again) {
+		for _, r := range again {
+			f.land(to, r.slot, nil, r.err)
+		}
+		return
+	}
+	slots := make([]*slot, len(again))
+	for i, r := range again {
+		slots[i] = r.slot
+	}
+	f.retried(slots)
+	begin = time.Now()
+	_, worst = f.attempt(to, slots, false)
+	h.record(worst, time.Since(begin), time.Duration(f.op.meta.WithinNS))
+}
+
+// refused is a call that may be asked again.
+type refused struct {
+	slot *slot
+	err  error
+}
+
+// attempt asks the source once. With retry it keeps back, and gives, the calls
+// that are worth another attempt. worst is the kind of failure that says most
+// about the source's health; answered is none.
+func (f *flight) attempt(to *Fetcher, slots []*slot, retry bool) (again []refused, worst outcome) {
+	args := make([][]byte, len(slots))
+	for i, s := range slots {
+		args[i] = s.args
+	}
+	tally := &tally{seen: make([]bool, len(slots)), retry: retry}
+	f.op.caller.Call(f.ctx, &source.Batch{Args: args, About: f.about}, func(i int, body []byte, err error) {
+		if tally.hear(i, err) {
+			f.land(to, slots[i], body, err)
+		}
+	})
+	for i, s := range slots {
+		err := source.Errorf(source.Failed, "the source %s ended without an answer", f.op.source.name)
+		if tally.hear(i, err) {
+			f.land(to, s, nil, err)
+		}
+	}
+	for i, err := range tally.again {
+		again = append(again, refused{slots[i], err})
+	}
+	return again, tally.outcome()
+}
+
+// The pause before a second attempt, in which others may go first.
+const leastPause, mostPause = 5 * time.Millisecond, 25 * time.Millisecond
+
+// pause waits before a second attempt; a service may ask for longer. It reports
+// false when there is no time left for it.
+func (f *flight) pause(again []refused) bool {
+	d := leastPause + rand.N(mostPause-leastPause)
+	for _, r := range again {
+		if e, ok := r.err.(*source.Error); ok {
+			d = max(d, e.After)
+		}
+	}
+	if end, ok := f.ctx.Deadline(); ok && time.Until(end) <= d {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-f.ctx.Done():
+		return false
+	}
+}
+
+// retried notes in the asks that calls of theirs are asked again.
+func (f *flight) retried(slots []*slot) {
+	f.op.mu.Lock()
+	defer f.op.mu.Unlock()
+	for _, s := range slots {
+		for _, w := range s.waiters {
+			w.ask.mu.Lock()
+			w.ask.event.Retried++
+			w.ask.mu.Unlock()
+		}
+	}
+}
+
+// land gives the outcome of a call to all that wait for it, and to the cache.
+func (f *flight) land(to *Fetcher, s *slot, body []byte, err error) {
+	if err == nil && s.cached {
+		to.cache.put(s.key, body, time.Now().Add(time.Duration(f.op.meta.CacheNS)))
+	}
+	f.op.mu.Lock()
+	waiters := s.waiters
+	s.waiters, s.ended = nil, true
+	if f.op.meta.Shared {
+		f.op.forget(s)
+	}
+	f.op.mu.Unlock()
+	for _, w := range waiters {
+		w.ask.end(w.i, body, err)
+	}
+}
+
+var _ context.Context = told{}
