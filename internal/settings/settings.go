@@ -181,6 +181,19 @@ func (t *Table) Keys() []string {
 	return keys
 }
 
+// Empty is a table without keys, whose mistakes stand at this one.
+func (t *Table) Empty(key string) *Table {
+	e := t.file.table(join(t.path, key), map[string]any{})
+	if _, known := t.file.places[e.path]; !known {
+		t.file.places[e.path] = t.file.places[t.path]
+	}
+	return e
+}
+
+// Raw is the table as a text, references as they are: two tables that say the
+// same have the same.
+func (t *Table) Raw() string { return fmt.Sprintf("%#v", t.values) }
+
 // Has reports whether the key is there.
 func (t *Table) Has(key string) bool {
 	if t == nil {
