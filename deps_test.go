@@ -50,6 +50,7 @@ var layers = []struct {
 	{"internal/run/source", 3, []string{"internal/run/source"}},
 	{"internal/run/engine", 3, nil},
 
+	{"client", 2, nil},
 	{"internal/settings", 2, nil},
 	{"internal/artifact", 2, nil},
 	{"internal/jsonschema", 2, nil},

@@ -7,6 +7,8 @@ package jsonschema
 
 import (
 	"encoding/json"
+	"maps"
+	"regexp"
 	"strings"
 
 	"towpath.dev/internal/abi"
@@ -21,25 +23,46 @@ type Schema map[string]any
 // Of is the schema of a type. Nominal types stand under "$defs", so that
 // recursive ones end.
 func Of(s *abi.Schema, id abi.TypeID) Schema {
-	w := &writer{schema: s, names: map[abi.TypeID]string{}, defs: map[string]any{}}
-	out := Schema{"$schema": Dialect}
-	if t := &s.Types[id]; t.Kind == abi.Record && t.Module == "" {
-		for k, v := range w.object(t.Fields, "") {
-			out[k] = v
-		}
-	} else {
-		for k, v := range w.of(id) {
-			out[k] = v
-		}
-	}
+	w := &writer{schema: s, base: "#/$defs/", names: map[abi.TypeID]string{}, defs: map[string]any{}}
+	out := w.top(id)
+	out["$schema"] = Dialect
 	if len(w.defs) > 0 {
 		out["$defs"] = w.defs
 	}
 	return out
 }
 
+// Components are the schemas of several types that share the nominal ones, as
+// OpenAPI 3.1 has them under components.schemas.
+type Components struct{ w writer }
+
+// NewComponents begins without any.
+func NewComponents(s *abi.Schema) *Components {
+	return &Components{writer{schema: s, base: "#/components/schemas/", legal: notInComponents, names: map[abi.TypeID]string{}, defs: map[string]any{}}}
+}
+
+// Of is the schema of a type, nominal ones by reference.
+func (c *Components) Of(id abi.TypeID) Schema { return c.w.top(id) }
+
+// All are the nominal types that Of has met, by name.
+func (c *Components) All() map[string]any { return c.w.defs }
+
+// notInComponents is what the name of a component may not have in it.
+var notInComponents = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
+// top is a type's schema where nothing stands around it: a view's input has no
+// name to refer to.
+func (w *writer) top(id abi.TypeID) Schema {
+	if t := &w.schema.Types[id]; t.Kind == abi.Record && t.Module == "" {
+		return w.object(t.Fields, "")
+	}
+	return maps.Clone(w.of(id))
+}
+
 type writer struct {
 	schema *abi.Schema
+	base   string                // of references to nominal types
+	legal  *regexp.Regexp        // what their names may not have in them; nil: they may have anything
 	names  map[abi.TypeID]string // of those in defs
 	defs   map[string]any
 }
@@ -121,12 +144,16 @@ func basic(k abi.Kind) Schema {
 func (w *writer) nominal(id abi.TypeID) Schema {
 	name, known := w.names[id]
 	if !known {
-		name = w.free(w.schema.Types[id].Name)
+		name = w.schema.Types[id].Name
+		if w.legal != nil {
+			name = strings.Trim(w.legal.ReplaceAllString(name, "_"), "_")
+		}
+		name = w.free(name)
 		w.names[id] = name
 		w.defs[name] = Schema{} // the name is taken while its parts are described
 		w.defs[name] = w.define(&w.schema.Types[id])
 	}
-	return Schema{"$ref": "#/$defs/" + pointer(name)}
+	return Schema{"$ref": w.base + pointer(name)}
 }
 
 // free is a name that $defs does not have yet.

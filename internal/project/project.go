@@ -88,7 +88,8 @@ func Load(root string) (*Project, error) {
 
 // config is a tow.toml.
 type config struct {
-	Name *string `toml:"name"`
+	Name *string        `toml:"name"`
+	Dev  map[string]any `toml:"dev"` // see ReadDev
 }
 
 // parse reads a tow.toml into the project's name.
@@ -126,7 +127,7 @@ func invalid(file *span.File, err error) error {
 			e := &unknown.Errors[i]
 			key := strings.Join(e.Key(), ".")
 			d := complain(position(file, e, len(key)), "there is no setting `%s`", key)
-			out.Diags = append(out.Diags, d.Note(span.Span{}, "a %s holds only `name`", File))
+			out.Diags = append(out.Diags, d.Note(span.Span{}, "a %s holds `name` and the table `dev`", File))
 		}
 		return out
 	}
