@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -318,20 +319,30 @@ func (t *Table) Duration(key string, def time.Duration) time.Duration {
 	return d
 }
 
-// Texts is a list of texts, their references expanded; nil without the key.
+// Texts is a list of texts, their references expanded; nil without the key. One
+// text stands for a list of it, and whole numbers for their digits.
 func (t *Table) Texts(key string) []string {
-	list, ok := get[[]any](t, key, "a list of texts")
-	if !ok {
+	if t == nil {
 		return nil
+	}
+	if t.asked[key] = true; !t.Has(key) {
+		return nil
+	}
+	list, ok := t.values[key].([]any)
+	if !ok {
+		list = []any{t.values[key]}
 	}
 	var out []string
 	for _, v := range list {
-		text, ok := v.(string)
-		if !ok {
+		switch v := v.(type) {
+		case string:
+			out = append(out, t.expand(key, v))
+		case int64:
+			out = append(out, strconv.FormatInt(v, 10))
+		default:
 			t.Errorf(key, "`%s` has %s in it; expected texts in quotes", key, kind(v))
 			return nil
 		}
-		out = append(out, t.expand(key, text))
 	}
 	return out
 }
