@@ -1,6 +1,6 @@
 # What can be done here. `make` alone prints this list.
 
-.PHONY: help run test unit race lint bench bench-module fuzz editor generate
+.PHONY: help run test install unit race lint bench bench-module fuzz editor generate
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -8,10 +8,13 @@ help: ## print this list
 run: ## the featured-offer application answers one recorded request
 	go run ./cmd/tow run -in apps/featured-offer -answers apps/featured-offer/answers/evening.json featured.featured apps/featured-offer/input.json
 
-test: lint unit race editor bench-module ## install what the tests need and run all of them
+test: install lint unit race editor bench-module ## install what the tests need and run all of them
+
+install: ## what the tests run besides Go: PostgreSQL
+	./tools/install
 
 unit: ## all Go tests
-	go test ./...
+	TOWPATH_REQUIRE=1 go test ./...
 
 race: ## the concurrent packages under the race detector
 	go test -race ./internal/run/... ./internal/tester/... ./internal/lsp/... .
