@@ -37,8 +37,8 @@ func checked(t *testing.T, app string) *core.Program {
 		mods = append(mods, types.Source{Path: f.Path, File: syntax.Parse(span.NewFile(f.Path+".tow", []byte(f.Text)), &diags)})
 	}
 	folder := os.DirFS(app)
-	err := fs.WalkDir(folder, ".", func(name string, _ fs.DirEntry, err error) error {
-		if err != nil || path.Ext(name) != ".tow" {
+	err := fs.WalkDir(folder, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || path.Ext(name) != ".tow" {
 			return err
 		}
 		text, err := fs.ReadFile(folder, name)

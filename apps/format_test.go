@@ -14,8 +14,8 @@ import (
 // TestFormatted holds the applications to the formatter's style; -update
 // formats them.
 func TestFormatted(t *testing.T) {
-	err := filepath.WalkDir(".", func(name string, _ fs.DirEntry, err error) error {
-		if err != nil || filepath.Ext(name) != ".tow" {
+	err := filepath.WalkDir(".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(name) != ".tow" {
 			return err
 		}
 		text, err := os.ReadFile(name)
