@@ -43,9 +43,9 @@ type Options struct {
 // Client asks one responder, or several behind one address. It is safe for
 // concurrent use.
 type Client struct {
-	base     string
-	opts     Options
-	throttle [classes]throttle
+	base string
+	opts Options
+	http http.Client
 }
 
 // New makes a Client for an address. The error says what is wrong with it.
@@ -54,15 +54,21 @@ func New(base string, opts Options) (*Client, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("%q is no address of a responder: expected http://HOST:PORT or https://HOST", base)
 	}
-	if opts.HTTP == nil {
+	c := &Client{base: strings.TrimRight(u.String(), "/"), opts: opts}
+	if opts.HTTP != nil {
+		c.http = *opts.HTTP
+	} else {
 		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.MaxIdleConnsPerHost, t.MaxIdleConns = 256, 256
-		opts.HTTP = &http.Client{Transport: t}
+		c.http.Transport = t
+	}
+	if !opts.NoThrottle {
+		c.http.Transport = Throttle(c.http.Transport)
 	}
 	if opts.MaxAnswer == 0 {
-		opts.MaxAnswer = 16 << 20
+		c.opts.MaxAnswer = 16 << 20
 	}
-	return &Client{base: strings.TrimRight(u.String(), "/"), opts: opts}, nil
+	return c, nil
 }
 
 // Problem is why a responder has no answer, as RFC 9457 has it. Types are stable,
@@ -140,15 +146,11 @@ func (c *Client) Call(ctx context.Context, program, view string, input, answer a
 // Do asks a view. The error is a *Problem, ErrThrottled, the context's, or of the
 // connection.
 func (c *Client) Do(ctx context.Context, q Request) (*Answer, error) {
-	t := &c.throttle[q.Criticality]
-	if !c.opts.NoThrottle && !t.admit(time.Now()) {
-		return nil, ErrThrottled
-	}
 	r, err := c.request(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.opts.HTTP.Do(r)
+	resp, err := c.http.Do(r)
 	if err != nil {
 		return nil, err
 	}
@@ -159,10 +161,6 @@ func (c *Client) Do(ctx context.Context, q Request) (*Answer, error) {
 	}
 	if int64(len(body)) > c.opts.MaxAnswer {
 		return nil, fmt.Errorf("the answer of %s has more than %d bytes", q.View, c.opts.MaxAnswer)
-	}
-	refused := resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable
-	if !refused {
-		t.accepted(time.Now())
 	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, problem(resp, body)

@@ -2,9 +2,54 @@ package client
 
 import (
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"time"
 )
+
+// Throttle is a RoundTripper that fails requests with ErrThrottled while those
+// before them, of the same Towpath-Criticality, were mostly answered 429 or 503.
+// Nil stands for http.DefaultTransport.
+func Throttle(next http.RoundTripper) http.RoundTripper {
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	return &throttled{next: next}
+}
+
+type throttled struct {
+	next   http.RoundTripper
+	counts [classes]throttle
+}
+
+// RoundTrip is part of http.RoundTripper.
+func (t *throttled) RoundTrip(r *http.Request) (*http.Response, error) {
+	class := Default
+	for c := Default; int(c) < classes; c++ {
+		if r.Header.Get("Towpath-Criticality") == c.String() {
+			class = c
+		}
+	}
+	counts := &t.counts[class]
+	if !counts.admit(time.Now()) {
+		if r.Body != nil {
+			_ = r.Body.Close() // a RoundTripper closes it whatever happens
+		}
+		return nil, ErrThrottled
+	}
+	resp, err := t.next.RoundTrip(r)
+	if err == nil && resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
+		counts.accepted(time.Now())
+	}
+	return resp, err
+}
+
+// CloseIdleConnections closes those of the RoundTripper below.
+func (t *throttled) CloseIdleConnections() {
+	if c, ok := t.next.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
 
 // throttle counts requests and those that were accepted, over the last while, and
 // lets so many through that about every second one is accepted: the others are
