@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -195,11 +196,40 @@ func (r *request) send(now time.Time) {
 	// Sources may answer at once; nothing of theirs is looked at before all
 	// batches are out.
 	r.inbox.expect(r.sent)
-	for _, f := range r.batches {
-		source.Ask(f, &f.batch)
+	if !r.askHere(source) {
+		for _, f := range r.batches {
+			source.Ask(f, &f.batch)
+		}
 	}
 	clear(r.batches)
 	r.batches = r.batches[:0]
+}
+
+// askHere asks the only batch that there is to wait for without another
+// goroutine, if the source can. Nothing but the batch's own deadline may be due
+// meanwhile, since nobody would look.
+func (r *request) askHere(source Source) bool {
+	direct, ok := source.(Direct)
+	if !ok || len(r.batches) != 1 {
+		return false
+	}
+	f := r.batches[0]
+	if r.sent != len(f.batch.calls) || !r.nextDeadline().Equal(f.deadline) {
+		return false
+	}
+	if r.in != nil && !r.program.spare() {
+		r.leave()
+	}
+	ctx, cancel := r.ctx, context.CancelFunc(func() {})
+	if !f.deadline.IsZero() {
+		ctx, cancel = context.WithDeadline(r.ctx, f.deadline)
+	}
+	defer cancel()
+	if !direct.AskHere(ctx, &f.batch) {
+		return false
+	}
+	f.over = ctx.Err() != nil
+	return true
 }
 
 // batch makes batches of all new calls of an operation that are wanted.
@@ -301,7 +331,7 @@ func (r *request) receive() (bool, error) {
 	any := false
 	for _, l := range r.letters {
 		c := &r.calls[l.call]
-		if c.state != callSent {
+		if c.state != callSent || l.err != nil && c.flight.over {
 			continue // too late, or a second one
 		}
 		any = true

@@ -230,3 +230,46 @@ func TestRecordAndReplay(t *testing.T) {
 		}
 	})
 }
+
+// TestReplayOnAnotherArtifact replays a request on what the program has become.
+func TestReplayOnAnotherArtifact(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		before := load(t, `
+			service Old { fn get(n: Int) -> Int }
+			service S { fn get(n: Int) -> Int }
+			view v(n: Int) -> Int { S.get(n) + Old.get(n) }
+		`, engine.Options{Source: engine.SourceFunc(func(_ context.Context, b *engine.Batch) {
+			for i := range b.Len() {
+				b.Answer(i, []byte("20"))
+			}
+		})})
+		v, err := before.View("v")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var rec engine.Record
+		if _, err := v.Do(t.Context(), nil, engine.Request{Input: []byte(`{"n":1}`), Record: &rec}); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct{ body, want string }{
+			{"S.get(n) + 2", "22"},
+			{"S.get(n) + S.get(n + 1)", "shop.v: shop.S.get failed: the record has no answer to it"},
+		} {
+			after := load(t, `
+				service S { fn get(n: Int) -> Int }
+				view v(n: Int) -> Int { `+c.body+` }
+			`, engine.Options{})
+			v, err := after.View("v")
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := v.Do(t.Context(), nil, engine.Request{Replay: &rec, AnyArtifact: true})
+			if got := string(out); got != c.want && fmt.Sprint(err) != c.want {
+				t.Errorf("%s: %s %v, want %s", c.body, got, err, c.want)
+			}
+			if _, err := v.Do(t.Context(), nil, engine.Request{Replay: &rec}); !errors.Is(err, engine.ErrArtifact) {
+				t.Errorf("%s without AnyArtifact: %v", c.body, err)
+			}
+		}
+	})
+}

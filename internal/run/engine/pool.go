@@ -99,6 +99,15 @@ func (p *Program) take() (*instance, error) {
 	return p.newInstance()
 }
 
+// spare reports whether other requests find an instance, so that one which waits a
+// moment may keep its own. As none is made for that, no more than Options.Idle wait
+// with one.
+func (p *Program) spare() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.idle) > 0
+}
+
 // release wipes an instance and keeps it for the next request, or closes it.
 func (p *Program) release(in *instance) { p.put(in, 0) }
 

@@ -18,6 +18,10 @@ type Request struct {
 	// Replay answers all calls and verdicts from a record, asks no source and
 	// reads no clock. Its input is the record's.
 	Replay *Record
+	// AnyArtifact lets Replay be of another artifact, to see what this one makes of
+	// the same request. Answers to operations that it does not have are left out;
+	// a verdict is found as long as its scope's function is the same.
+	AnyArtifact bool
 	// Source answers this request's calls. Nil: Options.Source does.
 	Source Source
 	// Shed decides for this request what Options.Shed does. Nil: that one.
@@ -130,7 +134,7 @@ func (v *View) Do(ctx context.Context, dst []byte, q Request) ([]byte, error) {
 	}
 	input := q.Input
 	if q.Replay != nil {
-		if err := r.startReplay(q.Replay); err != nil {
+		if err := r.startReplay(q.Replay, q.AnyArtifact); err != nil {
 			return dst, err
 		}
 		input, r.deadline = q.Replay.Input, time.Time{}

@@ -28,6 +28,16 @@ type Judge interface {
 	Unfit(op *artifact.Operation, args []byte)
 }
 
+// Direct is a Source that can answer a batch within a call of it.
+type Direct interface {
+	Source
+	// AskHere answers the whole batch before it returns, which is soon after ctx
+	// ends, or reports false and leaves the batch to Ask. A request that waits for
+	// nothing else has it called in its own goroutine: handing a batch to another
+	// and the answers back costs more than many an answer does.
+	AskHere(ctx context.Context, b *Batch) bool
+}
+
 // SourceFunc is a function as a Source.
 type SourceFunc func(ctx context.Context, b *Batch)
 
@@ -142,7 +152,8 @@ type flight struct {
 	request  context.Context
 	deadline time.Time
 	batch    Batch
-	open     int // calls that are still wanted; the request's goroutine owns it
+	open     int  // calls that are still wanted; the request's goroutine owns it
+	over     bool // it was asked directly until its time was up: what failed is late
 
 	mu    sync.Mutex
 	done  chan struct{} // made when it is first asked for

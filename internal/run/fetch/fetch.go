@@ -164,19 +164,11 @@ type flight struct {
 
 // Ask takes a batch on; it is part of engine.Source.
 func (s *Session) Ask(ctx context.Context, b *engine.Batch) {
-	op := s.fetcher.ops[b.Operation]
-	a := &ask{session: s, batch: b, left: b.Len(), event: Event{Operation: b.Operation, Begin: time.Now(), Calls: b.Len()}}
-	if op == nil || op.caller == nil {
-		for i := range b.Len() {
-			a.end(i, nil, source.Errorf(source.Refused, "the environment binds %s to nothing", b.Operation.QualifiedName()))
-		}
-		return
-	}
-	out := s.fetcher.route(op, a)
+	a, out := s.begin(b)
 	if out == nil {
 		return
 	}
-	if op.meta.Shared {
+	if out.op.meta.Shared {
 		out.ctx, out.cancel = context.WithCancel(deadlineOf(ctx))
 	} else {
 		out.ctx = ctx
@@ -186,9 +178,36 @@ func (s *Session) Ask(ctx context.Context, b *engine.Batch) {
 		defer s.fetcher.flights.Done()
 		out.fly(s.fetcher)
 	}()
-	if op.meta.Shared {
-		a.watch(ctx, op)
+	if out.op.meta.Shared {
+		a.watch(ctx, out.op)
 	}
+}
+
+// AskHere answers a batch, unless others may come to share its calls and outlast
+// this request; it is part of engine.Direct.
+func (s *Session) AskHere(ctx context.Context, b *engine.Batch) bool {
+	if b.Operation.Shared {
+		return false
+	}
+	if _, out := s.begin(b); out != nil {
+		out.ctx = ctx
+		out.fly(s.fetcher)
+	}
+	return true
+}
+
+// begin routes a batch. What is left of it is a flight that is to be flown; nil
+// when nothing is.
+func (s *Session) begin(b *engine.Batch) (*ask, *flight) {
+	op := s.fetcher.ops[b.Operation]
+	a := &ask{session: s, batch: b, left: b.Len(), event: Event{Operation: b.Operation, Begin: time.Now(), Calls: b.Len()}}
+	if op == nil || op.caller == nil {
+		for i := range b.Len() {
+			a.end(i, nil, source.Errorf(source.Refused, "the environment binds %s to nothing", b.Operation.QualifiedName()))
+		}
+		return a, nil
+	}
+	return a, s.fetcher.route(op, a)
 }
 
 // route answers what the cache has, joins what is under way, and gives a flight
@@ -207,6 +226,11 @@ func (f *Fetcher) route(op *operation, a *ask) *flight {
 	var now time.Time
 	if cached {
 		now = time.Now()
+	}
+	// One allocation each for the slots and those who wait for them.
+	slots, waiters := make([]slot, 0, a.batch.Len()), make([]waiter, 0, a.batch.Len())
+	if op.meta.Shared || cached {
+		slots, waiters = nil, nil // mostly there are none
 	}
 	op.mu.Lock()
 	for i := range a.batch.Len() {
@@ -229,7 +253,15 @@ func (f *Fetcher) route(op *operation, a *ask) *flight {
 				continue
 			}
 		}
-		s := &slot{key: key, cached: cached, args: args, flight: out, waiters: []waiter{{a, i}}}
+		if len(slots) == cap(slots) {
+			slots, waiters = make([]slot, 0, a.batch.Len()-i), make([]waiter, 0, a.batch.Len()-i)
+		}
+		waiters = append(waiters, waiter{a, i})
+		slots = append(slots, slot{key: key, cached: cached, args: args, flight: out, waiters: waiters[len(waiters)-1 : len(waiters) : len(waiters)]})
+		s := &slots[len(slots)-1]
+		if out.slots == nil {
+			out.slots = make([]*slot, 0, a.batch.Len()-i)
+		}
 		out.slots = append(out.slots, s)
 		if op.meta.Shared {
 			op.slots[key] = s

@@ -66,10 +66,12 @@ func (f *flight) attempt(to *Fetcher, slots []*slot, retry bool) (again []refuse
 			f.land(to, slots[i], body, err)
 		}
 	})
-	for i, s := range slots {
+	if tally.missing() {
 		err := source.Errorf(source.Failed, "the source %s ended without an answer", f.op.source.name)
-		if tally.hear(i, err) {
-			f.land(to, s, nil, err)
+		for i, s := range slots {
+			if tally.hear(i, err) {
+				f.land(to, s, nil, err)
+			}
 		}
 	}
 	for i, err := range tally.again {
@@ -121,12 +123,16 @@ func (f *flight) land(to *Fetcher, s *slot, body []byte, err error) {
 	if err == nil && s.cached {
 		to.cache.put(s.key, body, time.Now().Add(time.Duration(f.op.meta.CacheNS)))
 	}
+	if !f.op.meta.Shared { // nobody else has come or goes
+		for _, w := range s.waiters {
+			w.ask.end(w.i, body, err)
+		}
+		return
+	}
 	f.op.mu.Lock()
 	waiters := s.waiters
 	s.waiters, s.ended = nil, true
-	if f.op.meta.Shared {
-		f.op.forget(s)
-	}
+	f.op.forget(s)
 	f.op.mu.Unlock()
 	for _, w := range waiters {
 		w.ask.end(w.i, body, err)

@@ -123,6 +123,7 @@ type tally struct {
 
 	mu             sync.Mutex
 	seen           []bool
+	heard          int
 	answered, down int
 	again          map[int]error // the calls that are kept back
 }
@@ -136,9 +137,12 @@ func (t *tally) hear(i int, err error) bool {
 		return false
 	}
 	t.seen[i] = true
-	switch kind := source.KindOf(err); {
-	case err == nil:
+	t.heard++
+	if err == nil {
 		t.answered++
+		return true
+	}
+	switch kind := source.KindOf(err); {
 	case kind == source.Unreachable, kind == source.Unavailable:
 		t.down++
 		if t.retry {
@@ -152,6 +156,13 @@ func (t *tally) hear(i int, err error) bool {
 		t.answered++
 	}
 	return true
+}
+
+// missing reports whether a call has no outcome yet.
+func (t *tally) missing() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.heard < len(t.seen)
 }
 
 func (t *tally) outcome() outcome {

@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"towpath.dev/internal/run/source"
+	"towpath.dev/internal/run/source/http1"
 	"towpath.dev/internal/settings"
 )
 
@@ -25,9 +27,16 @@ const (
 	pingAfter, pingWithin = 30 * time.Second, 5 * time.Second
 )
 
-// newTransport makes what carries the requests. Requests are handed to it and not
-// to an http.Client, which would follow redirects and put URLs into errors.
-func (s *Source) newTransport(t *settings.Table, opts Options) *http.Transport {
+// transport carries the requests. They are handed to it and not to an http.Client,
+// which would follow redirects and put URLs into errors.
+type transport interface {
+	http.RoundTripper
+	CloseIdleConnections()
+}
+
+// newTransport makes it: for HTTP/1.1 without TLS one that asks in the caller's
+// own goroutine, else net/http's.
+func (s *Source) newTransport(t *settings.Table, opts Options) transport {
 	dial := opts.Dial
 	if dial == nil {
 		// A connection is made for whoever needs one next, so the request that
@@ -39,6 +48,12 @@ func (s *Source) newTransport(t *settings.Table, opts Options) *http.Transport {
 		protocols.SetHTTP1(tls)
 		protocols.SetHTTP2(tls)
 		protocols.SetUnencryptedHTTP2(!tls)
+	} else if !tls {
+		s.readTLS(t, opts.Dir) // to say that it is for https
+		return &http1.Transport{
+			Dial:        func(ctx context.Context) (net.Conn, error) { return dial(ctx, "tcp", withPort(s.host)) },
+			Connections: s.connections, Idle: idleConnection, Headers: mostHeaders,
+		}
 	} else {
 		protocols.SetHTTP1(true)
 	}
@@ -53,6 +68,14 @@ func (s *Source) newTransport(t *settings.Table, opts Options) *http.Transport {
 		Protocols:              &protocols,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingWithin},
 	}
+}
+
+// withPort is a host of an http URL as it is dialled.
+func withPort(host string) string {
+	if _, _, err := net.SplitHostPort(host); err == nil {
+		return host
+	}
+	return net.JoinHostPort(strings.Trim(host, "[]"), "80")
 }
 
 // readTLS reads the certificates; nil without any.

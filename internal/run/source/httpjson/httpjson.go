@@ -57,7 +57,7 @@ type Source struct {
 	most         int // bytes of an answer
 	connections  int
 	probe        string // "" without the setting
-	transport    *http.Transport
+	transport    transport
 	scratch      sync.Pool // of *scratch
 }
 
