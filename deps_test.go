@@ -25,6 +25,7 @@ var layers = []struct {
 	{"internal/lsp", 4, nil},
 	{"internal/tester", 4, nil},
 	{"internal/project", 4, nil},
+	{"internal/importer", 4, nil},
 	{"", 4, nil}, // the façade, towpath.go
 
 	{"internal/lang/compile", 3, []string{"internal/lang"}},

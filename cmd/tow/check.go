@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -17,7 +18,8 @@ import (
 )
 
 func checkCommand(u *ui) *cobra.Command {
-	var asJSON bool
+	var asJSON, probe bool
+	var env string
 	c := &cobra.Command{
 		Use:   "check [DIR]",
 		Short: "Report every mistake in a project",
@@ -25,12 +27,19 @@ func checkCommand(u *ui) *cobra.Command {
 the current one), and report every mistake at once. "tow explain CODE" says more
 about a mistake's code. Warnings alone are no failure.
 
+With --env NAME check too that the environment, the file env/NAME.toml, answers
+every service that is called, without asking anyone; with --probe ask its sources
+whether they are there and have what is asked of them.
+
 With --json each mistake is one JSON object on a line of the output, with file,
 line, column, endLine, endColumn (from 1, columns in characters), code,
 severity, message, and where there are any expected, found, notes and fix.`,
-		Example: "  tow check\n  tow check --json market | jq .message",
+		Example: "  tow check\n  tow check --env prod --probe\n  tow check --json market | jq .message",
 		Args:    atMost(1, "one folder"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
+			if probe && env == "" {
+				return usage{errors.New("--probe asks the sources of an environment: name one with --env"), "tow check"}
+			}
 			p, err := project.Find(first(args, "."))
 			if err != nil {
 				return err
@@ -44,11 +53,17 @@ severity, message, and where there are any expected, found, notes and fix.`,
 				if err := diag.JSON(u.out, res.Diags.All, 0); err != nil {
 					return err
 				}
-				return verdict(res)
+				if err := verdict(res); err != nil || env == "" {
+					return err
+				}
+			} else if err := u.checked(u.out, p, res); err != nil || env == "" {
+				return err
 			}
-			return u.checked(u.out, p, res)
+			return u.checkEnv(c.Context(), p, res.Manifest, env, probe, asJSON)
 		},
 	}
+	c.Flags().StringVar(&env, "env", "", "check the environment `NAME` too")
+	c.Flags().BoolVar(&probe, "probe", false, "ask the environment's sources whether they are there")
 	c.Flags().BoolVar(&asJSON, "json", false, "print mistakes as JSON, one object a line")
 	return c
 }
@@ -72,10 +87,10 @@ func verdict(res *compile.Result) error {
 // without errors goes to fine.
 func (u *ui) checked(fine io.Writer, p *project.Project, res *compile.Result) error {
 	u.diagnostics(res.Diags.All)
-	errors, warnings := 0, 0
+	mistakes, warnings := 0, 0
 	for _, d := range res.Diags.All {
 		if d.Severity == diag.Error {
-			errors++
+			mistakes++
 		} else {
 			warnings++
 		}
@@ -85,10 +100,10 @@ func (u *ui) checked(fine io.Writer, p *project.Project, res *compile.Result) er
 	}
 	files := count(len(res.Files), "file")
 	switch {
-	case errors > 0 && warnings > 0:
-		fmt.Fprintf(u.err, "%s: %s and %s in %s\n", p.Name, count(errors, "error"), count(warnings, "warning"), files)
-	case errors > 0:
-		fmt.Fprintf(u.err, "%s: %s in %s\n", p.Name, count(errors, "error"), files)
+	case mistakes > 0 && warnings > 0:
+		fmt.Fprintf(u.err, "%s: %s and %s in %s\n", p.Name, count(mistakes, "error"), count(warnings, "warning"), files)
+	case mistakes > 0:
+		fmt.Fprintf(u.err, "%s: %s in %s\n", p.Name, count(mistakes, "error"), files)
 	case len(res.Files) == 0:
 		fmt.Fprintf(fine, "%s: no .tow files in %s\n", p.Name, p.Root)
 	default:

@@ -38,8 +38,8 @@ type usage struct {
 
 // commands are the subcommands, in the order in which help lists them.
 var commands = []func(*ui) *cobra.Command{
-	newCommand, checkCommand, testCommand, runCommand, fmtCommand, buildCommand,
-	inspectCommand, explainCommand, lspCommand, versionCommand,
+	newCommand, importCommand, devCommand, checkCommand, testCommand, runCommand, fmtCommand, buildCommand,
+	serveCommand, callCommand, loadCommand, tokenCommand, replayCommand, inspectCommand, explainCommand, lspCommand, versionCommand,
 }
 
 const overview = `tow works with programs in Tow, the language for decisions on the hot path.

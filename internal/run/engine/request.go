@@ -38,6 +38,7 @@ type Trace struct {
 	Begin, End time.Time
 	Passes     []PassTrace
 	Verdicts   []VerdictTrace
+	Failed     int // calls that came to no answer
 }
 
 // PassTrace is one run of the view.
@@ -171,6 +172,11 @@ func (r *request) finish(input, answer []byte, err error) {
 	}
 	if r.trace != nil {
 		r.trace.End = r.program.opts.Clock.Now()
+		for i := range r.calls {
+			if r.calls[i].state == callFailed {
+				r.trace.Failed++
+			}
+		}
 		if errors.Is(err, ErrDeadline) {
 			r.trace.Verdicts = append(r.trace.Verdicts, VerdictTrace{At: r.trace.End})
 		}

@@ -1,0 +1,144 @@
+// What tow serve and tow dev share: programs become releases of a server.
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"towpath.dev/internal/artifact"
+	"towpath.dev/internal/project"
+	"towpath.dev/internal/run/bind"
+	"towpath.dev/internal/run/engine"
+	"towpath.dev/internal/run/fetch"
+	"towpath.dev/internal/run/serve"
+)
+
+// stateDir is the folder in a project that tow keeps things in: compiled code,
+// records. It is not for version control.
+const stateDir = ".tow"
+
+// responder is a server and what its releases share.
+type responder struct {
+	server *serve.Server
+	envs   map[string]*shared // by root and name
+}
+
+// shared is what outlives the releases of an environment.
+type shared struct {
+	cache   *fetch.Cache
+	sources *fetch.Sources
+}
+
+func newResponder(server *serve.Server) *responder {
+	return &responder{server, map[string]*shared{}}
+}
+
+// load makes a release of an artifact, its calls answered by an environment of the
+// project in root. Without a name there is none, and calls fail.
+func (r *responder) load(ctx context.Context, data []byte, root, env string) (*serve.Release, error) {
+	cache := filepath.Join(root, stateDir, "cache")
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		cache = "" // it is slower without
+	}
+	p, err := engine.Load(ctx, data, engine.Options{CacheDir: cache})
+	if err != nil {
+		return nil, err
+	}
+	release := &serve.Release{Engine: p}
+	if err := r.bind(release, p.Manifest(), root, env); err != nil {
+		_ = p.Close(ctx)
+		return nil, err
+	}
+	if err := p.Warm(4); err != nil {
+		return nil, errors.Join(err, p.Close(ctx))
+	}
+	return release, nil
+}
+
+// bind gives a release what answers its calls.
+func (r *responder) bind(release *serve.Release, m *artifact.Manifest, root, env string) error {
+	if len(m.Operations) == 0 {
+		return nil
+	}
+	if env == "" {
+		return fmt.Errorf("%s calls services, and nothing says what answers them: name an environment with --env; %s", m.Program, environments(root))
+	}
+	e, err := bind.Read(root, env)
+	if err != nil {
+		return err
+	}
+	bindings, err := e.Bind(m, bind.Options{Programs: r.server})
+	if err != nil {
+		return err
+	}
+	key := root + "\x00" + env
+	common := r.envs[key]
+	if common == nil {
+		common = &shared{fetch.NewCache(e.Cache), &fetch.Sources{}}
+		r.envs[key] = common
+	}
+	release.Fetcher = fetch.New(m, bindings.Bound, fetch.Options{Cache: common.cache, Sources: common.sources, Observe: r.server.Asked})
+	release.Close = bindings.Close
+	return nil
+}
+
+// environments says which there are.
+func environments(root string) string {
+	if names := bind.Names(root); len(names) > 0 {
+		return "there is " + quotedList(names, "and")
+	}
+	return "there is none: write " + filepath.Join(root, "env", "dev.toml")
+}
+
+// served is a program on a command line: an artifact, or a project's folder.
+type served struct {
+	name string
+	root string // where its environments are
+	data []byte
+}
+
+// open reads the program that an argument names; name=PATH serves it under another
+// name.
+func (u *ui) open(arg string) (*served, error) {
+	name, path, renamed := strings.Cut(arg, "=")
+	if !renamed {
+		name, path = "", arg
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &served{root: path}
+	if info.IsDir() {
+		p, err := project.Find(path)
+		if err != nil {
+			return nil, err
+		}
+		res, err := u.build(p)
+		if err != nil {
+			return nil, err
+		}
+		s.data, s.root, s.name = res.Artifact, p.Root, p.Name
+	} else {
+		if s.data, err = os.ReadFile(path); err != nil {
+			return nil, err
+		}
+		m, err := artifact.Decode(s.data)
+		if err != nil {
+			return nil, fmt.Errorf("%s is no artifact: %w; make one with \"tow build\"", path, err)
+		}
+		s.root, s.name = filepath.Dir(path), m.Program
+	}
+	if renamed {
+		if err := project.CheckName(name); err != nil {
+			return nil, usage{err, "tow serve"}
+		}
+		s.name = name
+	}
+	return s, nil
+}

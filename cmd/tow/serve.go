@@ -1,0 +1,205 @@
+// tow serve: programs answer HTTP.
+
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"towpath.dev/internal/run/record"
+	"towpath.dev/internal/run/serve"
+)
+
+func serveCommand(u *ui) *cobra.Command {
+	s := &serving{ui: u}
+	c := &cobra.Command{
+		Use:   "serve PROGRAM ...",
+		Short: "Answer HTTP with programs",
+		Long: `Serve programs: artifacts that "tow build" made, or projects' folders, which are
+compiled first. NAME=PROGRAM serves one under another name.
+
+  POST /v1/PROGRAM/VIEW            a JSON object with a member for each parameter
+  GET  /v1/PROGRAM/VIEW?a=1        where all parameters are scalars or lists of them
+  GET  /v1/PROGRAM/openapi.json    what there is, as OpenAPI 3.1
+  GET  /healthz /readyz /metrics
+
+Calls are answered as the environment says, the file env/NAME.toml beside the
+program. Sent the signal HUP, it reads all programs and environments again, and
+requests go over to them without one being lost; what is wrong with them is
+reported and the old ones serve on. INT and TERM drain: /readyz says no, requests
+under way end.
+
+A listener that is not loopback needs TLS and tokens; "tow token" makes them.`,
+		Example: "  tow serve --env prod dist/shop.tow.wasm\n" +
+			"  tow serve --env staging --listen :7443 --tls-cert cert.pem --tls-key key.pem --tokens tokens.toml shop pricing",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage{errors.New("tow serve needs a program: an artifact, or a project's folder"), "tow serve"}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { return s.run(c.Context(), args) },
+	}
+	f := c.Flags()
+	f.StringVar(&s.listen, "listen", "127.0.0.1:7070", "listen on `ADDRESS`")
+	f.StringVar(&s.env, "env", "", "answer calls as the environment `NAME` says")
+	f.StringVar(&s.cert, "tls-cert", "", "the certificate `FILE`, in PEM")
+	f.StringVar(&s.key, "tls-key", "", "the key `FILE`, in PEM")
+	f.StringVar(&s.tokens, "tokens", "", "let in who has a token of the `FILE`")
+	f.StringVar(&s.records, "records", "", "keep records of requests in the folder `DIR`")
+	f.Float64Var(&s.sample, "sample", 0.01, "keep the `SHARE` of the requests, from 0 to 1")
+	f.StringVar(&s.otlp, "otlp", "", "send spans to the OTLP/HTTP collector at `URL`")
+	f.DurationVar(&s.grace, "grace", 5*time.Second, "the `TIME` from saying \"not ready\" to refusing connections, and as much again to finish")
+	f.BoolVar(&s.logJSON, "log-json", false, "log lines of JSON")
+	return c
+}
+
+// serving is one tow serve.
+type serving struct {
+	*ui
+	listen, env, cert, key, tokens, records, otlp string
+	sample                                        float64
+	grace                                         time.Duration
+	logJSON                                       bool
+}
+
+func (s *serving) run(ctx context.Context, programs []string) (err error) {
+	secure, tokens, err := s.trust()
+	if err != nil {
+		return err
+	}
+	opts := serve.Options{Tokens: tokens, Log: s.logger()}
+	if s.records != "" {
+		ring, err := record.Open(s.records, record.Options{Sample: s.sample})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, ring.Close(context.WithoutCancel(ctx))) }()
+		opts.Records = ring
+	}
+	stopTracing, err := s.trace(ctx, &opts)
+	if err != nil {
+		return err
+	}
+	defer stopTracing()
+	server := serve.New(opts)
+	r := newResponder(server)
+	if err := s.put(ctx, r, programs); err != nil {
+		return err
+	}
+	defer server.Close(context.WithoutCancel(ctx))
+	l, err := net.Listen("tcp", s.listen)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s: %w; name another with --listen", s.listen, err)
+	}
+	fmt.Fprintf(s.err, "Serving on %s\n", urlOf(l, secure != nil))
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	go s.reload(ctx, r, programs)
+	return server.Serve(ctx, l, serve.Limits{}, secure, s.grace)
+}
+
+// put serves the programs. Those that are there already are replaced.
+func (s *serving) put(ctx context.Context, r *responder, programs []string) error {
+	type ready struct {
+		name    string
+		release *serve.Release
+	}
+	var all []ready
+	for _, arg := range programs {
+		p, err := s.open(arg)
+		if err != nil {
+			return err
+		}
+		release, err := r.load(ctx, p.data, p.root, s.env)
+		if err != nil {
+			return wrong{fmt.Errorf("%s: %w", arg, err)}
+		}
+		all = append(all, ready{p.name, release})
+	}
+	for _, p := range all {
+		r.server.Put(p.name, p.release)
+	}
+	return nil
+}
+
+// reload puts the programs in place again at each HUP.
+func (s *serving) reload(ctx context.Context, r *responder, programs []string) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+		}
+		if err := s.put(ctx, r, programs); err != nil {
+			if !errors.Is(err, errWrong) {
+				s.fail(err)
+			}
+			fmt.Fprintln(s.err, "What was served before serves on.")
+			continue
+		}
+		fmt.Fprintln(s.err, "All programs were read again and serve.")
+	}
+}
+
+// trust is the TLS configuration and the tokens. Without both only loopback may be
+// listened on.
+func (s *serving) trust() (*tls.Config, *serve.Tokens, error) {
+	var secure *tls.Config
+	switch {
+	case s.cert != "" && s.key != "":
+		pair, err := tls.LoadX509KeyPair(s.cert, s.key)
+		if err != nil {
+			return nil, nil, fmt.Errorf("the certificate and its key: %w", err)
+		}
+		secure = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	case s.cert != "" || s.key != "":
+		return nil, nil, usage{errors.New("--tls-cert and --tls-key go together"), "tow serve"}
+	}
+	var tokens *serve.Tokens
+	if s.tokens != "" {
+		text, err := os.ReadFile(s.tokens)
+		if err != nil {
+			return nil, nil, err
+		}
+		if tokens, err = serve.ReadTokens(filepath.Base(s.tokens), text); err != nil {
+			return nil, nil, err
+		}
+	}
+	host, _, err := net.SplitHostPort(s.listen)
+	if err != nil {
+		return nil, nil, usage{fmt.Errorf("--listen %s is no address: expected HOST:PORT", s.listen), "tow serve"}
+	}
+	if ip := net.ParseIP(host); (host == "localhost" || ip != nil && ip.IsLoopback()) || secure != nil && tokens != nil {
+		return secure, tokens, nil
+	}
+	return nil, nil, usage{fmt.Errorf("%s can be reached from other machines: name a certificate with --tls-cert and --tls-key, and who may ask with --tokens (\"tow token NAME\" makes one)", s.listen), "tow serve"}
+}
+
+func (s *serving) logger() *slog.Logger {
+	if s.logJSON {
+		return slog.New(slog.NewJSONHandler(s.err, nil))
+	}
+	return slog.New(slog.NewTextHandler(s.err, nil))
+}
+
+func urlOf(l net.Listener, secure bool) string {
+	if secure {
+		return "https://" + l.Addr().String()
+	}
+	return "http://" + l.Addr().String()
+}

@@ -1,0 +1,235 @@
+package record
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+
+	"towpath.dev/internal/abi"
+	"towpath.dev/internal/artifact"
+	"towpath.dev/internal/codec"
+	"towpath.dev/internal/run/engine"
+)
+
+// Run is what came of a request, as it was recorded or in a replay.
+type Run struct {
+	Output json.RawMessage `json:"output,omitempty"`
+	Error  string          `json:"error,omitempty"` // "" when there is an output
+	// Missing are the calls that a replay asked and the record has no answer to.
+	Missing []Call `json:"missing,omitempty"`
+	// Err is a replay's error: a *engine.Fault and so on.
+	Err error `json:"-"`
+}
+
+// Call is an operation asked with arguments.
+type Call struct {
+	Operation string          `json:"operation"` // "market/services.Catalog.offers"
+	Args      json.RawMessage `json:"args"`      // canonical
+}
+
+// Replayer answers entries again on one program.
+type Replayer struct {
+	program *engine.Program
+	canon   *canon
+}
+
+// NewReplayer makes a Replayer. The program needs no Source.
+func NewReplayer(p *engine.Program) (*Replayer, error) {
+	c, err := codec.New(&p.Manifest().Schema)
+	if err != nil {
+		return nil, err
+	}
+	return &Replayer{p, &canon{manifest: p.Manifest(), codec: c, statics: staticsOf(p.Manifest())}}, nil
+}
+
+// Replay answers an entry again, be it of this program's artifact or of another.
+// Its error says that the program has no such view, or is that of ctx; what the
+// request itself ends with is in the Run.
+func (r *Replayer) Replay(ctx context.Context, e *Entry) (*Run, error) {
+	v, err := r.program.View(e.Record.View)
+	if err != nil {
+		return nil, err
+	}
+	rec := e.Record
+	rec.Answers = r.canon.answers(rec.Answers)
+	var again engine.Record
+	out, err := v.Do(ctx, nil, engine.Request{Replay: &rec, AnyArtifact: true, Record: &again})
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	run := &Run{Err: err}
+	if err != nil {
+		run.Error = errorText(err)
+	} else {
+		run.Output = out
+	}
+	for _, a := range again.Answers {
+		if a.Error == engine.ErrNotRecorded.Error() {
+			run.Missing = append(run.Missing, Call{a.Operation, a.Args})
+		}
+	}
+	return run, nil
+}
+
+// Comparison says whether two runs of a request came to the same.
+type Comparison struct {
+	// Skipped says why they cannot be compared; "" when they were.
+	Skipped string `json:"skipped,omitempty"`
+	Same    bool   `json:"same"`
+	// Replayed says that Before is a replay, too, else it is what was recorded. With
+	// stand-ins for private values a program may come to something else than it did;
+	// two replays have the same ones.
+	Replayed bool `json:"replayed"`
+	Before   Run  `json:"before"`
+	After    Run  `json:"after"`
+	// Differences are those of the outputs, when both have one.
+	Differences []Difference `json:"differences,omitempty"`
+	// Missing are the calls that After alone has no answers to. What the program
+	// makes of their answers nobody knows, so the runs are not the same.
+	Missing []Call `json:"missing,omitempty"`
+}
+
+// Compare replays an entry. With own, the program that it was recorded on, and
+// against, another, it compares the two; with one of them, the other being nil, it
+// compares that with what was recorded. Bounds that are not part of the language
+// say nothing of a program: a run that ends at one is skipped.
+func Compare(ctx context.Context, e *Entry, own, against *Replayer) (*Comparison, error) {
+	c := &Comparison{Before: Run{Output: e.Record.Output, Error: e.Record.Error}, Skipped: e.Incomplete}
+	if c.Skipped != "" {
+		return c, nil
+	}
+	to := against
+	if to == nil {
+		to = own
+	} else if own != nil {
+		run, err := own.Replay(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		c.Before, c.Replayed = *run, true
+	}
+	run, err := to.Replay(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	c.After = *run
+	if c.Skipped = c.skips(e); c.Skipped != "" {
+		return c, nil
+	}
+	for _, call := range c.After.Missing {
+		if !slices.ContainsFunc(c.Before.Missing, func(o Call) bool { return o.Operation == call.Operation && string(o.Args) == string(call.Args) }) {
+			c.Missing = append(c.Missing, call)
+		}
+	}
+	if c.Before.Error == "" && c.After.Error == "" {
+		m := to.program.Manifest()
+		i := slices.IndexFunc(m.Views, func(v artifact.View) bool { return v.QualifiedName() == e.Record.View })
+		c.Differences = Diff(c.Before.Output, c.After.Output, &m.Schema, m.Views[i].Result)
+	}
+	sameError := c.Before.Error == c.After.Error ||
+		e.Record.Artifact != to.program.Hash() && placeless(c.Before.Error) == placeless(c.After.Error)
+	c.Same = sameError && len(c.Differences) == 0 && len(c.Missing) == 0
+	return c, nil
+}
+
+// skips says why the runs cannot be compared; "" when they can.
+func (c *Comparison) skips(e *Entry) string {
+	var limit *engine.LimitError
+	var input *engine.InputError
+	switch {
+	case errors.As(c.Before.Err, &limit), errors.As(c.After.Err, &limit):
+		return "the replay met a bound: " + limit.Error()
+	case c.Replayed:
+	case e.Outcome == Limited, e.Outcome == Cancelled, e.Outcome == Expired && !errors.Is(c.After.Err, engine.ErrDeadline):
+		return "the request ended for a reason that a replay does not have: " + e.Outcome.String()
+	case e.Outcome == Refused && e.Redacted > 0 && !errors.As(c.After.Err, &input):
+		return "the private value that was refused has a stand-in"
+	}
+	return ""
+}
+
+var place = regexp.MustCompile(`[\w/.-]+\.tow:\d+:\d+(: )?`)
+
+// placeless is an error without places: another artifact is of other sources.
+func placeless(text string) string { return place.ReplaceAllString(text, "") }
+
+// canon brings arguments to the form in which a program knows calls. Those of a
+// redacted record may be out of order in their sets and maps, those of another
+// artifact may lack a field that has a default, and those in a file may have been
+// laid out for people.
+type canon struct {
+	manifest *artifact.Manifest
+	codec    *codec.Codec
+	statics  []byte // of the memory, up to HeapBase
+}
+
+// staticsOf is the part of the memory that values without fields lie in.
+func staticsOf(m *artifact.Manifest) []byte {
+	mem := make([]byte, m.HeapBase)
+	for i := range m.Schema.Types {
+		for tag, c := range m.Schema.Types[i].Ctors {
+			if c.Static != 0 && c.Static+4 <= m.HeapBase {
+				binary.LittleEndian.PutUint32(mem[c.Static:], uint32(tag))
+			}
+		}
+	}
+	return mem
+}
+
+// answers gives answers under their calls' canonical arguments. Arguments that do
+// not fit the program's types stay as they are: no call has them.
+func (c *canon) answers(in []engine.Answer) []engine.Answer {
+	out := slices.Clone(in)
+	for i := range out {
+		a := &out[i]
+		at := slices.IndexFunc(c.manifest.Operations, func(op artifact.Operation) bool { return op.QualifiedName() == a.Operation })
+		if at < 0 {
+			continue
+		}
+		if args, err := c.args(c.manifest.Operations[at].Args, a.Args); err == nil {
+			a.Args = args
+		}
+	}
+	return out
+}
+
+func (c *canon) args(id abi.TypeID, args []byte) ([]byte, error) {
+	var parts []json.RawMessage
+	if err := json.Unmarshal(args, &parts); err != nil {
+		return nil, err
+	}
+	fields := c.manifest.Schema.Types[id].Fields
+	if len(parts) > len(fields) {
+		return nil, fmt.Errorf("%d arguments for %d parameters", len(parts), len(fields))
+	}
+	object := []byte{'{'}
+	for i, part := range parts {
+		if i > 0 {
+			object = append(object, ',')
+		}
+		object = append(appendEscaped(append(object, '"'), jsonName(&fields[i])), `":`...)
+		object = append(object, part...)
+	}
+	object = append(object, '}')
+	const slack = 64      // that the decoder may read beyond its limit
+	const most = 16 << 20 // what no request's arguments have
+	if len(object) > most {
+		return nil, fmt.Errorf("%d bytes of arguments", len(object))
+	}
+	heap := c.manifest.HeapBase + codec.Room(len(object))
+	limit := heap + 64*uint32(len(object)) + 1<<16
+	mem := make([]byte, limit+slack)
+	copy(mem, c.statics)
+	copy(mem[c.manifest.HeapBase:], object)
+	plan := c.codec.Plan(id)
+	var d codec.Decoder
+	value, _, err := d.Decode(plan, mem, codec.Body{Addr: c.manifest.HeapBase, Len: uint32(len(object))}, heap, limit)
+	if err != nil {
+		return nil, err
+	}
+	return plan.AppendArgs(nil, mem, uint32(value))
+}

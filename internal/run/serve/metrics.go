@@ -1,0 +1,188 @@
+package serve
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"towpath.dev/internal/artifact"
+	"towpath.dev/internal/run/fetch"
+	"towpath.dev/internal/run/source"
+)
+
+// metrics are what /metrics shows. What requests count lies in atomics; a scrape
+// reads them.
+type metrics struct {
+	server   *Server
+	handler  http.Handler
+	latency  *prometheus.HistogramVec
+	problems *prometheus.CounterVec
+	calls    *prometheus.CounterVec
+	failures *prometheus.CounterVec
+	asks     *prometheus.HistogramVec
+
+	operations sync.Map // from *artifact.Operation to *askMetrics
+
+	mu    sync.Mutex
+	views map[[2]string]*viewMetrics
+}
+
+// seconds are the histograms' bounds: from a view without calls to the longest wait.
+var seconds = []float64{25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 250e-3, 500e-3, 1, 2.5, 10}
+
+func newMetrics(s *Server) *metrics {
+	m := &metrics{
+		server: s, views: map[[2]string]*viewMetrics{},
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "towpath_request_seconds",
+			Help: "Time from a request's headers to its answer.", Buckets: seconds}, []string{"program", "view"}),
+		problems: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "towpath_problems_total",
+			Help: "Requests answered with a problem, by its type."}, []string{"type"}),
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "towpath_calls_total",
+			Help: "Calls of operations, by what became of them: asked, hit in the cache, or shared with another request."}, []string{"operation", "how"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "towpath_call_failures_total",
+			Help: "Calls without an answer, by the kind of failure of their batch."}, []string{"operation", "kind"}),
+		asks: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "towpath_ask_seconds",
+			Help: "Time from a batch of calls to its last answer.", Buckets: seconds}, []string{"operation"}),
+	}
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(m.latency, m.problems, m.calls, m.failures, m.asks, reader{m},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.handler = promhttp.HandlerFor(reg, promhttp.HandlerOpts{EnableOpenMetrics: true})
+	return m
+}
+
+// viewMetrics are a view's, found once.
+type viewMetrics struct{ latency prometheus.Observer }
+
+func (m *metrics) view(program, name string) *viewMetrics {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := [2]string{program, name}
+	v := m.views[key]
+	if v == nil {
+		v = &viewMetrics{m.latency.WithLabelValues(program, name)}
+		m.views[key] = v
+	}
+	return v
+}
+
+// observe counts a request; those whose spans are kept are named as examples.
+func (v *viewMetrics) observe(took time.Duration, request string, sampled bool) {
+	if e, ok := v.latency.(prometheus.ExemplarObserver); ok && sampled {
+		e.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"request": request})
+		return
+	}
+	v.latency.Observe(took.Seconds())
+}
+
+func (m *metrics) refused(kind string) { m.problems.WithLabelValues(kind).Inc() }
+
+// askMetrics are an operation's, found once.
+type askMetrics struct {
+	how      [4]prometheus.Counter
+	took     prometheus.Observer
+	failures func(kind source.Kind) prometheus.Counter
+}
+
+// howAsked names what may become of a call, in the order of askMetrics.how.
+var howAsked = [4]string{"asked", "hit", "shared", "retried"}
+
+func (m *metrics) ask(op *artifact.Operation) *askMetrics {
+	if a, ok := m.operations.Load(op); ok {
+		return a.(*askMetrics)
+	}
+	name := op.QualifiedName()
+	a := &askMetrics{took: m.asks.WithLabelValues(name)}
+	for i, how := range howAsked {
+		a.how[i] = m.calls.WithLabelValues(name, how)
+	}
+	a.failures = func(kind source.Kind) prometheus.Counter { return m.failures.WithLabelValues(name, kind.String()) }
+	m.operations.Store(op, a)
+	return a
+}
+
+// forget lets go of what was found for a release that is gone.
+func (m *metrics) forget(r *Release) {
+	ops := r.Engine.Manifest().Operations
+	for i := range ops {
+		m.operations.Delete(&ops[i])
+	}
+}
+
+// Asked counts an ask that has ended; it is for fetch.Options.Observe.
+func (s *Server) Asked(e fetch.Event) {
+	a := s.metrics.ask(e.Operation)
+	for i, n := range [4]int{e.Calls - e.Hits - e.Joined, e.Hits, e.Joined, e.Retried} {
+		if n > 0 {
+			a.how[i].Add(float64(n))
+		}
+	}
+	if e.Failed > 0 {
+		a.failures(e.Kind).Add(float64(e.Failed))
+	}
+	a.took.Observe(e.End.Sub(e.Begin).Seconds())
+}
+
+// reader gives what lies in the server's own counters.
+type reader struct{ m *metrics }
+
+var (
+	requestsDesc = prometheus.NewDesc("towpath_requests_total", "Requests by how they ended.", []string{"program", "release", "outcome"}, nil)
+	scopesDesc   = prometheus.NewDesc("towpath_scopes_total", "Scopes that an else stood in for (fallback) or that load had left out (shed).", []string{"program", "release", "how"}, nil)
+	cpuDesc      = prometheus.NewDesc("towpath_view_seconds_total", "Time that views ran, calls not counted.", []string{"program", "release"}, nil)
+	upDesc       = prometheus.NewDesc("towpath_process_info", "This run of the process.", []string{"incarnation"}, nil)
+	limitDesc    = prometheus.NewDesc("towpath_admission_limit", "What may be under way, in cost units.", nil, nil)
+	inflightDesc = prometheus.NewDesc("towpath_admission_in_flight", "What is under way, in cost units.", nil, nil)
+)
+
+func (r reader) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{requestsDesc, scopesDesc, cpuDesc, upDesc, limitDesc, inflightDesc} {
+		to <- d
+	}
+}
+
+func (r reader) Collect(to chan<- prometheus.Metric) {
+	s := r.m.server
+	to <- prometheus.MustNewConstMetric(upDesc, prometheus.GaugeValue, 1, s.opts.Incarnation)
+	stats := s.door.Stats()
+	to <- prometheus.MustNewConstMetric(limitDesc, prometheus.GaugeValue, stats.Limit)
+	to <- prometheus.MustNewConstMetric(inflightDesc, prometheus.GaugeValue, stats.InFlight)
+	for name, p := range s.programs.Load().byName {
+		at := p.now.Load()
+		if at == nil {
+			continue
+		}
+		for _, release := range []*Release{at.main, at.beside} {
+			if release != nil {
+				release.collect(name, to)
+			}
+		}
+	}
+}
+
+func (r *Release) collect(program string, to chan<- prometheus.Metric) {
+	label := r.Label()
+	c := &r.counts
+	for _, part := range []struct {
+		outcome string
+		n       int64
+	}{
+		{"answered", c.Answered.Load()}, {"invalid", c.Invalid.Load()}, {"fault", c.Faults.Load()}, {"limit", c.Limits.Load()},
+		{"failed", c.Failed.Load()}, {"expired", c.Expired.Load()}, {"abandoned", c.Abandoned.Load()}, {"internal", c.Broken.Load()},
+	} {
+		to <- prometheus.MustNewConstMetric(requestsDesc, prometheus.CounterValue, float64(part.n), program, label, part.outcome)
+	}
+	to <- prometheus.MustNewConstMetric(scopesDesc, prometheus.CounterValue, float64(c.Fallbacks.Load()), program, label, "fallback")
+	to <- prometheus.MustNewConstMetric(scopesDesc, prometheus.CounterValue, float64(c.Shed.Load()), program, label, "shed")
+	to <- prometheus.MustNewConstMetric(cpuDesc, prometheus.CounterValue, time.Duration(c.CPU.Load()).Seconds(), program, label)
+}
+
+// Label names a release in metrics: the beginning of its artifact's hash.
+func (r *Release) Label() string { return r.Engine.Hash()[:12] }
+
+// Counts are the release's counters.
+func (r *Release) Counts() *Counts { return &r.counts }
