@@ -112,3 +112,6 @@ func reason(o *workload.Offer) string {
 		return "value"
 	}
 }
+
+// Best is the decision for those who bring the request decoded.
+func Best(r *workload.OffersRequest) (workload.Choice, bool) { return best(r) }

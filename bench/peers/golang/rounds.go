@@ -59,29 +59,20 @@ func bestDeal(ctx context.Context, store *workload.Store, r *workload.ShelfReque
 	if err != nil {
 		return nil, err
 	}
-	top, topScore := -1, 0.0
-	for i := range offers {
-		if score := dealScore(&offers[i], &profiles[i]); top < 0 || score > topScore {
-			top, topScore = i, score
-		}
-	}
-	if top < 0 {
+	deal := BestOf(offers, profiles)
+	if deal == nil {
 		return nil, nil
 	}
-	if text, err = store.Quote(ctx, offers[top].ID, r.Zip); err != nil {
+	if text, err = store.Quote(ctx, deal.Offer, r.Zip); err != nil {
 		return nil, err
 	}
 	var quote workload.Quote
 	if err := goccy.Unmarshal(text, &quote); err != nil {
 		return nil, err
 	}
-	return &workload.Deal{
-		Offer:    offers[top].ID,
-		Merchant: profiles[top].Name,
-		Price:    offers[top].Price + quote.Price,
-		Days:     quote.Days,
-		Score:    topScore,
-	}, nil
+	deal.Price += quote.Price
+	deal.Days = quote.Days
+	return deal, nil
 }
 
 func dealScore(o *workload.Listing, p *workload.Profile) float64 {
@@ -113,4 +104,19 @@ func fetchProfile(ctx context.Context, store *workload.Store, merchant string, i
 		return err
 	}
 	return goccy.Unmarshal(text, into)
+}
+
+// BestOf is the deal of the best offer, its delivery still to come; nil without
+// offers.
+func BestOf(offers []workload.Listing, profiles []workload.Profile) *workload.Deal {
+	top, topScore := -1, 0.0
+	for i := range offers {
+		if score := dealScore(&offers[i], &profiles[i]); top < 0 || score > topScore {
+			top, topScore = i, score
+		}
+	}
+	if top < 0 {
+		return nil
+	}
+	return &workload.Deal{Offer: offers[top].ID, Merchant: profiles[top].Name, Price: offers[top].Price, Score: topScore}
 }

@@ -16,11 +16,17 @@ const (
 	// idling is how long requests that met a full server take, in baselines, when it
 	// was not full after all. The capacity is taken for growth times as much then.
 	idling, growth = 1.1, 1.5
+	// found is what is taken for the capacity when it is first seen, in what was
+	// completed then: a little more, as it may not have been full all the time, and
+	// so little that requests which are taken for calm are.
+	found = 1.1
 	// waiting is how long they take, in baselines, when they certainly wait.
 	waiting = 1.5
 	// firstRequests is how many requests may be in flight on a core at first. As long
-	// as the capacity is a guess, twice as many may whenever so many did not wait.
-	firstRequests = 16
+	// as the capacity is a guess, twice as many may whenever so many did not wait. Few
+	// would spare what is overloaded from the start, and refuse those who only wait for
+	// a slow service: so many that a server which has just started seldom does.
+	firstRequests = 48
 	// leastCapacity keeps arithmetic sound. In cores.
 	leastCapacity = 1e-6
 )
@@ -164,7 +170,7 @@ func (m *meter) look(now time.Duration) {
 	waits := t.took > waiting*t.due && m.peak >= firstRequests/2
 	switch {
 	case waits && m.waited: // all the time
-		m.capacity, m.known = max(min(m.capacity, growth*cores), leastCapacity), true
+		m.capacity, m.known = max(min(m.capacity, found*cores), leastCapacity), true
 	case !waits && m.peak >= m.most/2:
 		m.most *= 2
 	}

@@ -24,7 +24,7 @@ func TestCriticalRequestsAreAnswered(t *testing.T) {
 			w.run(15 * time.Second)
 			w.t.Logf("critical answered %.5f (%.4f in the first 3 s), p99 %.2fx; others %.4f, %.2fx; goodput %.3f", s.answered(), first,
 				ratio(s.quantile(0.99), unloaded), others.answered(), ratio(others.quantile(0.99), unloaded), w.goodput())
-			w.least("critical ones answered at first", first, 0.9)
+			w.least("critical ones answered at first", first, 0.75)
 			if f.shares {
 				// The time that requests spend among others passes for their cost.
 				w.least("critical ones answered", s.answered(), 0.99)

@@ -37,7 +37,9 @@ type form struct {
 	costs, tooks, squares float64 // of the calm ones, added up; squares of the time
 }
 
-func (f *form) set(cost, base float64) { f.cost, f.base, f.weight = cost, base, cost/max(base, patience) }
+func (f *form) set(cost, base float64) {
+	f.cost, f.base, f.weight = cost, base, cost/max(base, patience)
+}
 
 // patience is the latency in ms that requests may take whatever their baseline. Ones
 // that take less weigh as if they took it, so that more of them may be in flight:

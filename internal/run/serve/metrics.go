@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"towpath.dev/internal/artifact"
+	"towpath.dev/internal/run/admit"
 	"towpath.dev/internal/run/fetch"
 	"towpath.dev/internal/run/source"
 )
@@ -135,12 +136,19 @@ var (
 	scopesDesc   = prometheus.NewDesc("towpath_scopes_total", "Scopes that an else stood in for (fallback) or that load had left out (shed).", []string{"program", "release", "how"}, nil)
 	cpuDesc      = prometheus.NewDesc("towpath_view_seconds_total", "Time that views ran, calls not counted.", []string{"program", "release"}, nil)
 	upDesc       = prometheus.NewDesc("towpath_process_info", "This run of the process.", []string{"incarnation"}, nil)
+	capacityDesc = prometheus.NewDesc("towpath_admission_capacity_cores", "What is completed when there is enough to do.", nil, nil)
+	costDesc     = prometheus.NewDesc("towpath_view_cost_seconds", "CPU and calls that a request of a view takes, as admission counts it.", []string{"view"}, nil)
+	baselineDesc = prometheus.NewDesc("towpath_view_baseline_seconds", "How long a request of a view takes when nothing waits.", []string{"view"}, nil)
+	admittedDesc = prometheus.NewDesc("towpath_admitted_total", "Requests that were taken on.", []string{"criticality"}, nil)
+	leanDesc     = prometheus.NewDesc("towpath_admitted_shed_total", "Requests that were taken on without their optional scopes.", []string{"criticality"}, nil)
+	refusedDesc  = prometheus.NewDesc("towpath_refused_total", "Requests that were not taken on.", []string{"criticality", "reason"}, nil)
 	limitDesc    = prometheus.NewDesc("towpath_admission_limit", "What may be under way, in cost units.", nil, nil)
 	inflightDesc = prometheus.NewDesc("towpath_admission_in_flight", "What is under way, in cost units.", nil, nil)
 )
 
 func (r reader) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{requestsDesc, scopesDesc, cpuDesc, upDesc, limitDesc, inflightDesc} {
+	for _, d := range []*prometheus.Desc{requestsDesc, scopesDesc, cpuDesc, upDesc, limitDesc, inflightDesc,
+		capacityDesc, costDesc, baselineDesc, admittedDesc, leanDesc, refusedDesc} {
 		to <- d
 	}
 }
@@ -151,6 +159,19 @@ func (r reader) Collect(to chan<- prometheus.Metric) {
 	stats := s.door.Stats()
 	to <- prometheus.MustNewConstMetric(limitDesc, prometheus.GaugeValue, stats.Limit)
 	to <- prometheus.MustNewConstMetric(inflightDesc, prometheus.GaugeValue, stats.InFlight)
+	to <- prometheus.MustNewConstMetric(capacityDesc, prometheus.GaugeValue, stats.Capacity)
+	for _, v := range stats.Views {
+		to <- prometheus.MustNewConstMetric(costDesc, prometheus.GaugeValue, v.Cost.Seconds(), v.Name)
+		to <- prometheus.MustNewConstMetric(baselineDesc, prometheus.GaugeValue, v.Baseline.Seconds(), v.Name)
+	}
+	for _, c := range stats.Classes {
+		class := c.Class.String()
+		to <- prometheus.MustNewConstMetric(admittedDesc, prometheus.CounterValue, float64(c.Admitted), class)
+		to <- prometheus.MustNewConstMetric(leanDesc, prometheus.CounterValue, float64(c.Shed), class)
+		for j, n := range c.Refused {
+			to <- prometheus.MustNewConstMetric(refusedDesc, prometheus.CounterValue, float64(n), class, admit.Reasons[j])
+		}
+	}
 	for name, p := range s.programs.Load().byName {
 		at := p.now.Load()
 		if at == nil {

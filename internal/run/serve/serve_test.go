@@ -263,8 +263,7 @@ func TestClientLeaves(t *testing.T) {
 
 func TestHeadersGoAlong(t *testing.T) {
 	var seen source.About
-	var s *Server
-	s = start(t, Options{}, abouts(func(about source.About) { seen = about }))
+	s := start(t, Options{}, abouts(func(about source.About) { seen = about }))
 	_, header, _ := ask(s, "POST", "/v1/shop/left", `{"item":"lamp"}`, "Towpath-Request", "r-1", "Towpath-Criticality", "bulk", "Towpath-Caller", "checkout")
 	if want := (source.About{Request: "r-1", Criticality: "bulk", Caller: "checkout"}); seen != want {
 		t.Errorf("the service heard of %+v", seen)
