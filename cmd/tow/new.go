@@ -43,6 +43,7 @@ Next:
   cd %s
   tow test
   tow run shipping.quote input.json --answers answers.json
+  tow dev
 `, dir)
 			return nil
 		},

@@ -74,7 +74,7 @@ func snapshot(root string) string {
 			fmt.Fprintf(&b, "%s %v\n", path, err)
 		case path != root && strings.HasPrefix(entry.Name(), ".") && entry.IsDir():
 			return fs.SkipDir
-		case filepath.Ext(path) == ".tow" || entry.Name() == project.File:
+		case filepath.Ext(path) == ".tow", filepath.Ext(path) == ".toml": // environments too
 			if info, err := entry.Info(); err == nil {
 				fmt.Fprintf(&b, "%s %d %d\n", path, info.Size(), info.ModTime().UnixNano())
 			}

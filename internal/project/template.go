@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 )
@@ -37,20 +36,23 @@ func New(dir, name string) ([]string, error) {
 	}
 	var written []string
 	err := fs.WalkDir(template, "template", func(from string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+		if err != nil {
 			return err
+		}
+		to := strings.TrimPrefix(strings.TrimPrefix(from, "template"), "/")
+		if entry.IsDir() {
+			return os.MkdirAll(filepath.Join(dir, filepath.FromSlash(to)), 0o755)
 		}
 		text, err := template.ReadFile(from)
 		if err != nil {
 			return err
 		}
-		to := path.Base(from)
 		if r, ok := renamed[to]; ok {
 			to = r
 		}
 		written = append(written, to)
 		filled := strings.ReplaceAll(string(text), "NAME", name)
-		return os.WriteFile(filepath.Join(dir, to), []byte(filled), 0o644)
+		return os.WriteFile(filepath.Join(dir, filepath.FromSlash(to)), []byte(filled), 0o644)
 	})
 	return written, err
 }

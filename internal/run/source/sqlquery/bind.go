@@ -47,14 +47,16 @@ func (s *scratch) fill(op *operation, b *source.Batch) error {
 
 // room makes room for an operation's columns.
 func (s *scratch) room(op *operation) {
-	for len(s.bound) < len(op.told) {
-		s.bound = append(s.bound[:cap(s.bound)], nil)
+	s.bound = withLen(s.bound, len(op.told))
+	s.values = withLen(s.values, len(op.params.all))
+}
+
+// withLen is a list of a length on the memory of another, its buffers included.
+func withLen(list [][]byte, n int) [][]byte {
+	if missing := n - cap(list); missing > 0 {
+		list = append(list[:cap(list)], make([][]byte, missing)...)
 	}
-	s.bound = s.bound[:len(op.told)]
-	for cap(s.values) < len(op.params.all) {
-		s.values = append(s.values[:cap(s.values)], nil)
-	}
-	s.values = s.values[:len(op.params.all)]
+	return list[:n]
 }
 
 func notCanonical(args []byte) error {

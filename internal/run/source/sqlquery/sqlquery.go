@@ -204,6 +204,9 @@ func (o *operation) Call(ctx context.Context, b *source.Batch, done func(i int, 
 	}
 }
 
+// AtOnce is part of source.AtOnce.
+func (o *operation) AtOnce(int) bool { return true }
+
 // maxRoom is the most bytes that are set apart for a batch's answers before there
 // are any.
 const maxRoom = 1 << 20

@@ -130,3 +130,15 @@ func FuzzValues(f *testing.F) {
 		}
 	})
 }
+
+// TestRoom: operations with few and with many columns take turns on the same
+// scratch, and it does not grow for that.
+func TestRoom(t *testing.T) {
+	var list [][]byte
+	for range 100 {
+		list = withLen(withLen(list, 1), 5)
+	}
+	if cap(list) > 16 {
+		t.Errorf("room for %d columns where 5 are the most", cap(list))
+	}
+}
