@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -59,7 +60,11 @@ type question struct {
 	timing                 bool
 }
 
+// class reads the criticality, and refuses a timeout that leaves no time.
 func (q *question) class() (client.Criticality, error) {
+	if q.timeout <= 0 {
+		return 0, usage{fmt.Errorf("--timeout %s: expected a time above zero", q.timeout), ""}
+	}
 	for c := client.Default; c <= client.Bulk; c++ {
 		if c.String() == q.criticality {
 			return c, nil
@@ -106,6 +111,10 @@ func (q *question) run(ctx context.Context, what, file string) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no answer from %s within %s; --timeout gives it longer", q.at, q.timeout)
 	case err != nil:
+		var around *url.Error
+		if errors.As(err, &around) {
+			err = innermost(around.Err)
+		}
 		return fmt.Errorf("cannot ask %s: %w; is \"tow dev\" or \"tow serve\" running there?", q.at, err)
 	}
 	if q.timing {

@@ -37,6 +37,9 @@ severity, message, and where there are any expected, found, notes and fix.`,
 		Example: "  tow check\n  tow check --env prod --probe\n  tow check --json market | jq .message",
 		Args:    atMost(1, "one folder"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if env == "" && c.Flags().Changed("env") {
+				return usage{errors.New("--env needs the environment's name"), "tow check"}
+			}
 			if probe && env == "" {
 				return usage{errors.New("--probe asks the sources of an environment: name one with --env"), "tow check"}
 			}

@@ -32,18 +32,18 @@ func (elsewhere) Answer(context.Context, string, string, []byte, source.About) (
 func (u *ui) checkEnv(ctx context.Context, p *project.Project, m *artifact.Manifest, env string, probe, asJSON bool) error {
 	e, err := bind.Read(p.Root, env)
 	if err != nil {
-		return u.mistakes(err, asJSON)
+		return u.mistakes("", err, asJSON)
 	}
 	b, err := e.Bind(m, bind.Options{Programs: elsewhere{}})
 	if err != nil {
-		return u.mistakes(err, asJSON)
+		return u.mistakes("", err, asJSON)
 	}
 	defer b.Close()
 	if probe {
 		ctx, cancel := context.WithTimeout(ctx, probeWithin)
 		defer cancel()
 		if err := b.Probe(ctx); err != nil {
-			return u.mistakes(err, asJSON)
+			return u.mistakes("", err, asJSON)
 		}
 	}
 	if !asJSON {
@@ -56,8 +56,9 @@ func (u *ui) checkEnv(ctx context.Context, p *project.Project, m *artifact.Manif
 	return nil
 }
 
-// mistakes prints what is wrong with an environment, each mistake on a line.
-func (u *ui) mistakes(err error, asJSON bool) error {
+// mistakes prints what is wrong with an environment, each mistake on a line, with
+// the program that it is about where there may be several.
+func (u *ui) mistakes(program string, err error, asJSON bool) error {
 	var all []error
 	var flatten func(error)
 	flatten = func(err error) {
@@ -70,8 +71,16 @@ func (u *ui) mistakes(err error, asJSON bool) error {
 		all = append(all, err)
 	}
 	flatten(err)
+	said := map[string]bool{}
 	for _, err := range all {
+		if said[err.Error()] { // a source's mistake, once for each operation that asks it
+			continue
+		}
+		said[err.Error()] = true
 		if !asJSON {
+			if program != "" {
+				err = fmt.Errorf("%s: %w", program, err)
+			}
 			u.fail(err)
 			continue
 		}

@@ -118,16 +118,23 @@ func (d *dev) run(ctx context.Context, dir string) (err error) {
 // open listens where it was told to; where another already does, and nobody named
 // the place on the command line, on a free port.
 func (d *dev) open() (net.Listener, error) {
+	switch loopback, err := isLoopback(d.listen); {
+	case err != nil:
+		return nil, usage{err, "tow dev"}
+	case !loopback:
+		return nil, usage{fmt.Errorf("%s can be reached from other machines, and tow dev lets in anyone; \"tow serve\" knows tokens", d.listen), "tow dev"}
+	}
 	l, err := net.Listen("tcp", d.listen)
 	if err == nil {
 		return l, nil
 	}
 	if host, _, bad := net.SplitHostPort(d.listen); bad == nil && d.listen == d.plan.Listen && errors.Is(err, syscall.EADDRINUSE) {
 		if l, err := net.Listen("tcp", net.JoinHostPort(host, "0")); err == nil {
+			fmt.Fprintf(d.err, "%s is taken, so it is another port.\n", d.listen)
 			return l, nil
 		}
 	}
-	return nil, fmt.Errorf("cannot listen on %s: %w; name another with --listen", d.listen, err)
+	return nil, cannotListen(d.listen, err)
 }
 
 // ignoreState makes the folder for what tow keeps, and has version control leave
@@ -171,7 +178,7 @@ func (d *dev) follow(ctx context.Context, l net.Listener, failed <-chan error) e
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			d.notice(err)
+			d.notice(err, shown)
 		case !shown:
 			shown = true
 			d.welcome(l, m)
@@ -222,9 +229,14 @@ func (d *dev) keep(data []byte) error {
 }
 
 // notice tells of mistakes here and to those who ask.
-func (d *dev) notice(err error) {
+func (d *dev) notice(err error, serves bool) {
 	if !errors.Is(err, errWrong) {
-		d.fail(err)
+		_ = d.mistakes("", err, false) // it says that there are some
+	}
+	if !serves {
+		d.serve.server.Notice("nothing serves yet: the project has mistakes; tow dev shows them")
+		fmt.Fprintln(d.err, "Nothing serves yet. Save it without mistakes, and it does.")
+		return
 	}
 	text, _, _ := strings.Cut(err.Error(), "\n")
 	if errors.Is(err, errWrong) {
@@ -237,11 +249,18 @@ func (d *dev) notice(err error) {
 // welcome says where everything is, and what to try.
 func (d *dev) welcome(l net.Listener, m *artifact.Manifest) {
 	base := urlOf(l, false)
-	fmt.Fprintf(d.out, "\n%s serves on %s with the environment %s.\n\n", paint(d.outColor, bold, d.project.Name), base, d.env)
+	with := ""
+	if len(m.Operations) > 0 { // else it was not looked at
+		with = " with the environment " + d.env
+	}
+	fmt.Fprintf(d.out, "\n%s serves on %s%s.\n\n", paint(d.outColor, bold, d.project.Name), base, with)
 	for i := range m.Views {
 		v := &m.Views[i]
 		doc, _, _ := strings.Cut(v.Doc, "\n")
-		fmt.Fprintf(d.out, "  %s  %s\n", base+"/v1/"+d.project.Name+"/"+v.QualifiedName(), paint(d.outColor, dim, doc))
+		if doc != "" {
+			doc = "  " + paint(d.outColor, dim, doc)
+		}
+		fmt.Fprintf(d.out, "  %s%s\n", base+"/v1/"+d.project.Name+"/"+v.QualifiedName(), doc)
 	}
 	fmt.Fprintf(d.out, "  %s\n\nTry\n\n  %s\n\nSave a file and it is in place. Ctrl-C ends everything.\n\n", base+"/v1/"+d.project.Name+"/openapi.json", d.example(base, m))
 }

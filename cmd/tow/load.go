@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -105,10 +106,9 @@ func (l *load) run(ctx context.Context, what, file string) error {
 		header.Set("Authorization", "Bearer "+l.token)
 	}
 	url := strings.TrimRight(l.at, "/") + "/v1/" + program + "/" + view
-	next := 0
-	targets := func(t *vegeta.Target) error { // vegeta calls it under a lock
-		t.Method, t.URL, t.Header, t.Body = http.MethodPost, url, header, inputs[next%len(inputs)]
-		next++
+	var next atomic.Int64 // as many requests go out at once
+	targets := func(t *vegeta.Target) error {
+		t.Method, t.URL, t.Header, t.Body = http.MethodPost, url, header, inputs[int(next.Add(1)-1)%len(inputs)]
 		return nil
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
@@ -119,14 +119,27 @@ func (l *load) run(ctx context.Context, what, file string) error {
 		if err != nil {
 			return err
 		}
-		_, err = l.out.Write(append(text, '\n'))
-		return err
+		if _, err = l.out.Write(append(text, '\n')); err != nil {
+			return err
+		}
+	} else {
+		l.show(report)
 	}
-	l.show(report)
-	if report.Answered == 0 {
-		return errWrong
+	if len(inputs) > 1 {
+		file = "FILE" // tow call takes one input
 	}
-	return nil
+	return l.verdict(report, what, file)
+}
+
+// verdict is an error when there was no answer at all.
+func (l *load) verdict(r *loadReport, what, file string) error {
+	switch {
+	case r.Answered > 0 || r.Requests == 0:
+		return nil
+	case len(r.Statuses) == 0 && r.Throttled == 0:
+		return fmt.Errorf("no request reached %s; is \"tow dev\" or \"tow serve\" running there?", l.at)
+	}
+	return wrong{fmt.Errorf("no request was answered; \"tow call %s %s --at %s\" shows why", what, file, l.at)}
 }
 
 // attack sends requests and gathers what comes.
@@ -237,12 +250,15 @@ func (l *load) histogram(r *loadReport) {
 		}
 		counts[at]++
 	}
-	most := slices.Max(counts)
+	most, upTo, bar := slices.Max(counts), "<=", "#"
+	if l.unicode {
+		upTo, bar = "≤", "█"
+	}
 	for i, n := range counts {
 		if n == 0 && (i == 0 || counts[i-1] == 0) {
 			continue
 		}
-		fmt.Fprintf(l.out, "  ≤ %8s  %-*s %d\n", bounds[i], width, strings.Repeat("█", (n*width+most-1)/most), n)
+		fmt.Fprintf(l.out, "  %s %8s  %-*s %d\n", upTo, bounds[i], width, strings.Repeat(bar, (n*width+most-1)/most), n)
 	}
 }
 

@@ -17,7 +17,9 @@ import (
 
 var update = flag.Bool("update", false, "write the scripts' expected outputs anew")
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"tow": main}) }
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"tow": main, "until": until, "ask": ask, "prices": prices})
+}
 
 // TestScripts runs the command line as a person would; see testdata/script.
 func TestScripts(t *testing.T) {
@@ -30,8 +32,10 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"port": setPort, "signal": sendSignal, "cert": makeCert},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("APPS", apps)
+			e.Setenv("GORACE", "atexit_sleep_ms=0") // with -race, a second for each command otherwise
 			return nil
 		},
 	})

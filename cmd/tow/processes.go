@@ -100,12 +100,23 @@ func (p *processes) once(ctx context.Context, of project.Process) error {
 	fmt.Fprintf(p.err, "Making %s: %s\n", of.Makes, of.Command)
 	cmd := p.command(of, "")
 	cmd.Stdout, cmd.Stderr = p.err, p.err
+	cmd.WaitDelay = stopWithin
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("[dev.run.%s]: %w", of.Name, err)
 	}
-	stop := context.AfterFunc(ctx, func() { endGroup(cmd, false) })
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		endGroup(cmd, false)
+		select {
+		case <-ended:
+		case <-time.After(stopWithin):
+			endGroup(cmd, true)
+		}
+	})
 	defer stop()
-	if err := cmd.Wait(); err != nil {
+	err := cmd.Wait()
+	close(ended)
+	if err != nil {
 		return fmt.Errorf("[dev.run.%s]: %s: %w", of.Name, of.Command, err)
 	}
 	if _, err := os.Stat(filepath.Join(p.dir, of.Makes)); err != nil {
@@ -117,7 +128,8 @@ func (p *processes) once(ctx context.Context, of project.Process) error {
 // goOn starts a command that goes on, and waits until it is ready.
 func (p *processes) goOn(ctx context.Context, of project.Process, port string) error {
 	cmd := p.command(of, port)
-	cmd.Stdout, cmd.Stderr = &prefixed{to: p.err, name: of.Name, color: p.errColor}, &prefixed{to: p.err, name: of.Name, color: p.errColor}
+	out, errs := &prefixed{to: p.err, name: of.Name, color: p.errColor}, &prefixed{to: p.err, name: of.Name, color: p.errColor}
+	cmd.Stdout, cmd.Stderr = out, errs
 	cmd.WaitDelay = stopWithin
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("[dev.run.%s]: %w", of.Name, err)
@@ -128,6 +140,8 @@ func (p *processes) goOn(ctx context.Context, of project.Process, port string) e
 		if proc.err = cmd.Wait(); proc.err == nil {
 			proc.err = errEnded
 		}
+		out.end()
+		errs.end()
 		close(proc.done)
 		p.failed <- fmt.Errorf("[dev.run.%s] has ended: %s: %w", of.Name, of.Command, proc.err)
 	}()
@@ -203,5 +217,15 @@ func (w *prefixed) Write(b []byte) (int, error) {
 			return 0, err
 		}
 		w.line = w.line[i+1:]
+	}
+}
+
+// end writes a last line that nothing has ended.
+func (w *prefixed) end() {
+	w.mu.Lock()
+	begun := len(w.line) > 0
+	w.mu.Unlock()
+	if begun {
+		_, _ = w.Write([]byte("\n")) // nobody is left to tell
 	}
 }

@@ -25,7 +25,7 @@ import (
 )
 
 func replayCommand(u *ui) *cobra.Command {
-	r := &replaying{ui: u, kept: map[string]*record.Replayer{}}
+	r := &replaying{archive: archive{ui: u}, kept: map[string]*record.Replayer{}}
 	c := &cobra.Command{
 		Use:   "replay ID|FILE",
 		Short: "Answer a recorded request again",
@@ -61,7 +61,7 @@ With --all every recorded request is replayed, the newest first, or as many as
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&r.records, "records", "", "find requests in the folder `DIR` (default: the project's .tow/records)")
+	r.flag(c)
 	f.StringVar(&r.artifact, "artifact", "", "the artifact that the request was recorded on is the `FILE`")
 	f.StringVar(&r.against, "against", "", "compare with the artifact `FILE`, or the project in that folder")
 	f.BoolVar(&r.all, "all", false, "replay all recorded requests")
@@ -77,10 +77,10 @@ const maxDiffering = 20
 
 // replaying is one tow replay.
 type replaying struct {
-	*ui
-	records, artifact, against, view, since string
-	all, json                               bool
-	limit                                   int
+	archive
+	artifact, against, view, since string
+	all, json                      bool
+	limit                          int
 
 	programs []*engine.Program           // to be closed
 	kept     map[string]*record.Replayer // by artifact; nil where it is not kept
@@ -184,65 +184,6 @@ func (r *replaying) loadOther(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", r.against, err)
 	}
 	return nil
-}
-
-// folder is where the records are.
-func (r *replaying) folder() (string, error) {
-	if r.records != "" {
-		return r.records, nil
-	}
-	p, err := project.Find(".")
-	if err != nil {
-		return "", fmt.Errorf("%w; or name the folder of the records with --records", err)
-	}
-	return filepath.Join(p.Root, stateDir, "records"), nil
-}
-
-// find reads a request from a file, or from the records.
-func (r *replaying) find(what string) (*record.Entry, error) {
-	if text, err := os.ReadFile(what); err == nil {
-		return readEntry(what, text)
-	} else if strings.ContainsAny(what, `/\`) || strings.HasSuffix(what, ".json") {
-		return nil, err
-	}
-	dir, err := r.folder()
-	if err != nil {
-		return nil, err
-	}
-	records, err := record.Read(dir)
-	if err != nil {
-		return nil, err
-	}
-	e, err := records.Get(what)
-	if !errors.Is(err, record.ErrNotFound) {
-		return e, err
-	}
-	message := fmt.Sprintf("no request %q is recorded in %s", what, dir)
-	var newest []string
-	for _, e := range records.List(record.Filter{Limit: 3}) {
-		newest = append(newest, fmt.Sprintf("  %s  %s, %s", e.ID, e.Record.View, e.Begin.Format(time.RFC3339)))
-	}
-	if len(newest) > 0 {
-		message += "; the oldest make room for new ones. The newest are\n\n" + strings.Join(newest, "\n")
-	}
-	return nil, errors.New(message)
-}
-
-// readEntry reads a file with an entry, or with an engine's record alone.
-func readEntry(file string, text []byte) (*record.Entry, error) {
-	e := new(record.Entry)
-	if err := json.Unmarshal(text, e); err != nil {
-		return nil, wrong{placedJSON(file, text, err)}
-	}
-	if e.Record.View == "" {
-		if err := json.Unmarshal(text, &e.Record); err != nil {
-			return nil, wrong{placedJSON(file, text, err)}
-		}
-	}
-	if e.Record.View == "" || e.Record.Artifact == "" {
-		return nil, wrong{fmt.Errorf("%s is no record: it does not say its \"view\" and its \"artifact\"", file)}
-	}
-	return e, nil
 }
 
 // own is the program that a request was recorded on; nil when it is not kept.
@@ -453,28 +394,4 @@ func thousands(n int) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
-}
-
-func (r *replaying) encode(v any) error {
-	e := json.NewEncoder(r.out)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
-}
-
-// complete offers the newest requests.
-func (r *replaying) complete(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	dir, err := r.folder()
-	if err != nil || len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveDefault // a file
-	}
-	records, err := record.Read(dir)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveDefault
-	}
-	var out []cobra.Completion
-	for _, e := range records.List(record.Filter{Limit: 20}) {
-		out = append(out, cobra.CompletionWithDesc(e.ID, e.Record.View+", "+e.Outcome.String()))
-	}
-	return out, cobra.ShellCompDirectiveDefault
 }

@@ -55,9 +55,18 @@ func (r *responder) load(ctx context.Context, data []byte, root, env string) (*s
 		return nil, err
 	}
 	if err := p.Warm(4); err != nil {
-		return nil, errors.Join(err, p.Close(ctx))
+		return nil, errors.Join(err, discard(ctx, release))
 	}
 	return release, nil
+}
+
+// discard closes a release that was never put in place.
+func discard(ctx context.Context, r *serve.Release) error {
+	err := r.Engine.Close(ctx)
+	if r.Close != nil {
+		err = errors.Join(err, r.Close())
+	}
+	return err
 }
 
 // bind gives a release what answers its calls.

@@ -39,7 +39,7 @@ type usage struct {
 // commands are the subcommands, in the order in which help lists them.
 var commands = []func(*ui) *cobra.Command{
 	newCommand, importCommand, devCommand, checkCommand, testCommand, runCommand, fmtCommand, buildCommand,
-	serveCommand, callCommand, loadCommand, tokenCommand, replayCommand, inspectCommand, explainCommand, lspCommand, versionCommand,
+	serveCommand, callCommand, loadCommand, tokenCommand, explainRequestCommand, replayCommand, inspectCommand, explainCommand, lspCommand, versionCommand,
 }
 
 const overview = `tow works with programs in Tow, the language for decisions on the hot path.
@@ -100,7 +100,7 @@ func rootCommand(u *ui) *cobra.Command {
 			fmt.Fprint(u.out, "Commands\n\n")
 			for _, sub := range c.Commands() {
 				if sub.IsAvailableCommand() || sub.Name() == "help" {
-					fmt.Fprintf(u.out, "  %-12s %s\n", sub.Name(), sub.Short)
+					fmt.Fprintf(u.out, "  %-16s %s\n", sub.Name(), sub.Short)
 				}
 			}
 			fmt.Fprint(u.out, "\n\"tow help COMMAND\" shows more about one of them.\n")
@@ -211,7 +211,7 @@ func longFlags(root *cobra.Command, args []string) []string {
 			break
 		}
 		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "-"), "=")
-		if len(name) < 2 || arg[0] != '-' || arg[1] == '-' {
+		if len(name) < 2 || arg[0] != '-' || arg[1] == '-' || arg[1] >= '0' && arg[1] <= '9' { // a number below zero is a value
 			continue
 		}
 		if long[name] || !short[name[0]] {
@@ -248,7 +248,8 @@ func flagError(c *cobra.Command, err error) error {
 	}
 	var bad *pflag.InvalidValueError
 	if errors.As(err, &bad) {
-		kind := map[string]string{"int": "a whole number", "int64": "a whole number of 64 bits", "bool": "true or false"}[bad.GetFlag().Value.Type()]
+		kind := map[string]string{"int": "a whole number", "int64": "a whole number of 64 bits", "bool": "true or false",
+			"float64": "a number", "duration": "a time, as 500ms, 10s or 1m30s"}[bad.GetFlag().Value.Type()]
 		return usage{fmt.Errorf("%s: --%s takes %s, not %q", c.CommandPath(), bad.GetFlag().Name, or(kind, "another value"), bad.GetValue()), c.CommandPath()}
 	}
 	return usage{fmt.Errorf("%s: %w", c.CommandPath(), err), c.CommandPath()}

@@ -75,6 +75,9 @@ type serving struct {
 }
 
 func (s *serving) run(ctx context.Context, programs []string) (err error) {
+	if !(s.sample >= 0 && s.sample <= 1) {
+		return usage{fmt.Errorf("--sample %v: expected a share, from 0 to 1", s.sample), "tow serve"}
+	}
 	secure, tokens, err := s.trust()
 	if err != nil {
 		return err
@@ -101,7 +104,7 @@ func (s *serving) run(ctx context.Context, programs []string) (err error) {
 	defer server.Close(context.WithoutCancel(ctx))
 	l, err := net.Listen("tcp", s.listen)
 	if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w; name another with --listen", s.listen, err)
+		return cannotListen(s.listen, err)
 	}
 	fmt.Fprintf(s.err, "Serving on %s\n", urlOf(l, secure != nil))
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
@@ -111,26 +114,37 @@ func (s *serving) run(ctx context.Context, programs []string) (err error) {
 }
 
 // put serves the programs. Those that are there already are replaced.
-func (s *serving) put(ctx context.Context, r *responder, programs []string) error {
+func (s *serving) put(ctx context.Context, r *responder, programs []string) (err error) {
 	type ready struct {
 		name    string
 		release *serve.Release
 	}
 	var all []ready
+	defer func() {
+		for _, p := range all { // that will not serve, as one after it has mistakes
+			err = errors.Join(err, discard(ctx, p.release))
+		}
+	}()
 	for _, arg := range programs {
 		p, err := s.open(arg)
 		if err != nil {
 			return err
 		}
+		for _, other := range all {
+			if other.name == p.name {
+				return usage{fmt.Errorf("two programs would be served as %s; give one another name: NAME=%s", p.name, arg), "tow serve"}
+			}
+		}
 		release, err := r.load(ctx, p.data, p.root, s.env)
 		if err != nil {
-			return wrong{fmt.Errorf("%s: %w", arg, err)}
+			return s.mistakes(arg, err, false)
 		}
 		all = append(all, ready{p.name, release})
 	}
 	for _, p := range all {
 		r.server.Put(p.name, p.release)
 	}
+	all = nil
 	return nil
 }
 
@@ -180,14 +194,47 @@ func (s *serving) trust() (*tls.Config, *serve.Tokens, error) {
 			return nil, nil, err
 		}
 	}
-	host, _, err := net.SplitHostPort(s.listen)
+	loopback, err := isLoopback(s.listen)
 	if err != nil {
-		return nil, nil, usage{fmt.Errorf("--listen %s is no address: expected HOST:PORT", s.listen), "tow serve"}
+		return nil, nil, usage{err, "tow serve"}
 	}
-	if ip := net.ParseIP(host); (host == "localhost" || ip != nil && ip.IsLoopback()) || secure != nil && tokens != nil {
+	if loopback || secure != nil && tokens != nil {
 		return secure, tokens, nil
 	}
 	return nil, nil, usage{fmt.Errorf("%s can be reached from other machines: name a certificate with --tls-cert and --tls-key, and who may ask with --tokens (\"tow token NAME\" makes one)", s.listen), "tow serve"}
+}
+
+// isLoopback reports whether nobody but this machine reaches an address.
+func isLoopback(address string) (bool, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false, fmt.Errorf("--listen %s is no address: expected HOST:PORT", address)
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback(), nil
+}
+
+// cannotListen says why an address cannot be listened on.
+func cannotListen(address string, err error) error {
+	return fmt.Errorf("cannot listen on %s: %w; name another with --listen", address, innermost(err))
+}
+
+// innermost is what was wrong with a connection, without the addresses and calls
+// that package net puts around it.
+func innermost(err error) error {
+	var address *net.AddrError
+	if errors.As(err, &address) {
+		return errors.New(address.Err)
+	}
+	var call *os.SyscallError
+	if errors.As(err, &call) {
+		return call.Err
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
 }
 
 func (s *serving) logger() *slog.Logger {

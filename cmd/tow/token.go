@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +27,9 @@ away.`,
 			return nil
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
+			if name := args[0]; name == "" || len(name) > 64 || strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c > '~' || c == '"' || c == '\\' }) {
+				return usage{fmt.Errorf("%q cannot name a caller: expected 1 to 64 visible characters of ASCII, without quotes and backslashes", name), "tow token"}
+			}
 			token, hash := serve.NewToken()
 			fmt.Fprintf(u.out, "For %s, to be sent as \"Authorization: Bearer …\":\n\n  %s\n\nFor the responder's file of tokens:\n\n  [tokens]\n  %q = %q\n", args[0], token, args[0], hash)
 			return nil

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
 	"strings"
 
 	"golang.org/x/term"
@@ -24,6 +25,8 @@ type ui struct {
 	outColor, errColor bool
 	// Whether a person types what is read from in, and reads what is put on out.
 	inTerminal, outTerminal bool
+	// Whether out takes more than ASCII.
+	unicode bool
 }
 
 // terminal is the process's own streams. Colours need a terminal, and that
@@ -36,7 +39,21 @@ func terminal() *ui {
 		outColor:   colors && isTerminal(os.Stdout),
 		errColor:   colors && isTerminal(os.Stderr),
 		inTerminal: isTerminal(os.Stdin), outTerminal: isTerminal(os.Stdout),
+		unicode: isUTF8(os.Getenv("LC_ALL"), os.Getenv("LC_CTYPE"), os.Getenv("LANG")),
 	}
+}
+
+// isUTF8 reports whether the first of a locale's variables that is set names
+// UTF-8. Where none is (the C locale), a Unix terminal need not know more than
+// ASCII; Windows has no such variables.
+func isUTF8(locale ...string) bool {
+	for _, l := range locale {
+		if l != "" {
+			l = strings.ToLower(l)
+			return strings.Contains(l, "utf-8") || strings.Contains(l, "utf8")
+		}
+	}
+	return runtime.GOOS == "windows"
 }
 
 // The styles of a terminal.
