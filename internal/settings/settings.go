@@ -153,14 +153,17 @@ func (f *File) Err() error {
 // Name is the table's dotted path in its file.
 func (t *Table) Name() string { return shown(t.path) }
 
-// Errorf notes a mistake at a key of the table, or at the table itself when the
+// Errorf notes a mistake, once, at a key of the table, or at the table itself when the
 // key is "" or not there.
 func (t *Table) Errorf(key, format string, args ...any) {
 	at, known := t.file.places[join(t.path, key)]
 	if key == "" || !known {
 		at = t.file.places[t.path]
 	}
-	t.file.mistakes = append(t.file.mistakes, &Mistake{t.file.Name, at.line, at.column, fmt.Sprintf(format, args...)})
+	m := &Mistake{t.file.Name, at.line, at.column, fmt.Sprintf(format, args...)}
+	if !slices.ContainsFunc(t.file.mistakes, func(o *Mistake) bool { return *o == *m }) {
+		t.file.mistakes = append(t.file.mistakes, m)
+	}
 }
 
 // Keys are the table's keys in the order of the file.

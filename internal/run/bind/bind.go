@@ -87,6 +87,9 @@ func Names(root string) []string {
 // Read reads the environment of a name in a project's folder. The error holds
 // all mistakes found in the files, each a *settings.Mistake.
 func Read(root, name string) (*Environment, error) {
+	if !plainName(name) {
+		return nil, fmt.Errorf("%q is no name of an environment: expected that of a file in env/, without .toml", name)
+	}
 	e := &Environment{Name: name, Root: root, path: filepath.Join("env", name+".toml"), sources: map[string]*settings.Table{}, services: map[string]*service{}}
 	var seen []string
 	for next := name; next != ""; {
@@ -103,8 +106,17 @@ func Read(root, name string) (*Environment, error) {
 	return e, e.err()
 }
 
+// plainName reports whether a name is one of a file in the folder, and no way out
+// of it.
+func plainName(name string) bool {
+	return name != "" && !strings.ContainsAny(name, `/\`) && !strings.HasPrefix(name, ".")
+}
+
 // file reads one file.
 func (e *Environment) file(name string) (*settings.File, error) {
+	if !plainName(name) {
+		return nil, fmt.Errorf("%s: `extends` is %q; expected the name of a file in env/, without .toml", e.path, name)
+	}
 	path := filepath.Join("env", name+".toml")
 	text, err := os.ReadFile(filepath.Join(e.Root, path))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -207,8 +219,8 @@ func (e *Environment) Bind(m *artifact.Manifest, opts Options) (*Bindings, error
 			}
 			continue
 		}
-		used[name], bound[name+"."+op.Name] = true, true
-		b.Bound[i] = e.bind(b, op, m, name, s, opts)
+		used[name] = true
+		b.Bound[i], bound[name+"."+op.Name] = e.bind(b, op, m, s, opts)
 	}
 	e.complain(m, names, used, missing)
 	e.closeTables(used, bound)
@@ -244,30 +256,30 @@ func (e *Environment) find(op *artifact.Operation, names map[string][]string) (s
 	return "", nil
 }
 
-// bind binds one operation.
-func (e *Environment) bind(b *Bindings, op *artifact.Operation, m *artifact.Manifest, name string, s *service, opts Options) fetch.Bound {
+// bind binds one operation. It reports whether the operation's settings were read.
+func (e *Environment) bind(b *Bindings, op *artifact.Operation, m *artifact.Manifest, s *service, opts Options) (fetch.Bound, bool) {
 	from := s.table.Required("source")
 	t := e.sources[from]
 	if t == nil {
 		if from != "" {
 			s.table.Errorf("source", "there is no source `%s`; %s", from, orNone("there is", slices.Sorted(maps.Keys(e.sources)), "the environment has none: add [sources."+from+"]"))
 		}
-		return fetch.Bound{}
+		return fetch.Bound{}, false
 	}
-	src := b.sources[from]
-	if src == nil {
+	src, opened := b.sources[from]
+	if !opened {
 		src = open(t, e.Root, opts)
-		if src == nil {
-			return fetch.Bound{}
-		}
 		b.sources[from] = src
+	}
+	if src == nil {
+		return fetch.Bound{}, false // what is wrong with it is noted
 	}
 	how := s.operations[op.Name]
 	if how == nil {
 		how = s.table.Empty(op.Name)
 	}
 	caller := src.Bind(source.Operation{Meta: op, Schema: &m.Schema, Settings: how})
-	return fetch.Bound{Caller: caller, Source: from, Key: fingerprint(t, how)}
+	return fetch.Bound{Caller: caller, Source: from, Key: fingerprint(t, how)}, true
 }
 
 // fingerprint tells settings apart.
@@ -359,6 +371,7 @@ func (e *Environment) closeTables(used, bound map[string]bool) {
 func (b *Bindings) Probe(ctx context.Context) error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(b.sources)) {
+		// Bindings without mistakes have no nil among their sources.
 		if err := b.sources[name].Probe(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("the source %s: %w", name, err))
 		}
@@ -370,7 +383,9 @@ func (b *Bindings) Probe(ctx context.Context) error {
 func (b *Bindings) Close() error {
 	var errs []error
 	for _, s := range b.sources {
-		errs = append(errs, s.Close())
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
 	}
 	return errors.Join(errs...)
 }

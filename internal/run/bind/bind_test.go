@@ -135,7 +135,7 @@ func TestMistakes(t *testing.T) {
 			if err == nil {
 				_, err = e.Bind(manifest(t), Options{})
 			}
-			if err == nil || !strings.Contains(err.Error(), c.want) {
+			if err == nil || strings.Count(err.Error(), c.want) != 1 {
 				t.Errorf("mistakes:\n%v\nwant:\n%s", err, c.want)
 			}
 		})
@@ -146,6 +146,11 @@ func TestCircle(t *testing.T) {
 	root := project(t, map[string]string{"a.toml": "extends = \"b\"\n", "b.toml": "extends = \"a\"\n"})
 	if _, err := Read(root, "a"); err == nil || !strings.Contains(err.Error(), "a → b → a") {
 		t.Error(err)
+	}
+	for _, name := range []string{"", "../a", "x/y", ".a"} {
+		if _, err := Read(root, name); err == nil || !strings.Contains(err.Error(), "is no name of an environment") {
+			t.Errorf("%q: %v", name, err)
+		}
 	}
 	if _, err := Read(root, "c"); err == nil || !strings.Contains(err.Error(), "there is a, b") {
 		t.Error(err)

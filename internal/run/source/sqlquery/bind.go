@@ -22,7 +22,8 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 func (s *scratch) fill(op *operation, b *source.Batch) error {
 	s.room(op)
 	if len(op.told) == 0 {
-		s.bound = append(s.bound[:0], strconv.AppendInt(s.text[:0], int64(len(b.Args)), 10))
+		s.bound = withLen(s.bound, 1)
+		s.bound[0] = strconv.AppendInt(s.bound[0][:0], int64(len(b.Args)), 10)
 		return nil
 	}
 	for n := range s.bound {
