@@ -1,12 +1,12 @@
 # What can be done here. `make` alone prints this list.
 
-.PHONY: help run test install unit race lint bench bench-module fuzz editor generate
+.PHONY: help run test install unit race lint bench bench-serving bench-module fuzz editor generate
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-run: ## the featured-offer application answers one recorded request
-	go run ./cmd/tow run -in apps/featured-offer -answers apps/featured-offer/answers/evening.json featured.featured apps/featured-offer/input.json
+run: ## the featured-offer application serves, over a market in SQLite
+	go run ./cmd/tow dev apps/featured-offer
 
 test: install lint unit race editor bench-module ## install what the tests need and run all of them
 
@@ -30,6 +30,10 @@ bench-module: ## the comparison peers agree with each other
 
 bench: ## every claim of speed, both sides in one run, as ratios
 	cd bench && go run ./cmd/ratios && go run ./cmd/limits
+
+bench-serving: ## a responder over HTTP beside net/http, Node and workerd
+	cd bench/serving/js && npm ci --no-audit --no-fund
+	cd bench && go run ./cmd/serving
 
 fuzz: ## each fuzz target for a minute
 	./tools/fuzz
