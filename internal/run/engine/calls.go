@@ -207,15 +207,19 @@ func (r *request) send(now time.Time) {
 
 // askHere asks the only batch that there is to wait for without another
 // goroutine, if the source can. Nothing but the batch's own deadline may be due
-// meanwhile, since nobody would look.
+// meanwhile, since nobody would look; and nothing that the pass waits for may be
+// settled already, since the next pass would come too late.
 func (r *request) askHere(source Source) bool {
 	direct, ok := source.(Direct)
 	if !ok || len(r.batches) != 1 {
 		return false
 	}
 	f := r.batches[0]
-	if r.sent != len(f.batch.calls) || !r.nextDeadline().Equal(f.deadline) {
+	if r.sent != len(f.batch.calls) || !r.nextDeadline().Equal(f.deadline) || r.settled() {
 		return false
+	}
+	if _, machine := r.program.opts.Clock.(machineClock); !machine && !f.deadline.IsZero() {
+		return false // contexts know no other clock
 	}
 	if r.in != nil && !r.program.spare() {
 		r.leave()
@@ -225,7 +229,9 @@ func (r *request) askHere(source Source) bool {
 		ctx, cancel = context.WithDeadline(r.ctx, f.deadline)
 	}
 	defer cancel()
+	f.batch.here = ctx
 	if !direct.AskHere(ctx, &f.batch) {
+		f.batch.here = nil
 		return false
 	}
 	f.over = ctx.Err() != nil
@@ -282,12 +288,10 @@ func (r *request) land(c *call) {
 	if f := c.flight; f != nil {
 		c.flight = nil
 		if f.open--; f.open == 0 {
-			f.cancel(errNotWanted)
+			f.cancel(context.Canceled)
 		}
 	}
 }
-
-var errNotWanted = errors.New("no call of the batch is wanted any more")
 
 // cancel gives up the calls on their way that no live scope wants. A pass that
 // a fault cut short did not get to say all that it wants.
@@ -331,8 +335,11 @@ func (r *request) receive() (bool, error) {
 	any := false
 	for _, l := range r.letters {
 		c := &r.calls[l.call]
-		if c.state != callSent || l.err != nil && c.flight.over {
+		if c.state != callSent {
 			continue // too late, or a second one
+		}
+		if f := c.flight; f != nil && (l.from != &f.batch || l.err != nil && f.over) {
+			continue // of a batch that was given up, or too late as well
 		}
 		any = true
 		if l.err != nil {

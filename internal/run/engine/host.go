@@ -56,19 +56,12 @@ var control = map[string]hostFunc{
 
 // compile compiles the artifact, with a host module of just what it imports.
 func (p *Program) compile(ctx context.Context, data []byte) error {
-	config := wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2).WithCloseOnContextDone(false)
-	if p.opts.CacheDir != "" {
-		cache, err := wazero.NewCompilationCacheWithDir(p.opts.CacheDir)
-		if err != nil {
-			return fmt.Errorf("engine: the cache of compiled modules: %w", err)
+	if p.opts.CacheDir == "" || !p.compileWithCache(ctx, data) {
+		p.runtime = wazero.NewRuntimeWithConfig(ctx, runtimeConfig())
+		var err error
+		if p.compiled, err = p.runtime.CompileModule(ctx, data); err != nil {
+			return fmt.Errorf("engine: compiling the artifact: %w", err)
 		}
-		p.cache = cache
-		config = config.WithCompilationCache(cache)
-	}
-	p.runtime = wazero.NewRuntimeWithConfig(ctx, config)
-	var err error
-	if p.compiled, err = p.runtime.CompileModule(ctx, data); err != nil {
-		return fmt.Errorf("engine: compiling the artifact: %w", err)
 	}
 	p.limit = p.manifest.Pages*abi.PageSize - slack
 	if p.opts.Memory > 0 && uint64(p.opts.Memory) < uint64(p.limit-min(p.limit, p.manifest.HeapBase)) {
@@ -78,6 +71,29 @@ func (p *Program) compile(ctx context.Context, data []byte) error {
 		return fmt.Errorf("engine: the artifact leaves no memory for requests: %d pages, static data up to %d", p.manifest.Pages, p.manifest.HeapBase)
 	}
 	return p.hostModule(ctx)
+}
+
+func runtimeConfig() wazero.RuntimeConfig {
+	return wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2).WithCloseOnContextDone(false)
+}
+
+// compileWithCache compiles the artifact with a cache in Options.CacheDir. It
+// reports false when that cannot be: the disk may be full, or what lies there
+// damaged, and then it is slower without.
+func (p *Program) compileWithCache(ctx context.Context, data []byte) bool {
+	cache, err := wazero.NewCompilationCacheWithDir(p.opts.CacheDir)
+	if err != nil {
+		return false
+	}
+	runtime := wazero.NewRuntimeWithConfig(ctx, runtimeConfig().WithCompilationCache(cache))
+	compiled, err := runtime.CompileModule(ctx, data)
+	if err != nil {
+		_ = runtime.Close(ctx)
+		_ = cache.Close(ctx)
+		return false
+	}
+	p.cache, p.runtime, p.compiled = cache, runtime, compiled
+	return true
 }
 
 func (p *Program) hostModule(ctx context.Context) error {

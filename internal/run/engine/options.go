@@ -22,7 +22,8 @@ type Options struct {
 	// Strict refuses members of an input that its type does not know.
 	Strict bool
 
-	// CacheDir keeps compiled modules between processes. "": they are not kept.
+	// CacheDir keeps compiled modules between processes. "", and where a folder
+	// cannot be read or written: they are not kept.
 	CacheDir string
 	// Idle bounds the instances kept ready for the next request. 0: 64.
 	Idle int

@@ -50,6 +50,7 @@ type Batch struct {
 	Operation *artifact.Operation
 	calls     []batched
 	inbox     *inbox
+	here      context.Context // of a Direct source that is at it; nil otherwise
 }
 
 type batched struct {
@@ -66,21 +67,27 @@ func (b *Batch) Args(i int) []byte { return b.calls[i].args }
 
 // Answer gives the i'th call's answer, as JSON. The body belongs to the engine
 // from then on. Only the first Answer or Fail of a call counts.
-func (b *Batch) Answer(i int, body []byte) { b.inbox.put(letter{call: b.calls[i].call, body: body}) }
+func (b *Batch) Answer(i int, body []byte) {
+	if b.here != nil && b.here.Err() != nil {
+		return // too late: a request that waited would have gone on without it
+	}
+	b.inbox.put(letter{call: b.calls[i].call, body: body, from: b})
+}
 
 // Fail says that the i'th call has no answer, and why.
 func (b *Batch) Fail(i int, err error) {
 	if err == nil {
 		err = ErrNoSource
 	}
-	b.inbox.put(letter{call: b.calls[i].call, err: err})
+	b.inbox.put(letter{call: b.calls[i].call, err: err, from: b})
 }
 
 // letter is an answer on its way.
 type letter struct {
 	call int32
 	body []byte
-	err  error // nil for an answer
+	err  error  // nil for an answer
+	from *Batch // a call that was given up and asked again is of several; nil in a replay
 }
 
 // inbox is where the answers of a request arrive, from any goroutine. It

@@ -165,28 +165,28 @@ type flight struct {
 // Ask takes a batch on; it is part of engine.Source.
 func (s *Session) Ask(ctx context.Context, b *engine.Batch) {
 	a, out := s.begin(b)
-	if out == nil {
-		return
+	if out != nil {
+		if out.op.meta.Shared {
+			out.ctx, out.cancel = context.WithCancel(deadlineOf(ctx))
+		} else {
+			out.ctx = ctx
+		}
+		s.fetcher.flights.Add(1)
+		go func() {
+			defer s.fetcher.flights.Done()
+			out.fly(s.fetcher)
+		}()
 	}
-	if out.op.meta.Shared {
-		out.ctx, out.cancel = context.WithCancel(deadlineOf(ctx))
-	} else {
-		out.ctx = ctx
-	}
-	s.fetcher.flights.Add(1)
-	go func() {
-		defer s.fetcher.flights.Done()
-		out.fly(s.fetcher)
-	}()
-	if out.op.meta.Shared {
-		a.watch(ctx, out.op)
+	if b.Operation.Shared && a.pending() {
+		a.watch(ctx, s.fetcher.ops[b.Operation])
 	}
 }
 
 // AskHere answers a batch, unless others may come to share its calls and outlast
-// this request; it is part of engine.Direct.
+// this request, or some of its answers would wait for the others; it is part of
+// engine.Direct.
 func (s *Session) AskHere(ctx context.Context, b *engine.Batch) bool {
-	if b.Operation.Shared {
+	if b.Operation.Shared || b.Len() > 1 && !s.fetcher.atOnce(b) {
 		return false
 	}
 	if _, out := s.begin(b); out != nil {
@@ -194,6 +194,16 @@ func (s *Session) AskHere(ctx context.Context, b *engine.Batch) bool {
 		out.fly(s.fetcher)
 	}
 	return true
+}
+
+// atOnce reports whether the answers of a batch come together.
+func (f *Fetcher) atOnce(b *engine.Batch) bool {
+	op := f.ops[b.Operation]
+	if op == nil || op.meta.CacheNS > 0 {
+		return false // the cache may have some
+	}
+	c, ok := op.caller.(source.AtOnce)
+	return ok && c.AtOnce(b.Len())
 }
 
 // begin routes a batch. What is left of it is a flight that is to be flown; nil
@@ -327,6 +337,13 @@ func (a *ask) watch(ctx context.Context, op *operation) {
 			cancel()
 		}
 	})
+}
+
+// pending reports whether an answer has not come yet.
+func (a *ask) pending() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.left > 0
 }
 
 // forget takes a slot out of those that may be joined. op.mu is held.

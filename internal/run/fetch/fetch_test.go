@@ -32,6 +32,7 @@ view left(items: List<Int>) -> List<Int> { items |> map(i => Stock.left(i)) }
 view price(items: List<Int>) -> List<Int> { items |> map(i => Stock.price(i)) }
 view hasty(items: List<Int>) -> List<Int> { (items |> map(i => Stock.price(i))) within 10ms else [] }
 view mine(items: List<Int>) -> List<Int> { items |> map(i => Stock.mine(i)) }
+view twice(items: List<Int>) -> List<Int> { items |> map(i => Stock.left(Stock.left(i))) }
 view again(items: List<Int>) -> List<Int> { items |> map(i => Stock.again(i) else 0 - 1) }
 `
 
@@ -213,6 +214,98 @@ func TestSharedCallOutlivesTheHasty(t *testing.T) {
 		w.service.expect(t, "[[1]]")
 		if w.service.gone != 0 {
 			t.Error("the call was given up")
+		}
+	})
+}
+
+// TestSharedCallNobodyWaitsForIsGivenUp: also when those who left last had only
+// joined.
+func TestSharedCallNobodyWaitsForIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, &service{took: time.Hour})
+		defer w.stop(t)
+		begin := time.Now()
+		var wg sync.WaitGroup
+		for i := range 3 {
+			ctx, leave := context.WithTimeout(context.Background(), time.Duration(i+1)*time.Millisecond)
+			defer leave()
+			wg.Go(func() { w.ask(ctx, "price", "[1,2]", "") })
+			synctest.Wait()
+		}
+		wg.Wait()
+		w.Wait()
+		if took := time.Since(begin); took != 3*time.Millisecond || w.service.gone != 1 {
+			t.Errorf("it took %s, and %d batches were given up", took, w.service.gone)
+		}
+		w.service.expect(t, "[[1] [2]]")
+	})
+}
+
+// TestRestOfASharedFlightIsGivenUp: when nobody waits for what is left of it.
+func TestRestOfASharedFlightIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, &service{})
+		defer w.stop(t)
+		for _, op := range w.ops {
+			op.caller = half{}
+		}
+		begin := time.Now()
+		w.expect(t, "hasty", "[1,2]", "", "[]")
+		w.Wait()
+		if took := time.Since(begin); took != 10*time.Millisecond {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+// half answers the first of its calls, and fails the others when nobody waits.
+type half struct{}
+
+func (half) Call(ctx context.Context, b *source.Batch, done func(int, []byte, error)) {
+	done(0, []byte("1"), nil)
+	<-ctx.Done()
+	for i := range b.Args[1:] {
+		done(i+1, nil, ctx.Err())
+	}
+}
+
+// one answers its calls one by one, each after as many milliseconds as its argument.
+type one struct {
+	start time.Time
+	mu    sync.Mutex
+	asked []string
+}
+
+func (o *one) Call(_ context.Context, b *source.Batch, done func(int, []byte, error)) {
+	var wg sync.WaitGroup
+	for i, args := range b.Args {
+		wg.Go(func() {
+			o.mu.Lock()
+			o.asked = append(o.asked, fmt.Sprintf("%s at %s", args, time.Since(o.start)))
+			o.mu.Unlock()
+			var n int
+			_, _ = fmt.Sscanf(string(args), "[%d]", &n)
+			time.Sleep(time.Duration(n) * time.Millisecond)
+			done(i, fmt.Append(nil, n+1), nil)
+		})
+	}
+	wg.Wait()
+}
+
+// TestAnswersDoNotWaitForEachOther: what is asked with an answer is asked when that
+// has come, though others of its batch have not.
+func TestAnswersDoNotWaitForEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, &service{})
+		defer w.stop(t)
+		o := &one{start: time.Now()}
+		for _, op := range w.ops {
+			op.caller = o
+		}
+		w.expect(t, "twice", "[1,50]", "", "[3,52]")
+		slices.Sort(o.asked)
+		if want := []string{"[1] at 0s", "[2] at 1ms", "[50] at 0s", "[51] at 50ms"}; !slices.Equal(o.asked, want) {
+			t.Errorf("asked %q, want %q", o.asked, want)
 		}
 	})
 }

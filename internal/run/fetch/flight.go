@@ -133,9 +133,16 @@ func (f *flight) land(to *Fetcher, s *slot, body []byte, err error) {
 	waiters := s.waiters
 	s.waiters, s.ended = nil, true
 	f.op.forget(s)
+	if len(waiters) > 0 { // otherwise it was given up, and counts no more
+		f.open--
+	}
+	idle := f.open == 0
 	f.op.mu.Unlock()
 	for _, w := range waiters {
 		w.ask.end(w.i, body, err)
+	}
+	if idle {
+		f.cancel() // those that are left were given up
 	}
 }
 

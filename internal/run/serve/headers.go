@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"towpath.dev/internal/run/admit"
@@ -16,6 +17,7 @@ const (
 	headerCriticality = "Towpath-Criticality"
 	headerDeadline    = "Towpath-Deadline"
 	headerCaller      = "Towpath-Caller"
+	headerTraceParent = "Traceparent"
 )
 
 // maxID bounds the ids that clients may give.
@@ -78,6 +80,17 @@ func deadlineOf(h http.Header, begin time.Time) (time.Time, *Problem) {
 		return time.Time{}, badHeader(headerDeadline, text, "a number of milliseconds")
 	}
 	return begin.Add(time.Duration(ms) * time.Millisecond), nil
+}
+
+// traceParentOf is the caller's traceparent, which calls carry on where no spans are
+// made; "" when it is none.
+func traceParentOf(h http.Header) string {
+	const length = len("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	t := first(h, headerTraceParent)
+	if len(t) != length || strings.Trim(t, "0123456789abcdef-") != "" {
+		return ""
+	}
+	return t
 }
 
 func badHeader(name, found, expected string) *Problem {

@@ -3,6 +3,7 @@ package serve
 import (
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -177,29 +178,37 @@ func (r reader) Collect(to chan<- prometheus.Metric) {
 		if at == nil {
 			continue
 		}
-		for _, release := range []*Release{at.main, at.beside} {
-			if release != nil {
-				release.collect(name, to)
-			}
+		if b := at.beside; b != nil && b.Label() != at.main.Label() {
+			collect(name, b.Label(), to, b)
+			collect(name, at.main.Label(), to, at.main)
+		} else { // one artifact in two environments is told as one
+			collect(name, at.main.Label(), to, at.main, b)
 		}
 	}
 }
 
-func (r *Release) collect(program string, to chan<- prometheus.Metric) {
-	label := r.Label()
-	c := &r.counts
-	for _, part := range []struct {
-		outcome string
-		n       int64
-	}{
-		{"answered", c.Answered.Load()}, {"invalid", c.Invalid.Load()}, {"fault", c.Faults.Load()}, {"limit", c.Limits.Load()},
-		{"failed", c.Failed.Load()}, {"expired", c.Expired.Load()}, {"abandoned", c.Abandoned.Load()}, {"internal", c.Broken.Load()},
-	} {
-		to <- prometheus.MustNewConstMetric(requestsDesc, prometheus.CounterValue, float64(part.n), program, label, part.outcome)
+// collect tells what releases have counted together; nil ones count nothing.
+func collect(program, label string, to chan<- prometheus.Metric, releases ...*Release) {
+	sum := func(of func(c *Counts) *atomic.Int64) float64 {
+		n := int64(0)
+		for _, r := range releases {
+			if r != nil {
+				n += of(&r.counts).Load()
+			}
+		}
+		return float64(n)
 	}
-	to <- prometheus.MustNewConstMetric(scopesDesc, prometheus.CounterValue, float64(c.Fallbacks.Load()), program, label, "fallback")
-	to <- prometheus.MustNewConstMetric(scopesDesc, prometheus.CounterValue, float64(c.Shed.Load()), program, label, "shed")
-	to <- prometheus.MustNewConstMetric(cpuDesc, prometheus.CounterValue, time.Duration(c.CPU.Load()).Seconds(), program, label)
+	for outcome, of := range map[string]func(c *Counts) *atomic.Int64{
+		"answered": func(c *Counts) *atomic.Int64 { return &c.Answered }, "invalid": func(c *Counts) *atomic.Int64 { return &c.Invalid },
+		"fault": func(c *Counts) *atomic.Int64 { return &c.Faults }, "limit": func(c *Counts) *atomic.Int64 { return &c.Limits },
+		"failed": func(c *Counts) *atomic.Int64 { return &c.Failed }, "expired": func(c *Counts) *atomic.Int64 { return &c.Expired },
+		"abandoned": func(c *Counts) *atomic.Int64 { return &c.Abandoned }, "internal": func(c *Counts) *atomic.Int64 { return &c.Broken },
+	} {
+		to <- prometheus.MustNewConstMetric(requestsDesc, prometheus.CounterValue, sum(of), program, label, outcome)
+	}
+	to <- prometheus.MustNewConstMetric(scopesDesc, prometheus.CounterValue, sum(func(c *Counts) *atomic.Int64 { return &c.Fallbacks }), program, label, "fallback")
+	to <- prometheus.MustNewConstMetric(scopesDesc, prometheus.CounterValue, sum(func(c *Counts) *atomic.Int64 { return &c.Shed }), program, label, "shed")
+	to <- prometheus.MustNewConstMetric(cpuDesc, prometheus.CounterValue, sum(func(c *Counts) *atomic.Int64 { return &c.CPU })/1e9, program, label)
 }
 
 // Label names a release in metrics: the beginning of its artifact's hash.

@@ -13,13 +13,13 @@ import (
 // openapi answers with the description of a program's views.
 func (s *Server) openapi(w http.ResponseWriter, r *http.Request, name string) {
 	id := requestID(r.Header)
+	if _, problem := s.caller(r); problem != nil {
+		s.unknown(w, id, problem)
+		return
+	}
 	p := s.programs.Load().byName[name]
 	if p == nil {
 		s.refuse(w, id, s.noProgram(name))
-		return
-	}
-	if _, problem := s.caller(r); problem != nil {
-		s.refuse(w, id, problem)
 		return
 	}
 	release, err := p.take(id)

@@ -28,6 +28,7 @@ const (
 	DeadlineGone  = "https://towpath.dev/problems/deadline-exceeded"
 	Overloaded    = "https://towpath.dev/problems/overloaded"
 	OverShare     = "https://towpath.dev/problems/over-share"
+	ClientGone    = "https://towpath.dev/problems/client-gone"
 	Internal      = "https://towpath.dev/problems/internal"
 )
 
@@ -59,7 +60,8 @@ var titles = map[string]string{
 	InvalidInput: "The input does not fit the view", TooLarge: "The request is too large", TooSlow: "The body came too slowly",
 	Faulted: "The program did what it may not", LimitExceeded: "The request takes too much work",
 	ServiceFailed: "A service has no answer", DeadlineGone: "The time was up",
-	Overloaded: "Too much is under way", OverShare: "The caller is over its share", Internal: "Something went wrong here",
+	Overloaded: "Too much is under way", OverShare: "The caller is over its share", ClientGone: "Nobody waits any more",
+	Internal: "Something went wrong here",
 }
 
 // refuse answers with a problem.
@@ -82,7 +84,19 @@ var (
 	jsonType    = []string{"application/json"}
 )
 
-// problemOf tells why a view has no answer; nil when the client has left.
+// statusClientGone is nginx's for a client that did not wait for its answer. Who
+// has but closed its sending side, or stands behind a proxy, sees it.
+const statusClientGone = 499
+
+// expired reports whether an error says that the request's own time was up. That
+// of a call, by its operation's `within` or its source's `timeout`, is a service's
+// failure.
+func expired(err error) bool {
+	var call *engine.CallError
+	return errors.Is(err, engine.ErrDeadline) || errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &call)
+}
+
+// problemOf tells why a view has no answer.
 func problemOf(err error) *Problem {
 	var input *engine.InputError
 	var fault *engine.Fault
@@ -99,7 +113,7 @@ func problemOf(err error) *Problem {
 	case errors.As(err, &fault):
 		return &Problem{Type: Faulted, Status: http.StatusInternalServerError, Detail: err.Error(),
 			Fault: fault.Kind.String(), File: fault.File, Line: fault.Line, Column: fault.Col, Stack: fault.Stack}
-	case errors.Is(err, engine.ErrDeadline), errors.Is(err, context.DeadlineExceeded):
+	case expired(err):
 		return &Problem{Type: DeadlineGone, Status: http.StatusGatewayTimeout, Detail: err.Error()}
 	case errors.As(err, &call):
 		return &Problem{Type: ServiceFailed, Status: http.StatusBadGateway, Detail: err.Error(),
@@ -107,7 +121,7 @@ func problemOf(err error) *Problem {
 	case errors.As(err, &limit):
 		return &Problem{Type: LimitExceeded, Status: http.StatusInternalServerError, Detail: err.Error()}
 	case errors.Is(err, context.Canceled):
-		return nil
+		return &Problem{Type: ClientGone, Status: statusClientGone, Detail: "the client closed its connection, or its side of it, before there was an answer"}
 	}
 	return &Problem{Type: Internal, Status: http.StatusInternalServerError, Detail: err.Error()}
 }

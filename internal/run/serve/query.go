@@ -41,6 +41,9 @@ type query struct {
 func (q *query) answer(w http.ResponseWriter, r *http.Request) {
 	s := q.server
 	input, problem := q.input(r)
+	if problem == nil {
+		q.deadline, problem = deadlineOf(r.Header, q.begin)
+	}
 	if problem != nil {
 		q.settle(false)
 		q.release.counts.Requests.Add(1)
@@ -51,11 +54,8 @@ func (q *query) answer(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	if s.opts.Tracer != nil {
 		ctx = q.startSpan(ctx, r.Header)
-	}
-	if q.deadline, problem = deadlineOf(r.Header, q.begin); problem != nil {
-		q.settle(false)
-		s.refuse(w, q.about.Request, problem)
-		return
+	} else {
+		q.about.TraceParent = traceParentOf(r.Header)
 	}
 	out, err := q.run(ctx, input)
 	q.settle(err == nil)
@@ -64,13 +64,12 @@ func (q *query) answer(w http.ResponseWriter, r *http.Request) {
 		q.endSpan(err)
 	}
 	if err != nil {
-		if p := problemOf(err); p != nil {
-			if p.Status >= 500 && p.Type != DeadlineGone {
-				s.opts.Log.Warn("a request has no answer", "program", q.program, "view", q.view.name, "request", q.about.Request, "error", err)
-			}
-			q.head(w.Header())
-			s.refuse(w, q.about.Request, p)
+		p := problemOf(err)
+		if p.Status >= 500 && p.Type != DeadlineGone {
+			s.opts.Log.Warn("a request has no answer", "program", q.program, "view", q.view.name, "request", q.about.Request, "error", err)
 		}
+		q.head(w.Header())
+		s.refuse(w, q.about.Request, p)
 		return
 	}
 	h := w.Header()
@@ -180,12 +179,12 @@ func (q *query) count(err error) {
 		c.Invalid.Add(1)
 	case errors.As(err, &fault):
 		c.Faults.Add(1)
-	case errors.Is(err, engine.ErrDeadline), errors.Is(err, context.DeadlineExceeded):
+	case expired(err):
 		c.Expired.Add(1)
-	case errors.Is(err, context.Canceled):
-		c.Abandoned.Add(1)
 	case errors.As(err, &call):
 		c.Failed.Add(1)
+	case errors.Is(err, context.Canceled):
+		c.Abandoned.Add(1)
 	case errors.As(err, &limit):
 		c.Limits.Add(1)
 	default:

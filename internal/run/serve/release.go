@@ -154,68 +154,69 @@ func (s *Server) prepare(r *Release) {
 // release beside the old one goes with it.
 func (s *Server) Put(name string, r *Release) {
 	s.prepare(r)
-	s.place(name, &placed{main: r})
+	s.place(name, func(*placed) *placed { return &placed{main: r} })
 }
 
 // Beside serves another release of a program to a share of its requests, from 0
 // to 1, told by a hash of the root request.
 func (s *Server) Beside(name string, r *Release, share float64) error {
-	s.mu.Lock()
-	p := s.programs.Load().byName[name]
-	s.mu.Unlock()
-	var at *placed
-	if p != nil {
-		at = p.now.Load()
-	}
-	if at == nil {
-		return fmt.Errorf("the program %s is not served: put a release of it in place first", name)
-	}
-	s.prepare(r)
 	below := uint64(math.MaxUint64)
 	if share < 1 {
 		below = uint64(max(share, 0) * math.MaxUint64)
 	}
-	s.place(name, &placed{main: at.main, beside: r, below: below})
-	return nil
+	var err error
+	s.place(name, func(at *placed) *placed {
+		if at == nil {
+			err = fmt.Errorf("the program %s is not served: put a release of it in place first", name)
+			return nil
+		}
+		s.prepare(r)
+		return &placed{main: at.main, beside: r, below: below}
+	})
+	return err
 }
 
 // Alone ends what Beside began: with keep the release beside takes over,
 // otherwise it goes.
 func (s *Server) Alone(name string, keep bool) {
-	p := s.programs.Load().byName[name]
-	if p == nil {
-		return
-	}
-	at := p.now.Load()
-	if at == nil || at.beside == nil {
-		return
-	}
-	if keep {
-		s.place(name, &placed{main: at.beside})
-		return
-	}
-	s.place(name, &placed{main: at.main})
+	s.place(name, func(at *placed) *placed {
+		if at == nil || at.beside == nil {
+			return at
+		}
+		if keep {
+			return &placed{main: at.beside}
+		}
+		return &placed{main: at.main}
+	})
 }
 
 // Remove serves a program no more.
-func (s *Server) Remove(name string) { s.place(name, nil) }
+func (s *Server) Remove(name string) { s.place(name, func(*placed) *placed { return nil }) }
 
-// place changes what a program serves and retires what is not in it any more.
-func (s *Server) place(name string, next *placed) {
+// place changes what a program serves, from what change is told, and retires what is
+// not in it any more. nil is nothing.
+func (s *Server) place(name string, change func(at *placed) *placed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known := s.programs.Load()
 	p := known.byName[name]
-	if p == nil {
-		if next == nil {
-			return
-		}
-		p = &program{name: name}
-		s.programs.Store(known.with(name, p))
+	var old *placed
+	if p != nil {
+		old = p.now.Load()
 	}
-	old := p.now.Swap(next)
-	if next == nil {
+	next := change(old)
+	if next == old {
+		return
+	}
+	if p == nil {
+		p = &program{name: name}
+	}
+	p.now.Store(next)
+	switch {
+	case next == nil:
 		s.programs.Store(known.without(name))
+	case old == nil:
+		s.programs.Store(known.with(name, p))
 	}
 	if old == nil {
 		return

@@ -25,7 +25,6 @@ package serve
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -150,6 +149,11 @@ func (s *Server) view(w http.ResponseWriter, r *http.Request, name, viewName str
 		w.Header()["Towpath-Notice"] = *notice
 	}
 	id := requestID(r.Header)
+	caller, problem := s.caller(r) // first: what is served here is not for everybody
+	if problem != nil {
+		s.unknown(w, id, problem)
+		return
+	}
 	p := s.programs.Load().byName[name]
 	if p == nil {
 		s.refuse(w, id, s.noProgram(name))
@@ -170,12 +174,6 @@ func (s *Server) view(w http.ResponseWriter, r *http.Request, name, viewName str
 		if problem.Status == http.StatusMethodNotAllowed {
 			w.Header().Set("Allow", v.allow())
 		}
-		s.refuse(w, id, problem)
-		return
-	}
-	caller, problem := s.caller(r)
-	if problem != nil {
-		w.Header().Set("WWW-Authenticate", "Bearer")
 		s.refuse(w, id, problem)
 		return
 	}
@@ -210,6 +208,14 @@ func trim(b []byte) []byte {
 		return nil
 	}
 	return b[:0]
+}
+
+// unknown turns away a caller that cannot be told.
+func (s *Server) unknown(w http.ResponseWriter, id string, problem *Problem) {
+	if problem.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	s.refuse(w, id, problem)
 }
 
 func (s *Server) noProgram(name string) *Problem {
@@ -260,7 +266,7 @@ func (s *Server) Answer(ctx context.Context, name, viewName string, input []byte
 	q := &query{server: s, program: name, release: release, view: v, inner: true, begin: time.Now(), about: about, scratch: new(scratch)}
 	out, err := q.run(ctx, input)
 	q.count(err)
-	if err != nil && errors.Is(err, context.DeadlineExceeded) {
+	if err != nil && expired(err) {
 		return nil, source.Errorf(source.Expired, "%w", err)
 	}
 	return out, err

@@ -56,6 +56,14 @@ type Caller interface {
 	Call(ctx context.Context, b *Batch, done func(i int, answer []byte, err error))
 }
 
+// AtOnce is a Caller whose answers to a batch may come all together, in one
+// response: nothing is won then by taking them one by one.
+type AtOnce interface {
+	Caller
+	// AtOnce reports whether those of so many calls do.
+	AtOnce(calls int) bool
+}
+
 // Batch is calls of one operation.
 type Batch struct {
 	// Args has the arguments of each call: a compact JSON array of them, in the

@@ -197,6 +197,9 @@ func (b *table) Call(ctx context.Context, batch *source.Batch, done func(i int, 
 	}
 }
 
+// AtOnce is part of source.AtOnce.
+func (b *table) AtOnce(int) bool { return true }
+
 // contents are the rows of a table, looked up again if it is time.
 func (s *Source) contents(ctx context.Context, b *table) (*index, error) {
 	if err := ctx.Err(); err != nil {

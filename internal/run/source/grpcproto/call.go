@@ -148,6 +148,9 @@ func (c *caller) Call(ctx context.Context, b *source.Batch, done func(i int, ans
 	})
 }
 
+// AtOnce is part of source.AtOnce.
+func (c *caller) AtOnce(calls int) bool { return calls == 1 || c.batch != nil }
+
 // each calls f for 0 to n-1 from at most so many goroutines, which have ended when
 // it returns.
 func each(n, parallel int, f func(i int)) {

@@ -22,6 +22,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync"
 	"time"
 )
@@ -57,6 +58,8 @@ type conn struct {
 	in        *bufio.Reader
 	out       *bufio.Writer
 	left      int64 // bytes that may be read yet, while headers are
+	sent      int64 // bytes of the request that were written
+	ear       ear
 	since     time.Time
 }
 
@@ -78,11 +81,19 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// Write is part of net.Conn.
+func (c *conn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.sent += int64(n)
+	return n, err
+}
+
 // noLimit is more than any body has.
 const noLimit = 1 << 62
 
 // RoundTrip is part of http.RoundTripper. A request that a connection swallowed
-// which the host was about to close is sent once more, on a new one.
+// which the host was about to close is sent once more, on a new one: if nothing of
+// it was sent, or it only reads. The host may have done what any other asks.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx := r.Context()
 	c, reused, err := t.take(ctx, false)
@@ -90,8 +101,10 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		closeBody(r)
 		return nil, err
 	}
-	resp, began, err := c.exchange(ctx, r)
-	if err == nil || !reused || began || ctx.Err() != nil || r.Body != nil && r.GetBody == nil {
+	zip := r.Method != http.MethodHead && len(r.Header["Accept-Encoding"]) == 0
+	resp, began, err := c.exchange(ctx, r, zip)
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if err == nil || !reused || began || c.sent > 0 && !reads || ctx.Err() != nil || r.Body != nil && r.GetBody == nil {
 		return resp, err
 	}
 	again := r
@@ -107,7 +120,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		closeBody(again)
 		return nil, err
 	}
-	resp, _, err = c.exchange(ctx, again)
+	resp, _, err = c.exchange(ctx, again, zip)
 	return resp, err
 }
 
@@ -128,7 +141,7 @@ func (t *Transport) take(ctx context.Context, fresh bool) (c *conn, reused bool,
 		c := t.idle[n-1]
 		t.idle = t.idle[:n-1]
 		t.mu.Unlock()
-		if !fresh && time.Since(c.since) < t.Idle {
+		if !fresh && time.Since(c.since) < t.Idle && c.ear.quiet() {
 			return c, true, nil
 		}
 		_ = c.Conn.Close() // its place is this request's
@@ -147,7 +160,7 @@ func (t *Transport) take(ctx context.Context, fresh bool) (c *conn, reused bool,
 		if c == nil {
 			return t.dial(ctx)
 		}
-		if fresh {
+		if fresh || !c.ear.quiet() {
 			_ = c.Conn.Close()
 			return t.dial(ctx)
 		}
@@ -184,7 +197,8 @@ func (t *Transport) dial(ctx context.Context) (*conn, bool, error) {
 		return nil, false, err
 	}
 	c := &conn{Conn: nc, transport: t}
-	c.in, c.out = bufio.NewReaderSize(c, 4<<10), bufio.NewWriterSize(nc, 4<<10)
+	c.ear.open(nc)
+	c.in, c.out = bufio.NewReaderSize(c, 4<<10), bufio.NewWriterSize(c, 4<<10)
 	return c, false, nil
 }
 
@@ -266,9 +280,9 @@ var past = time.Unix(1, 0)
 // most1xx bounds the interim responses before one, as net/http does.
 const most1xx = 5
 
-// exchange sends a request and reads the head of its response. began reports that
-// the response had begun when it failed.
-func (c *conn) exchange(ctx context.Context, r *http.Request) (resp *http.Response, began bool, err error) {
+// exchange sends a request and reads the head of its response; with zip it asks
+// for a compressed one. began reports that the response had begun when it failed.
+func (c *conn) exchange(ctx context.Context, r *http.Request, zip bool) (resp *http.Response, began bool, err error) {
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(past) })
 	fail := func(err error) (*http.Response, bool, error) {
 		stop()
@@ -278,15 +292,14 @@ func (c *conn) exchange(ctx context.Context, r *http.Request) (resp *http.Respon
 		}
 		return nil, began, err
 	}
-	zipped := false
-	if r.Method != http.MethodHead && len(r.Header["Accept-Encoding"]) == 0 {
+	if zip {
 		r.Header["Accept-Encoding"] = gzipOnly
-		zipped = true
 	}
-	c.left = c.transport.Headers
+	c.left, c.sent = c.transport.Headers, 0
 	if err = r.Write(c.out); err == nil {
 		err = c.out.Flush()
 	}
+	whole := err == nil // else the connection is of no more use
 	if err != nil {
 		// A host may refuse a body before it has read it.
 		if _, peek := c.in.Peek(1); peek != nil {
@@ -312,14 +325,14 @@ func (c *conn) exchange(ctx context.Context, r *http.Request) (resp *http.Respon
 		return fail(errors.New("too many interim responses"))
 	}
 	c.left = noLimit
-	b := &body{ReadCloser: resp.Body, conn: c, stop: stop, keep: !resp.Close && resp.StatusCode != http.StatusSwitchingProtocols && err == nil, ctx: ctx}
+	b := &body{ReadCloser: resp.Body, conn: c, stop: stop, keep: !resp.Close && resp.StatusCode != http.StatusSwitchingProtocols && whole, ctx: ctx}
 	resp.Body = b
 	if resp.ContentLength == 0 || resp.StatusCode == http.StatusSwitchingProtocols || r.Method == http.MethodHead || bodyless(resp.StatusCode) {
 		b.end(b.keep)
 		resp.Body = http.NoBody
 		return resp, true, nil
 	}
-	if zipped && resp.Header.Get("Content-Encoding") == "gzip" {
+	if zip && strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
 		resp.Header.Del("Content-Encoding")
 		resp.Header.Del("Content-Length")
 		resp.ContentLength, resp.Uncompressed = -1, true

@@ -2,12 +2,15 @@ package http1
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -141,7 +144,7 @@ func TestDyingConnection(t *testing.T) {
 	}}
 	tr := transport(h, 2)
 	for range 3 {
-		if got, err := ask(t.Context(), tr, "POST", "body"); err != nil || got != "200 ok" {
+		if got, err := ask(t.Context(), tr, "GET", ""); err != nil || got != "200 ok" {
 			t.Error(got, err)
 		}
 	}
@@ -150,6 +153,164 @@ func TestDyingConnection(t *testing.T) {
 	}
 	tr.CloseIdleConnections()
 	h.wg.Wait()
+}
+
+// TestAskedOnce: a request that may do something is not sent again once any of it
+// was sent. The host that hung up may have done it.
+func TestAskedOnce(t *testing.T) {
+	h := &host{serve: func(n int, _ *http.Request) (string, bool) {
+		if n == 2 {
+			return "", true
+		}
+		return ok, false
+	}}
+	tr := transport(h, 2)
+	for i, want := range []string{"200 ok", "", "200 ok"} {
+		if got, err := ask(t.Context(), tr, "POST", "body"); got != want || (err == nil) != (want != "") {
+			t.Errorf("%d: %q %v", i, got, err)
+		}
+	}
+	if n := h.asked.Load(); n != 3 {
+		t.Errorf("the host was asked %d times", n)
+	}
+	tr.CloseIdleConnections()
+	h.wg.Wait()
+}
+
+// TestCompressedWhenSentAgain: the second time as well, the answer is unpacked.
+func TestCompressedWhenSentAgain(t *testing.T) {
+	var zipped bytes.Buffer
+	w := gzip.NewWriter(&zipped)
+	if _, err := w.Write([]byte("ok")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h := &host{serve: func(n int, r *http.Request) (string, bool) {
+		if n == 2 {
+			return "", true
+		}
+		if r.Header.Get("Accept-Encoding") != "gzip" {
+			return ok, false
+		}
+		return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", zipped.Len(), zipped.String()), false
+	}}
+	tr := transport(h, 2)
+	for range 2 {
+		if got, err := ask(t.Context(), tr, "GET", ""); err != nil || got != "200 ok" {
+			t.Errorf("%q %v", got, err)
+		}
+	}
+	if n := h.asked.Load(); n != 3 {
+		t.Errorf("the host was asked %d times", n)
+	}
+	tr.CloseIdleConnections()
+	h.wg.Wait()
+}
+
+// TestUnaskedBytes: what a host sends after its answer is not the answer of the
+// next request.
+func TestUnaskedBytes(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("nobody can tell there")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var served sync.WaitGroup
+	late := make(chan struct{})
+	served.Go(func() {
+		for n := 0; ; n++ {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			served.Go(func() {
+				defer c.Close()
+				in := bufio.NewReader(c)
+				for asked := 0; ; asked++ {
+					if _, err := http.ReadRequest(in); err != nil {
+						return
+					}
+					if _, err := io.WriteString(c, ok); err != nil {
+						return
+					}
+					if n == 0 && asked == 0 {
+						<-late
+						if _, err := io.WriteString(c, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 3\r\n\r\nbad"); err != nil {
+							return
+						}
+						late <- struct{}{}
+					}
+				}
+			})
+		}
+	})
+	tr := &Transport{Dial: func(ctx context.Context) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", l.Addr().String())
+	}, Connections: 1, Idle: time.Minute, Headers: 1 << 10}
+	for i := range 2 {
+		if got, err := ask(t.Context(), tr, "POST", "body"); err != nil || got != "200 ok" {
+			t.Errorf("%q %v", got, err)
+		}
+		if i == 0 {
+			late <- struct{}{}
+			<-late // they are written, and on loopback that is to have come
+		}
+	}
+	tr.CloseIdleConnections()
+	_ = l.Close()
+	served.Wait()
+	if n := places(tr); n != 0 {
+		t.Errorf("%d places are still taken", n)
+	}
+}
+
+// half takes the first bytes that are written, and then no more.
+type half struct {
+	net.Conn
+	left int
+}
+
+func (h *half) Write(b []byte) (int, error) {
+	if len(b) <= h.left {
+		h.left -= len(b)
+		return h.Conn.Write(b)
+	}
+	n, err := h.Conn.Write(b[:h.left])
+	h.left = 0
+	if err == nil {
+		err = io.ErrClosedPipe
+	}
+	return n, err
+}
+
+// TestRefusedBody: a host may answer before it has read a body. The connection is
+// of no more use then.
+func TestRefusedBody(t *testing.T) {
+	var served sync.WaitGroup
+	tr := &Transport{Dial: func(context.Context) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		served.Go(func() {
+			defer theirs.Close()
+			in := bufio.NewReader(theirs)
+			if _, err := http.ReadRequest(in); err != nil {
+				return
+			}
+			served.Go(func() { _, _ = io.Copy(io.Discard, in) })
+			_, _ = io.WriteString(theirs, "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+		})
+		return &half{ours, 4000}, nil
+	}, Connections: 1, Idle: time.Minute, Headers: 1 << 10}
+	for range 2 {
+		if got, err := ask(t.Context(), tr, "POST", strings.Repeat("x", 10_000)); err != nil || got != "413 no" {
+			t.Errorf("%q %v", got, err)
+		}
+	}
+	tr.CloseIdleConnections()
+	served.Wait()
 }
 
 // TestNewConnectionDies: what a new connection swallowed is not sent again.

@@ -15,7 +15,8 @@
 // Placeholders, bodies and batches are described at [Source.Bind]. Redirects are
 // never followed: headers with credentials stay with the host that they are for.
 // Nor is the environment's proxy used. A request that a dying idle connection
-// swallowed is sent again on a new one by net/http; nothing else is retried here.
+// swallowed is sent again on a new one if it only reads, or nothing of it was sent;
+// nothing else is retried here.
 //
 // A response is read once into a buffer, checked once, and the answers are sliced
 // out of it by JSON Pointers; it is never decoded.

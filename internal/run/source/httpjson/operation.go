@@ -190,6 +190,9 @@ func (c *caller) Call(ctx context.Context, b *source.Batch, done func(i int, ans
 	workers.Wait()
 }
 
+// AtOnce is part of source.AtOnce.
+func (c *caller) AtOnce(calls int) bool { return calls == 1 || c.batch != nil }
+
 // one asks one call by a request of its own.
 func (c *caller) one(ctx context.Context, b *source.Batch, i int) ([]byte, error) {
 	m := c.src.scratch.Get().(*scratch)
