@@ -21,6 +21,8 @@ package fetch
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -113,16 +115,41 @@ type Session struct {
 
 	mu     sync.Mutex
 	events []Event
+	open   []*ask
 }
 
 // Session begins a request.
 func (f *Fetcher) Session(about source.About) *Session { return &Session{fetcher: f, about: about} }
 
-// Events are the asks that have ended, in the order of their ends.
+// ErrOpen is the Err of an ask that the request went on without.
+var ErrOpen = errors.New("not waited for to its end")
+
+// Events are the asks that have ended, in the order of their ends, and then those
+// that have not: their ends are now.
 func (s *Session) Events() []Event {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]Event(nil), s.events...)
+	events, open := slices.Clone(s.events), slices.Clone(s.open)
+	s.mu.Unlock()
+	for _, a := range open { // without s.mu: whoever ends an ask takes that second
+		a.mu.Lock()
+		e := a.event
+		if a.left > 0 {
+			e = a.cut()
+		}
+		a.mu.Unlock()
+		events = append(events, e)
+	}
+	return events
+}
+
+// cut is what is to be told of an ask that the request goes on without. a.mu is held.
+func (a *ask) cut() Event {
+	e := a.event
+	e.End, e.Failed = time.Now(), e.Failed+a.left
+	if e.Err == nil {
+		e.Kind, e.Err = source.Expired, ErrOpen
+	}
+	return e
 }
 
 // ask is a batch that waits for its answers.
@@ -167,7 +194,7 @@ func (s *Session) Ask(ctx context.Context, b *engine.Batch) {
 	a, out := s.begin(b)
 	if out != nil {
 		if out.op.meta.Shared {
-			out.ctx, out.cancel = context.WithCancel(deadlineOf(ctx))
+			out.ctx, out.cancel = context.WithCancel(deadlineOf(out.op))
 		} else {
 			out.ctx = ctx
 		}
@@ -211,6 +238,9 @@ func (f *Fetcher) atOnce(b *engine.Batch) bool {
 func (s *Session) begin(b *engine.Batch) (*ask, *flight) {
 	op := s.fetcher.ops[b.Operation]
 	a := &ask{session: s, batch: b, left: b.Len(), event: Event{Operation: b.Operation, Begin: time.Now(), Calls: b.Len()}}
+	s.mu.Lock()
+	s.open = append(s.open, a)
+	s.mu.Unlock()
 	if op == nil || op.caller == nil {
 		for i := range b.Len() {
 			a.end(i, nil, source.Errorf(source.Refused, "the environment binds %s to nothing", b.Operation.QualifiedName()))
@@ -336,6 +366,7 @@ func (a *ask) watch(ctx context.Context, op *operation) {
 		for _, cancel := range idle {
 			cancel()
 		}
+		a.giveUp()
 	})
 }
 
@@ -353,12 +384,14 @@ func (op *operation) forget(s *slot) {
 	}
 }
 
-// deadlineOf is a context of its own with the deadline of another, told to the
-// service but not enforced: those who wait enforce it, and whoever joins later
-// may have more time.
-func deadlineOf(ctx context.Context) context.Context {
-	d, ok := ctx.Deadline()
-	return told{context.Background(), d, ok}
+// deadlineOf is a context with the operation's own deadline, told to the service but
+// not enforced: those who wait enforce theirs, and whoever joins later may have more
+// time than who came first.
+func deadlineOf(op *operation) context.Context {
+	if op.meta.WithinNS == 0 {
+		return context.Background()
+	}
+	return told{context.Background(), time.Now().Add(time.Duration(op.meta.WithinNS)), true}
 }
 
 type told struct {
@@ -378,17 +411,9 @@ func (a *ask) end(i int, body []byte, err error) {
 			a.event.Kind, a.event.Err = source.KindOf(err), err
 		}
 	}
-	a.left--
-	last := a.left == 0
-	if last {
+	if a.left--; a.left == 0 {
 		a.event.End = time.Now()
-		s := a.session
-		s.mu.Lock()
-		s.events = append(s.events, a.event)
-		s.mu.Unlock()
-		if s.fetcher.observe != nil {
-			s.fetcher.observe(a.event)
-		}
+		a.publish()
 	}
 	a.mu.Unlock()
 	if err != nil {
@@ -396,6 +421,30 @@ func (a *ask) end(i int, body []byte, err error) {
 		return
 	}
 	a.batch.Answer(i, body)
+}
+
+// publish tells of an ask that has ended. a.mu is held.
+func (a *ask) publish() {
+	s := a.session
+	s.mu.Lock()
+	s.events = append(s.events, a.event)
+	s.open = slices.DeleteFunc(s.open, func(o *ask) bool { return o == a })
+	s.mu.Unlock()
+	if s.fetcher.observe != nil {
+		s.fetcher.observe(a.event)
+	}
+}
+
+// giveUp ends an ask whose answers nobody waits for any more, and that none will
+// come to.
+func (a *ask) giveUp() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.left > 0 {
+		a.event = a.cut()
+		a.left = 0
+		a.publish()
+	}
 }
 
 // Unfit tells that an answer does not fit its operation's type: it is not kept.

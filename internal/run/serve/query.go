@@ -23,6 +23,7 @@ type query struct {
 	release *Release
 	view    *view
 	permit  admit.Permit
+	settled bool // the permit was given back
 	inner   bool // a call of another program, admitted with the request behind it
 	begin   time.Time
 	about   source.About
@@ -107,8 +108,8 @@ func (q *query) run(ctx context.Context, input []byte) ([]byte, error) {
 		return out, err
 	}
 	req := engine.Request{Input: input, Trace: &q.trace, Deadline: q.deadline}
-	if req.Deadline.IsZero() {
-		req.Deadline = q.begin.Add(s.opts.Timeout)
+	if most := q.begin.Add(s.opts.Timeout); req.Deadline.IsZero() || req.Deadline.After(most) {
+		req.Deadline = most
 	}
 	if q.release.Fetcher != nil && v.calls {
 		q.session = q.release.Fetcher.Session(q.about)
@@ -154,9 +155,10 @@ func (q *query) calls() int {
 	return n
 }
 
-// settle gives the permit back.
+// settle gives the permit back, once.
 func (q *query) settle(ok bool) {
-	if !q.inner {
+	if !q.inner && !q.settled {
+		q.settled = true
 		q.permit.Done(q.ran, q.calls(), ok)
 	}
 }

@@ -130,7 +130,7 @@ func (r *Release) retire() {
 func (r *Release) Gone() <-chan struct{} { return r.gone }
 
 // prepare makes a release known to the server.
-func (s *Server) prepare(r *Release) {
+func (s *Server) prepare(name string, r *Release) {
 	if r.gone != nil {
 		panic("serve: a release is put in place once")
 	}
@@ -141,7 +141,7 @@ func (s *Server) prepare(r *Release) {
 		r.redactor = record.NewRedactor(r.Engine.Manifest(), ring.Key())
 	}
 	for _, v := range r.Engine.Views() {
-		w := s.viewOf(r, v)
+		w := s.viewOf(name, r, v)
 		r.views[v.Meta().QualifiedName()] = w
 		if same, err := r.Engine.View(v.Meta().Name); err == nil && same == v {
 			r.views[v.Meta().Name] = w
@@ -153,7 +153,7 @@ func (s *Server) prepare(r *Release) {
 // new one; those under way end on the old one, which is freed afterwards. A
 // release beside the old one goes with it.
 func (s *Server) Put(name string, r *Release) {
-	s.prepare(r)
+	s.prepare(name, r)
 	s.place(name, func(*placed) *placed { return &placed{main: r} })
 }
 
@@ -170,7 +170,7 @@ func (s *Server) Beside(name string, r *Release, share float64) error {
 			err = fmt.Errorf("the program %s is not served: put a release of it in place first", name)
 			return nil
 		}
-		s.prepare(r)
+		s.prepare(name, r)
 		return &placed{main: at.main, beside: r, below: below}
 	})
 	return err

@@ -44,7 +44,8 @@ import (
 type Options struct {
 	// MaxBody bounds a request's body, in bytes. 0: 1 MiB.
 	MaxBody int64
-	// Timeout is how long a request may take whose caller and view say nothing. 0: 30 s.
+	// Timeout is how long a request may take, whatever its caller and its view say.
+	// 0: 30 s.
 	Timeout time.Duration
 	// Admission bounds what is under way.
 	Admission admit.Options
@@ -117,6 +118,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/readyz":
 		s.ready(w)
 	case "/metrics":
+		if _, problem := s.caller(r); problem != nil {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			s.refuse(w, newID(), problem)
+			return
+		}
 		s.metrics.handler.ServeHTTP(w, r)
 	default:
 		s.refuse(w, newID(), &Problem{Type: NotFound, Status: http.StatusNotFound,
@@ -192,6 +198,7 @@ func (s *Server) view(w http.ResponseWriter, r *http.Request, name, viewName str
 		server: s, program: name, release: release, view: v, permit: permit, begin: begin, scratch: c,
 		about: source.About{Request: id, Caller: caller, Criticality: class.String()},
 	}
+	defer q.settle(false) // of one that panicked
 	q.answer(w, r)
 	c.body, c.out = trim(c.body), trim(c.out)
 	s.scratch.Put(c)
@@ -247,6 +254,9 @@ func (s *Server) turnAway(w http.ResponseWriter, id string, refusal *admit.Refus
 	s.refuse(w, id, &Problem{Type: kind, Status: refusal.Status, Detail: refusal.Reason})
 }
 
+// mostWithin bounds how deep programs may ask each other.
+const mostWithin = 16
+
 // Answer answers a view of a program for another one in this process; it is part
 // of viewcall.Programs. Such requests were admitted with those behind them.
 func (s *Server) Answer(ctx context.Context, name, viewName string, input []byte, about source.About) ([]byte, error) {
@@ -262,6 +272,9 @@ func (s *Server) Answer(ctx context.Context, name, viewName string, input []byte
 	v := release.views[viewName]
 	if v == nil {
 		return nil, source.Errorf(source.Refused, "%s", release.noView(name, viewName).Detail)
+	}
+	if about.Within++; about.Within > mostWithin {
+		return nil, source.Errorf(source.Refused, "%d programs ask each other for this request: is there a circle through %s?", about.Within, name)
 	}
 	q := &query{server: s, program: name, release: release, view: v, inner: true, begin: time.Now(), about: about, scratch: new(scratch)}
 	out, err := q.run(ctx, input)

@@ -41,11 +41,11 @@ const (
 	asBool
 )
 
-func (s *Server) viewOf(r *Release, v *engine.View) *view {
+func (s *Server) viewOf(program string, r *Release, v *engine.View) *view {
 	m := r.Engine.Manifest()
 	name := v.Meta().QualifiedName()
-	w := &view{name: name, engine: v, calls: v.Meta().Calls, cost: s.door.View(m.Program + "/" + name),
-		metrics: s.metrics.view(m.Program, name)}
+	w := &view{name: name, engine: v, calls: v.Meta().Calls, cost: s.door.View(program + "/" + name),
+		metrics: s.metrics.view(program, name)}
 	w.flat, w.isFlat = parameters(&m.Schema, v.Meta().Input)
 	return w
 }

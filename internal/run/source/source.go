@@ -79,6 +79,7 @@ type About struct {
 	Caller      string // the principal; "" when not known
 	Criticality string // "critical", "default", "sheddable" or "bulk"; "" is default
 	TraceParent string // of the call's span, as W3C Trace Context writes it; "" without
+	Within      int    // how many programs of this process ask each other for it, see viewcall
 }
 
 // Kind says what kind of failure a call met; it decides whether the call may be
