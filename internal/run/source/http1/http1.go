@@ -21,7 +21,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"strings"
 	"sync"
 	"time"
@@ -62,6 +61,13 @@ type conn struct {
 	ear       ear
 	since     time.Time
 }
+
+// BrokenError is what went wrong after the first byte of a response had come: the
+// host is there, and what it says is no answer.
+type BrokenError struct{ Err error }
+
+func (e *BrokenError) Error() string { return e.Err.Error() }
+func (e *BrokenError) Unwrap() error { return e.Err }
 
 var (
 	errClosed  = errors.New("the transport is closed")
@@ -290,6 +296,9 @@ func (c *conn) exchange(ctx context.Context, r *http.Request, zip bool) (resp *h
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
+		if began {
+			err = &BrokenError{err}
+		}
 		return nil, began, err
 	}
 	if zip {
@@ -310,9 +319,6 @@ func (c *conn) exchange(ctx context.Context, r *http.Request, zip bool) (resp *h
 		return fail(err)
 	}
 	began = true
-	if trace := httptrace.ContextClientTrace(ctx); trace != nil && trace.GotFirstResponseByte != nil {
-		trace.GotFirstResponseByte()
-	}
 	for range most1xx {
 		if resp, err = http.ReadResponse(c.in, r); err != nil {
 			return fail(err)

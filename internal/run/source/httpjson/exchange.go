@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"towpath.dev/internal/run/source"
+	"towpath.dev/internal/run/source/http1"
 )
 
 // The headers that say on whose behalf a call is.
@@ -60,9 +61,7 @@ func (s *Source) ask(ctx context.Context, r *request, m *scratch, about *source.
 	req.Header = headersOf(r.header, about, left)
 	// A response has begun with its first byte: a failure after it is the
 	// response's, one before it the connection's.
-	var began atomic.Bool
-	traced := httptrace.WithClientTrace(bounded, &httptrace.ClientTrace{GotFirstResponseByte: func() { began.Store(true) }})
-	resp, err := s.transport.RoundTrip(req.WithContext(traced))
+	resp, began, err := s.roundTrip(bounded, req)
 	if err == nil {
 		defer resp.Body.Close()
 		if r.method == http.MethodHead { // its headers are those of another response
@@ -73,10 +72,24 @@ func (s *Source) ask(ctx context.Context, r *request, m *scratch, about *source.
 	switch {
 	case bounded.Err() != nil:
 		return nil, s.late(ctx, bounded, r.where)
-	case began.Load():
+	case began:
 		return nil, source.Errorf(source.Unfit, "%s: the response is broken: %w", r.where, err)
 	}
 	return nil, unreachable(r.where, err)
+}
+
+// roundTrip sends a request. began reports that its response had begun when it
+// failed.
+func (s *Source) roundTrip(ctx context.Context, req *http.Request) (resp *http.Response, began bool, err error) {
+	if direct, ok := s.transport.(*http1.Transport); ok {
+		resp, err = direct.RoundTrip(req.WithContext(ctx))
+		var broken *http1.BrokenError
+		return resp, errors.As(err, &broken), err
+	}
+	var first atomic.Bool
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotFirstResponseByte: func() { first.Store(true) }})
+	resp, err = s.transport.RoundTrip(req.WithContext(traced))
+	return resp, first.Load(), err
 }
 
 // bound gives the context that ends with the source's timeout, if that is earlier,
