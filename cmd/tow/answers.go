@@ -5,7 +5,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,7 +40,7 @@ type answerEntry struct {
 // recorded answers calls from a file. Its Ask is called from one goroutine.
 type recorded struct {
 	manifest *artifact.Manifest
-	canon    *canon
+	canon    *codec.Canon
 	file     string // "" without one
 	now      time.Time
 	seed     int64
@@ -55,7 +54,7 @@ type recorded struct {
 func readAnswers(m *artifact.Manifest, file string) (*recorded, error) {
 	r := &recorded{manifest: m, file: file, now: time.Now(), seed: 1, answers: map[string]*answerEntry{}, asked: map[string]bool{}}
 	var err error
-	if r.canon, err = newCanon(m); err != nil || file == "" {
+	if r.canon, err = codec.NewCanon(&m.Schema, m.HeapBase); err != nil || file == "" {
 		return r, err
 	}
 	text, err := os.ReadFile(file)
@@ -147,13 +146,16 @@ func (r *recorded) add(e *answerEntry) error {
 	if said != 1 {
 		return fmt.Errorf("an entry says one of \"answer\", \"fails\" (with a reason) and \"expires\" (true); this one says %d of them", said)
 	}
-	args, err := r.canon.args(op, e.Args)
+	if n := len(r.manifest.Schema.Types[op.Args].Fields); len(e.Args) != n {
+		return fmt.Errorf("%s takes %s, and \"args\" has %d", op.QualifiedName(), count(n, "argument"), len(e.Args))
+	}
+	args, err := r.canon.Args(op.Args, e.Args)
 	if err != nil {
-		return err
+		return fmt.Errorf("\"args\" of %s: %w", op.QualifiedName(), err)
 	}
 	if e.Answer != nil {
-		if err := r.canon.check(op, e.Answer); err != nil {
-			return err
+		if err := r.canon.Check(op.Result, e.Answer); err != nil {
+			return fmt.Errorf("the \"answer\" of %s: %w", op.QualifiedName(), err)
 		}
 	}
 	key := e.Operation + string(args)
@@ -249,74 +251,4 @@ func (r *recorded) missing() error {
 		b.WriteString("  ]}\n")
 	}
 	return errors.New(b.String())
-}
-
-// canon brings JSON to the one form in which calls are known, by the program's
-// own types, so that spelling and order make no difference.
-type canon struct {
-	manifest *artifact.Manifest
-	codec    *codec.Codec
-}
-
-func newCanon(m *artifact.Manifest) (*canon, error) {
-	c, err := codec.New(&m.Schema)
-	return &canon{manifest: m, codec: c}, err
-}
-
-// args is the canonical array of an operation's arguments.
-func (c *canon) args(op *artifact.Operation, args []json.RawMessage) ([]byte, error) {
-	fields := c.manifest.Schema.Types[op.Args].Fields
-	if len(args) != len(fields) {
-		return nil, fmt.Errorf("%s takes %s, and \"args\" has %d", op.QualifiedName(), count(len(fields), "argument"), len(args))
-	}
-	object := []byte{'{'}
-	for i, f := range fields {
-		if i > 0 {
-			object = append(object, ',')
-		}
-		name, err := json.Marshal(or(f.JSON, f.Name))
-		if err != nil {
-			return nil, err
-		}
-		object = append(append(append(object, name...), ':'), args[i]...)
-	}
-	plan := c.codec.Plan(op.Args)
-	mem, value, err := c.decode(plan, append(object, '}'))
-	if err != nil {
-		return nil, fmt.Errorf("\"args\" of %s: %w", op.QualifiedName(), err)
-	}
-	return plan.AppendArgs(nil, mem, uint32(value))
-}
-
-// check says what is wrong with an answer, if something is.
-func (c *canon) check(op *artifact.Operation, answer []byte) error {
-	if _, _, err := c.decode(c.codec.Plan(op.Result), answer); err != nil {
-		return fmt.Errorf("the \"answer\" of %s: %w", op.QualifiedName(), err)
-	}
-	return nil
-}
-
-// decode reads JSON into memory made for it.
-func (c *canon) decode(plan codec.Plan, text []byte) (mem []byte, value uint64, err error) {
-	const slack = 64 // that the decoder may read beyond its limit
-	const most = 16 << 20
-	if len(text) > most {
-		return nil, 0, fmt.Errorf("%s are too many", size(len(text)))
-	}
-	base := c.manifest.HeapBase
-	heap := base + codec.Room(len(text))
-	limit := heap + 64*uint32(len(text)) + 1<<16
-	mem = make([]byte, limit+slack)
-	// Alternatives without fields are cells in the static data.
-	for i := range c.manifest.Schema.Types {
-		for tag, ctor := range c.manifest.Schema.Types[i].Ctors {
-			if ctor.Static != 0 && ctor.Static+4 <= base {
-				binary.LittleEndian.PutUint32(mem[ctor.Static:], uint32(tag))
-			}
-		}
-	}
-	copy(mem[base:], text)
-	var d codec.Decoder
-	value, _, err = d.Decode(plan, mem, codec.Body{Addr: base, Len: uint32(len(text))}, heap, limit)
-	return mem, value, err
 }

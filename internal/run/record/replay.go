@@ -2,14 +2,11 @@ package record
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 
-	"towpath.dev/internal/abi"
 	"towpath.dev/internal/artifact"
 	"towpath.dev/internal/codec"
 	"towpath.dev/internal/run/engine"
@@ -34,16 +31,16 @@ type Call struct {
 // Replayer answers entries again on one program.
 type Replayer struct {
 	program *engine.Program
-	canon   *canon
+	canon   *codec.Canon
 }
 
 // NewReplayer makes a Replayer. The program needs no Source.
 func NewReplayer(p *engine.Program) (*Replayer, error) {
-	c, err := codec.New(&p.Manifest().Schema)
+	c, err := codec.NewCanon(&p.Manifest().Schema, p.Manifest().HeapBase)
 	if err != nil {
 		return nil, err
 	}
-	return &Replayer{p, &canon{manifest: p.Manifest(), codec: c, statics: staticsOf(p.Manifest())}}, nil
+	return &Replayer{p, c}, nil
 }
 
 // Replay answers an entry again, be it of this program's artifact or of another.
@@ -55,7 +52,7 @@ func (r *Replayer) Replay(ctx context.Context, e *Entry) (*Run, error) {
 		return nil, err
 	}
 	rec := e.Record
-	rec.Answers = r.canon.answers(rec.Answers)
+	rec.Answers = r.canonical(rec.Answers)
 	var again engine.Record
 	out, err := v.Do(ctx, nil, engine.Request{Replay: &rec, AnyArtifact: true, Record: &again})
 	if ctx.Err() != nil {
@@ -157,79 +154,24 @@ var place = regexp.MustCompile(`[\w/.-]+\.tow:\d+:\d+(: )?`)
 // placeless is an error without places: another artifact is of other sources.
 func placeless(text string) string { return place.ReplaceAllString(text, "") }
 
-// canon brings arguments to the form in which a program knows calls. Those of a
+// canonical gives answers under their calls' canonical arguments. Those of a
 // redacted record may be out of order in their sets and maps, those of another
 // artifact may lack a field that has a default, and those in a file may have been
-// laid out for people.
-type canon struct {
-	manifest *artifact.Manifest
-	codec    *codec.Codec
-	statics  []byte // of the memory, up to HeapBase
-}
-
-// staticsOf is the part of the memory that values without fields lie in.
-func staticsOf(m *artifact.Manifest) []byte {
-	mem := make([]byte, m.HeapBase)
-	for i := range m.Schema.Types {
-		for tag, c := range m.Schema.Types[i].Ctors {
-			if c.Static != 0 && c.Static+4 <= m.HeapBase {
-				binary.LittleEndian.PutUint32(mem[c.Static:], uint32(tag))
-			}
-		}
-	}
-	return mem
-}
-
-// answers gives answers under their calls' canonical arguments. Arguments that do
-// not fit the program's types stay as they are: no call has them.
-func (c *canon) answers(in []engine.Answer) []engine.Answer {
+// laid out for people. Arguments that do not fit the program's types stay as they
+// are: no call has them.
+func (r *Replayer) canonical(in []engine.Answer) []engine.Answer {
+	operations := r.program.Manifest().Operations
 	out := slices.Clone(in)
 	for i := range out {
 		a := &out[i]
-		at := slices.IndexFunc(c.manifest.Operations, func(op artifact.Operation) bool { return op.QualifiedName() == a.Operation })
-		if at < 0 {
+		at := slices.IndexFunc(operations, func(op artifact.Operation) bool { return op.QualifiedName() == a.Operation })
+		var parts []json.RawMessage
+		if at < 0 || json.Unmarshal(a.Args, &parts) != nil {
 			continue
 		}
-		if args, err := c.args(c.manifest.Operations[at].Args, a.Args); err == nil {
+		if args, err := r.canon.Args(operations[at].Args, parts); err == nil {
 			a.Args = args
 		}
 	}
 	return out
-}
-
-func (c *canon) args(id abi.TypeID, args []byte) ([]byte, error) {
-	var parts []json.RawMessage
-	if err := json.Unmarshal(args, &parts); err != nil {
-		return nil, err
-	}
-	fields := c.manifest.Schema.Types[id].Fields
-	if len(parts) > len(fields) {
-		return nil, fmt.Errorf("%d arguments for %d parameters", len(parts), len(fields))
-	}
-	object := []byte{'{'}
-	for i, part := range parts {
-		if i > 0 {
-			object = append(object, ',')
-		}
-		object = append(appendEscaped(append(object, '"'), jsonName(&fields[i])), `":`...)
-		object = append(object, part...)
-	}
-	object = append(object, '}')
-	const slack = 64      // that the decoder may read beyond its limit
-	const most = 16 << 20 // what no request's arguments have
-	if len(object) > most {
-		return nil, fmt.Errorf("%d bytes of arguments", len(object))
-	}
-	heap := c.manifest.HeapBase + codec.Room(len(object))
-	limit := heap + 64*uint32(len(object)) + 1<<16
-	mem := make([]byte, limit+slack)
-	copy(mem, c.statics)
-	copy(mem[c.manifest.HeapBase:], object)
-	plan := c.codec.Plan(id)
-	var d codec.Decoder
-	value, _, err := d.Decode(plan, mem, codec.Body{Addr: c.manifest.HeapBase, Len: uint32(len(object))}, heap, limit)
-	if err != nil {
-		return nil, err
-	}
-	return plan.AppendArgs(nil, mem, uint32(value))
 }
