@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 
 	"towpath.dev/internal/artifact"
 	"towpath.dev/internal/jsonschema"
@@ -28,13 +29,21 @@ func (s *Server) openapi(w http.ResponseWriter, r *http.Request, name string) {
 		return
 	}
 	defer release.leave()
-	text, err := json.MarshalIndent(OpenAPI(name, release.Engine.Manifest()), "", "  ")
+	text, err := release.described()
 	if err != nil {
 		s.refuse(w, id, &Problem{Type: Internal, Status: http.StatusInternalServerError, Detail: err.Error()})
 		return
 	}
 	w.Header()["Content-Type"] = jsonType
-	_, _ = w.Write(append(text, '\n'))
+	_, _ = w.Write(text)
+}
+
+// describe is the text of OpenAPI, made when it is first asked for.
+func (r *Release) describe(name string) func() ([]byte, error) {
+	return sync.OnceValues(func() ([]byte, error) {
+		text, err := json.MarshalIndent(OpenAPI(name, r.Engine.Manifest()), "", "  ")
+		return append(text, '\n'), err
+	})
 }
 
 type object = map[string]any

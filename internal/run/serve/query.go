@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -66,6 +67,11 @@ func (q *query) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		p := problemOf(err)
+		if s.opts.Tokens != nil && p.Type == ServiceFailed {
+			// Addresses and what services say of themselves are for the log: who has a
+			// token may be of another team.
+			p.Detail = fmt.Sprintf("%s: no answer of %s: %s", q.view.name, p.Operation, source.KindOf(err))
+		}
 		if p.Status >= 500 && p.Type != DeadlineGone {
 			s.opts.Log.Warn("a request has no answer", "program", q.program, "view", q.view.name, "request", q.about.Request, "error", err)
 		}

@@ -22,11 +22,12 @@ type Release struct {
 	// It is called once, after the last request. May be nil.
 	Close func() error
 
-	metrics  *metrics
-	views    map[string]*view
-	redactor *record.Redactor // where requests are recorded
-	counts   Counts
-	started  time.Time
+	metrics   *metrics
+	views     map[string]*view
+	described func() ([]byte, error) // OpenAPI
+	redactor  *record.Redactor       // where requests are recorded
+	counts    Counts
+	started   time.Time
 
 	users   atomic.Int64 // requests under way, and one while it is in place
 	retired atomic.Bool
@@ -136,6 +137,7 @@ func (s *Server) prepare(name string, r *Release) {
 	}
 	r.metrics, r.gone, r.started = s.metrics, make(chan struct{}), time.Now()
 	r.users.Store(1)
+	r.described = r.describe(name)
 	r.views = map[string]*view{}
 	if ring := s.opts.Records; ring != nil {
 		r.redactor = record.NewRedactor(r.Engine.Manifest(), ring.Key())

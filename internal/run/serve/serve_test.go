@@ -302,6 +302,14 @@ func TestTokens(t *testing.T) {
 	if status, _, body := ask(s, "POST", "/v1/shop/left", `{"item":"lamp"}`, "Authorization", "Bearer "+token, "Towpath-Caller", "other"); status != 200 || seen != "checkout" {
 		t.Errorf("%d %s, of %q", status, body, seen)
 	}
+	// What a service says of itself is not for everybody who has a token.
+	s = start(t, Options{Tokens: tokens}, answers(func(context.Context, string) (string, error) {
+		return "", source.Errorf(source.Unreachable, "dial tcp 10.1.2.3:5432")
+	}))
+	if status, _, body := ask(s, "POST", "/v1/shop/left", `{"item":"lamp"}`, "Authorization", "Bearer "+token); status != 502 ||
+		strings.Contains(body, "10.1.2.3") || !strings.Contains(body, "shop.left: no answer of shop.Stock.left: unreachable") {
+		t.Errorf("%d %s", status, body)
+	}
 	_, err = ReadTokens("tokens.toml", []byte("[tokens]\na = \"sha256:12\"\n[other]\n"))
 	if want := "tokens.toml:2:1: `a` is no hash of a token"; err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "no setting `other`") {
 		t.Errorf("mistakes: %v", err)
