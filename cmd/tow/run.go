@@ -42,7 +42,8 @@ var commands = []func(*ui) *cobra.Command{
 	serveCommand, callCommand, loadCommand, tokenCommand, explainRequestCommand, replayCommand, inspectCommand, explainCommand, lspCommand, versionCommand,
 }
 
-const overview = `tow works with programs in Tow, the language for decisions on the hot path.
+const overview = `tow writes, tests and serves programs in Tow, the language for decisions on the
+hot path.
 
 Begin with
 
@@ -50,6 +51,7 @@ Begin with
   tow check                   every mistake at once
   tow test                    its tests and properties
   tow run shipping.quote input.json --answers answers.json
+  tow dev                     it answers HTTP, and is read again as you save
 
 `
 
@@ -87,7 +89,7 @@ func run(args []string, u *ui) int {
 func rootCommand(u *ui) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "tow",
-		Short:         "Check, test, run and build programs in Tow",
+		Short:         "Write, test and serve programs in Tow",
 		Long:          strings.TrimSpace(overview),
 		SilenceErrors: true,
 		SilenceUsage:  true,
