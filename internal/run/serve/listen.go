@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -44,50 +45,60 @@ func orElse[T comparable](v, def T) T {
 // for the time of grace, requests under way end, and what is left after as long
 // again is cut off. With a TLS configuration it speaks TLS.
 func (s *Server) Serve(ctx context.Context, l net.Listener, limits Limits, secure *tls.Config, grace time.Duration) error {
-	door := newGate(l, orElse(limits.Connections, 10_000))
+	limits = limits.filled()
+	door := newGate(l, limits.Connections)
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(secure != nil)
 	protocols.SetUnencryptedHTTP2(secure == nil)
 	h := &http.Server{
 		Handler: s, TLSConfig: secure, Protocols: &protocols,
-		ReadHeaderTimeout: orElse(limits.Header, 5*time.Second), ReadTimeout: orElse(limits.Body, 30*time.Second),
-		WriteTimeout: orElse(limits.Write, time.Minute), IdleTimeout: orElse(limits.Idle, 2*time.Minute),
-		MaxHeaderBytes: orElse(limits.HeaderBytes, 32<<10), ConnState: door.state,
-		ErrorLog: log.New(quiet{s.opts.Log}, "", 0),
+		ReadHeaderTimeout: limits.Header, ReadTimeout: limits.Body, WriteTimeout: limits.Write, IdleTimeout: limits.Idle,
+		MaxHeaderBytes: limits.HeaderBytes, ConnState: door.state, ErrorLog: log.New(quiet{s.opts.Log}, "", 0),
 	}
-	served := make(chan error, 1)
-	go func() {
-		if secure != nil {
-			served <- h.ServeTLS(door, "", "")
-			return
-		}
-		served <- h.Serve(door)
-	}()
+	var plain *loop
+	served := make(chan error, 2)
+	if secure != nil {
+		go func() { served <- h.ServeTLS(door, "", "") }()
+	} else {
+		plain = newLoop(s, limits, door, func(p any) { s.opts.Log.Error("a request panicked", "panic", p, "stack", string(debug.Stack())) })
+		go func() { served <- h.Serve(plain.http2) }()
+		go func() { served <- plain.accept() }()
+	}
+	var failed error
 	select {
-	case err := <-served:
-		return err
+	case failed = <-served:
 	case <-ctx.Done():
 	}
 	s.Drain()
-	if grace > 0 {
+	if grace > 0 && failed == nil {
 		timer := time.NewTimer(grace)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-		case err := <-served:
-			return err
+		case failed = <-served:
 		}
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(grace, time.Second))
 	defer cancel()
+	if plain != nil {
+		plain.shutdown(last)
+	}
 	if err := h.Shutdown(last); err != nil {
 		_ = h.Close()
 	}
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		return err
+	if failed != nil && !errors.Is(failed, http.ErrServerClosed) {
+		return failed
 	}
 	return nil
+}
+
+// filled has the defaults for what is not said.
+func (l Limits) filled() Limits {
+	return Limits{
+		Connections: orElse(l.Connections, 10_000), Header: orElse(l.Header, 5*time.Second), Body: orElse(l.Body, 30*time.Second),
+		Write: orElse(l.Write, time.Minute), Idle: orElse(l.Idle, 2*time.Minute), HeaderBytes: orElse(l.HeaderBytes, 32<<10),
+	}
 }
 
 // quiet hands on what net/http has to say of broken connections.
@@ -144,6 +155,24 @@ func (g *gate) Close() error {
 	g.mu.Unlock()
 	g.room.Broadcast()
 	return g.Listener.Close()
+}
+
+// closeIdle closes the connections that wait for a request.
+func (g *gate) closeIdle() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for e := g.idle.Front(); e != nil; e = e.Next() {
+		_ = e.Value.(net.Conn).Close()
+	}
+}
+
+// closeAll closes all connections.
+func (g *gate) closeAll() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for c := range g.open {
+		_ = c.Close()
+	}
 }
 
 // state follows the connections; it is for http.Server.ConnState.
