@@ -17,6 +17,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.uber.org/goleak"
 
+	"towpath.dev/internal/codec/codectest"
 	"towpath.dev/internal/lang/compile"
 	"towpath.dev/internal/run/engine"
 	"towpath.dev/internal/run/fetch"
@@ -38,6 +39,8 @@ pub type Line { item: String, count: Int }
 view cost(count: Int, each: Decimal = 2.5, gift: Bool = false, note: String?) -> Decimal {
   each * decimal.fromInt(count) + (if gift { 1 } else { 0 })
 }
+
+view same(value: Json) -> Json { value }
 
 view sum(numbers: List<Int>) -> Int { numbers |> list.sum() }
 
@@ -186,7 +189,7 @@ func TestProblems(t *testing.T) {
 		{"POST", "/v1/shop/nothing", "{}", nil, 404, NotFound, "shop.cost"},
 		{"POST", "/v1/market/nothing", "{}", nil, 404, NotFound, "there is shop"},
 		{"POST", "/elsewhere", "{}", nil, 404, NotFound, "/v1/{program}/{view}"},
-		{"POST", "/v1/shop/ratio", `{"a":1,"b":0}`, nil, 500, Faulted, `"fault":"division by zero","file":"shop.tow","line":19`},
+		{"POST", "/v1/shop/ratio", `{"a":1,"b":0}`, nil, 500, Faulted, `"fault":"division by zero","file":"shop.tow","line":21`},
 		{"POST", "/v1/shop/endless", `{"n":1}`, nil, 500, Faulted, `out of gas`},
 		{"POST", "/v1/shop/left", `{"item":"vase"}`, nil, 502, ServiceFailed, `"operation":"shop.Stock.left"`},
 		{"POST", "/v1/shop/left", `{"item":"odd"}`, nil, 502, ServiceFailed, `expected Int, found string`},
@@ -219,6 +222,19 @@ func TestNastyJSON(t *testing.T) {
 	} {
 		if status, _, text := ask(s, "POST", "/v1/shop/cost", body); status != want {
 			t.Errorf("%.60q: %d %s, want %d", body, status, text, want)
+		}
+	}
+}
+
+// TestSyntax: what is JSON and what is not, as parsing test suites have it, over HTTP.
+func TestSyntax(t *testing.T) {
+	s := start(t, Options{}, answers(stock))
+	ends := map[bool]int{true: 200, false: 400}
+	for is, texts := range map[bool][]string{true: codectest.Accepted, false: codectest.Refused} {
+		for _, text := range texts {
+			if status, _, body := ask(s, "POST", "/v1/shop/same", `{"value":`+text+`}`); status != ends[is] {
+				t.Errorf("%q: %d %s", text, status, body)
+			}
 		}
 	}
 }
