@@ -14,18 +14,8 @@ import (
 // openapi answers with the description of a program's views.
 func (s *Server) openapi(w http.ResponseWriter, r *http.Request, name string) {
 	id := requestID(r.Header)
-	if _, problem := s.caller(r); problem != nil {
-		s.unknown(w, id, problem)
-		return
-	}
-	p := s.programs.Load().byName[name]
-	if p == nil {
-		s.refuse(w, id, s.noProgram(name))
-		return
-	}
-	release, err := p.take(id)
-	if err != nil {
-		s.refuse(w, id, s.noProgram(name))
+	_, release := s.enter(w, r, id, name)
+	if release == nil {
 		return
 	}
 	defer release.leave()

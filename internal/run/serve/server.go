@@ -119,8 +119,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.ready(w)
 	case "/metrics":
 		if _, problem := s.caller(r); problem != nil {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			s.refuse(w, newID(), problem)
+			s.unknown(w, newID(), problem)
 			return
 		}
 		s.metrics.handler.ServeHTTP(w, r)
@@ -148,6 +147,24 @@ func (s *Server) ready(w http.ResponseWriter) {
 	}
 }
 
+// enter tells who asks, and takes the release of a program that the request is for,
+// until its leave. Without one it has refused the request: first those of whom
+// nobody knows, since what is served here is not for everybody.
+func (s *Server) enter(w http.ResponseWriter, r *http.Request, id, name string) (caller string, release *Release) {
+	caller, problem := s.caller(r)
+	if problem != nil {
+		s.unknown(w, id, problem)
+		return "", nil
+	}
+	if p := s.programs.Load().byName[name]; p != nil {
+		if release, err := p.take(id); err == nil {
+			return caller, release
+		}
+	}
+	s.refuse(w, id, s.noProgram(name))
+	return "", nil
+}
+
 // view answers a request to a view.
 func (s *Server) view(w http.ResponseWriter, r *http.Request, name, viewName string) {
 	begin := time.Now()
@@ -155,19 +172,8 @@ func (s *Server) view(w http.ResponseWriter, r *http.Request, name, viewName str
 		w.Header()["Towpath-Notice"] = *notice
 	}
 	id := requestID(r.Header)
-	caller, problem := s.caller(r) // first: what is served here is not for everybody
-	if problem != nil {
-		s.unknown(w, id, problem)
-		return
-	}
-	p := s.programs.Load().byName[name]
-	if p == nil {
-		s.refuse(w, id, s.noProgram(name))
-		return
-	}
-	release, err := p.take(id)
-	if err != nil {
-		s.refuse(w, id, s.noProgram(name))
+	caller, release := s.enter(w, r, id, name)
+	if release == nil {
 		return
 	}
 	defer release.leave()
