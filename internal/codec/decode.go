@@ -337,7 +337,7 @@ func (d *Decoder) inMember(name string) {
 func memberPath(name string) string {
 	for i, c := range name {
 		if c != '_' && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (i == 0 || c < '0' || c > '9') {
-			return "[" + string(appendString(nil, name)) + "]"
+			return "[" + string(AppendString(nil, name)) + "]"
 		}
 	}
 	if name == "" {

@@ -347,15 +347,16 @@ func (e *encoder) string(n *node, v uint64) {
 		e.dst = append(e.dst, '"')
 		return
 	}
-	e.dst = appendEscaped(e.dst, text)
+	e.dst = AppendEscaped(e.dst, text)
 	e.dst = append(e.dst, '"')
 }
 
 func isEscaped(c byte) bool { return c < ' ' || c == '"' || c == '\\' }
 
-// appendEscaped appends a string's text, with only those characters escaped
-// that must be.
-func appendEscaped[T string | []byte](dst []byte, text T) []byte {
+// AppendEscaped appends a string's text, with only those characters escaped
+// that must be: control characters, quotes and backslashes, the short way where
+// JSON has one. Bytes that are no UTF-8 stay as they are.
+func AppendEscaped[T string | []byte](dst []byte, text T) []byte {
 	from := 0
 	for i := 0; i < len(text); i++ {
 		c := text[i]
@@ -393,9 +394,9 @@ func shortEscape(c byte) byte {
 	return 0
 }
 
-// appendString appends a string in quotes.
-func appendString(dst []byte, s string) []byte {
+// AppendString appends a text as a JSON string: its escaped text in quotes.
+func AppendString[T string | []byte](dst []byte, text T) []byte {
 	dst = append(dst, '"')
-	dst = appendEscaped(dst, s)
+	dst = AppendEscaped(dst, text)
 	return append(dst, '"')
 }

@@ -315,7 +315,7 @@ func (c *Codec) planAlts(n *node, t *abi.Type) {
 	}
 	for i := range t.Ctors {
 		ctor := &t.Ctors[i]
-		quoted := string(appendString(nil, ctor.JSON))
+		quoted := string(AppendString(nil, ctor.JSON))
 		a := alt{
 			literal: newLiteral(quoted), name: ctor.JSON, quoted: quoted, tagText: `{"type":` + quoted,
 			object: c.planObject(ctor.Fields, ctor.Size, t.Name), static: ctor.Static,
@@ -357,7 +357,7 @@ func (c *Codec) planObject(fields []abi.Field, size uint32, owner string) object
 		if name == "" {
 			name = f.Name
 		}
-		key := string(appendString(nil, name)) + ":"
+		key := string(AppendString(nil, name)) + ":"
 		id, _ := c.base(f.Type)
 		p := field{
 			literal: newLiteral(key), name: name, comma: "," + key,

@@ -193,7 +193,7 @@ func (w *walker) note(to *string) {
 		return
 	}
 	start := len(w.out)
-	w.out = appendEscaped(w.out, *to)
+	w.out = codec.AppendEscaped(w.out, *to)
 	w.spans = append(w.spans, span{start, len(w.out), classText})
 	w.documents = append(w.documents, document{text: to, start: start, end: len(w.out), spans: len(w.spans)})
 }

@@ -182,7 +182,7 @@ func plain(text []byte) ([]byte, bool) {
 			if !ok {
 				return nil, false
 			}
-			out = appendEscaped(out, string(c))
+			out = codec.AppendEscaped(out, string(c))
 			continue
 		}
 		r, ok := hex4(text[i+1:])
@@ -200,7 +200,7 @@ func plain(text []byte) ([]byte, bool) {
 			}
 			i += 6
 		}
-		out = appendEscaped(out, string(r))
+		out = codec.AppendEscaped(out, string(r))
 	}
 	return out, true
 }
@@ -242,36 +242,6 @@ func hex4(text []byte) (rune, bool) {
 }
 
 func mustEscape(c byte) bool { return c < ' ' || c == '"' || c == '\\' }
-
-// appendEscaped appends a text with only those characters escaped that must be, as
-// the codec does.
-func appendEscaped(dst []byte, text string) []byte {
-	for i := range len(text) {
-		c := text[i]
-		if !mustEscape(c) {
-			dst = append(dst, c)
-			continue
-		}
-		switch c {
-		case '"', '\\':
-			dst = append(dst, '\\', c)
-		case '\b':
-			dst = append(dst, `\b`...)
-		case '\f':
-			dst = append(dst, `\f`...)
-		case '\n':
-			dst = append(dst, `\n`...)
-		case '\r':
-			dst = append(dst, `\r`...)
-		case '\t':
-			dst = append(dst, `\t`...)
-		default:
-			const hex = "0123456789abcdef"
-			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		}
-	}
-	return dst
-}
 
 // tag is the text of the member "type" of the object that begins here, which is
 // then gone over again; nil when it has none.

@@ -1,6 +1,9 @@
 package record
 
-import "towpath.dev/internal/abi"
+import (
+	"towpath.dev/internal/abi"
+	"towpath.dev/internal/codec"
+)
 
 // walker goes over JSON by a type, and writes it again with stand-ins for what is
 // private. It takes what does not fit the type, too: requests are recorded that
@@ -329,7 +332,7 @@ func (w *walker) firstName(id abi.TypeID) string {
 	if len(t.Ctors) == 0 {
 		return ""
 	}
-	return string(appendEscaped(nil, t.Ctors[0].JSON))
+	return string(codec.AppendEscaped(nil, t.Ctors[0].JSON))
 }
 
 // record goes over an object with a member for each field.
@@ -375,7 +378,7 @@ func (m *members) defaults() {
 		if w.out[len(w.out)-1] != '{' {
 			w.out = append(w.out, ',')
 		}
-		w.name(appendEscaped(nil, jsonName(f)))
+		w.name(codec.AppendEscaped(nil, jsonName(f)))
 		src, pos := w.src, w.pos
 		w.src, w.pos = []byte(f.Default), 0
 		w.value(f.Type, private) // it is JSON
@@ -392,7 +395,7 @@ func jsonName(f *abi.Field) string {
 
 // isName compares a name in JSON, escaped, with one of the schema.
 func isName(name []byte, want string) bool {
-	return string(name) == want && !isEscapedName(want) || isEscapedName(want) && string(name) == string(appendEscaped(nil, want))
+	return string(name) == want && !isEscapedName(want) || isEscapedName(want) && string(name) == string(codec.AppendEscaped(nil, want))
 }
 
 func isEscapedName(s string) bool {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"towpath.dev/internal/abi"
+	"towpath.dev/internal/codec"
 	"towpath.dev/internal/run/admit"
 	"towpath.dev/internal/run/engine"
 )
@@ -127,7 +128,7 @@ func (v *view) fromQuery(b []byte, query string) ([]byte, *Problem) {
 		if len(b) > 1 {
 			b = append(b, ',')
 		}
-		b = append(appendText(b, p.name), ':')
+		b = append(codec.AppendString(b, p.name), ':')
 		switch {
 		case p.list:
 			b = append(b, '[')
@@ -157,7 +158,7 @@ func (p *parameter) append(b []byte, text string) []byte {
 	case p.form == asNumber && isNumber(text), p.form == asBool && (text == "true" || text == "false"):
 		return append(b, text...)
 	}
-	return appendText(b, text)
+	return codec.AppendString(b, text)
 }
 
 // isNumber reports whether a text has only what JSON's numbers have.
@@ -165,20 +166,4 @@ func isNumber(text string) bool {
 	return text != "" && !strings.ContainsFunc(text, func(c rune) bool {
 		return !(c >= '0' && c <= '9' || slices.Contains([]rune{'+', '-', '.', 'e', 'E'}, c))
 	})
-}
-
-// appendText appends a JSON string.
-func appendText(b []byte, text string) []byte {
-	b = append(b, '"')
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		case c < ' ':
-			b = fmt.Appendf(b, `\u%04x`, c)
-		default:
-			b = append(b, c)
-		}
-	}
-	return append(b, '"')
 }

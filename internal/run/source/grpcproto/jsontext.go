@@ -8,6 +8,7 @@ import (
 	"errors"
 	"unicode/utf8"
 
+	"towpath.dev/internal/codec"
 	"towpath.dev/internal/native"
 )
 
@@ -197,35 +198,11 @@ func find(value []byte, path []string) ([]byte, error) {
 	return value, nil
 }
 
-const hex = "0123456789abcdef"
-
 // appendString writes a text as a JSON string. It reports false, and writes
 // nothing, when the text is not UTF-8.
 func appendString(dst, text []byte) ([]byte, bool) {
 	if !utf8.Valid(text) {
 		return dst, false
 	}
-	dst = append(dst, '"')
-	from := 0
-	for i, b := range text {
-		if b >= ' ' && b != '"' && b != '\\' {
-			continue
-		}
-		dst = append(dst, text[from:i]...)
-		from = i + 1
-		switch b {
-		case '"', '\\':
-			dst = append(dst, '\\', b)
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', hex[b>>4], hex[b&15])
-		}
-	}
-	dst = append(dst, text[from:]...)
-	return append(dst, '"'), true
+	return codec.AppendString(dst, text), true
 }

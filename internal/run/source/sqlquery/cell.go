@@ -56,14 +56,14 @@ func appendCell(dst []byte, f *field, c class, v []byte) ([]byte, error) {
 		}
 	case abi.Decimal:
 		if c == integer || c == textual || (c == numeric || c == floating) && finite(v) {
-			return appendString(dst, v), nil
+			return codec.AppendString(dst, v), nil
 		}
 	case abi.String, abi.Enum:
 		return appendTextual(dst, f, c, v)
 	case abi.Duration:
 		switch c {
 		case textual:
-			return appendString(dst, v), nil
+			return codec.AppendString(dst, v), nil
 		case interval:
 			return appendInterval(dst, f, v)
 		}
@@ -77,7 +77,7 @@ func appendCell(dst []byte, f *field, c class, v []byte) ([]byte, error) {
 	case abi.Date:
 		switch c {
 		case textual:
-			return appendString(dst, v), nil
+			return codec.AppendString(dst, v), nil
 		case date:
 			return appendDate(dst, f, v)
 		}
@@ -162,7 +162,7 @@ func appendTextual(dst []byte, f *field, c class, v []byte) ([]byte, error) {
 	case blob:
 		return dst, unfit(f, c, v)
 	}
-	return appendString(dst, v), nil
+	return codec.AppendString(dst, v), nil
 }
 
 // appendJSON appends the JSON of a Json, or of a type that fields cannot spell.
@@ -242,7 +242,7 @@ func nanoseconds(days, micros int64) (int64, bool) {
 // functions, "2026-01-31 09:30:00" in UTC, becomes RFC 3339's.
 func appendTimestamp(dst, v []byte) []byte {
 	at := len(dst) + 1
-	dst = appendString(dst, v)
+	dst = codec.AppendString(dst, v)
 	if len(v) < 19 || v[10] != ' ' || len(dst) != at+len(v)+1 {
 		return dst
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"towpath.dev/internal/abi"
+	"towpath.dev/internal/codec"
 	"towpath.dev/internal/run/source"
 )
 
@@ -52,7 +53,7 @@ func (p *params) argument(path string, id abi.TypeID, arg int, in []string, abov
 	t := &p.schema.Types[id]
 	member := func(name string, of func(path string, in []string) argument) argument {
 		a := of(path+"."+name, append(in[:len(in):len(in)], name))
-		a.name = string(appendString(nil, []byte(name)))
+		a.name = string(codec.AppendString(nil, name))
 		return a
 	}
 	switch t.Kind {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"towpath.dev/internal/abi"
+	"towpath.dev/internal/codec"
 	"towpath.dev/internal/run/source"
 )
 
@@ -53,7 +54,7 @@ func shapeOf(s *abi.Schema, id abi.TypeID) *shape {
 func fieldOf(s *abi.Schema, path, name string, id abi.TypeID, above []abi.TypeID) field {
 	f := field{path: path, typ: s.Types[id].Name, required: s.Types[id].Kind != abi.Option}
 	if name != "" {
-		f.key = append(appendString(nil, []byte(name)), ':')
+		f.key = append(codec.AppendString(nil, name), ':')
 	}
 	id = bare(s, id)
 	t := &s.Types[id]
@@ -97,7 +98,7 @@ func fieldOf(s *abi.Schema, path, name string, id abi.TypeID, above []abi.TypeID
 	return f
 }
 
-func keyOf(f abi.Field) []byte { return append(appendString(nil, []byte(source.JSONName(&f))), ':') }
+func keyOf(f abi.Field) []byte { return append(codec.AppendString(nil, source.JSONName(&f)), ':') }
 
 // column is a column of a statement's rows.
 type column struct {

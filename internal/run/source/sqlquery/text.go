@@ -5,35 +5,6 @@ import (
 	"unicode/utf8"
 )
 
-const hexDigits = "0123456789abcdef"
-
-// appendString appends a text as a JSON string. Bytes that are no UTF-8 stay as
-// they are, for whoever reads the answer to refuse.
-func appendString(dst, text []byte) []byte {
-	dst = append(dst, '"')
-	from := 0
-	for i, c := range text {
-		if c >= 0x20 && c != '"' && c != '\\' {
-			continue
-		}
-		dst = append(dst, text[from:i]...)
-		from = i + 1
-		switch c {
-		case '"', '\\':
-			dst = append(dst, '\\', c)
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		}
-	}
-	return append(append(dst, text[from:]...), '"')
-}
-
 // inner is what stands between the quotes of a JSON string; all of what is none.
 func inner(quoted []byte) []byte {
 	if len(quoted) < 2 || quoted[0] != '"' {
