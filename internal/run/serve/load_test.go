@@ -99,4 +99,10 @@ func TestSpans(t *testing.T) {
 	if root == "" || children["pass"] != 2 || children["shop.Stock.left"] != 1 || !strings.Contains(told, root) {
 		t.Errorf("children %v of %s; the service was told %s", children, root, told)
 	}
+	// A request whose spans are kept is an example of how long its view takes.
+	_, header, _ := ask(s, "POST", "/v1/shop/left", `{"item":"lamp"}`, "traceparent", parent)
+	_, _, body := ask(s, "GET", "/metrics", "", "Accept", "application/openmetrics-text; version=1.0.0")
+	if want := `# {request="` + header.Get("Towpath-Request") + `"}`; !strings.Contains(body, want) {
+		t.Errorf("no example %s in the metrics", want)
+	}
 }
