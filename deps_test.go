@@ -50,6 +50,14 @@ var layers = []struct {
 	{"internal/run/source/viewcall", 3, []string{"internal/run/source", "internal/run/engine"}},
 	{"internal/run/source", 3, []string{"internal/run/source"}},
 	{"internal/run/engine", 3, nil},
+	{"internal/control/api", 3, []string{"internal/control"}},
+	{"internal/control/kv", 3, []string{"internal/control"}},
+	{"internal/control/access", 3, []string{"internal/control"}},
+	{"internal/control/member", 3, []string{"internal/control"}},
+	{"internal/control/etcdstore", 3, []string{"internal/control"}},
+	{"internal/control/memstore", 3, []string{"internal/control"}},
+	{"internal/control/faultstore", 3, []string{"internal/control"}},
+	{"internal/control", 3, nil},
 
 	{"client", 2, nil},
 	{"internal/settings", 2, nil},
@@ -57,6 +65,8 @@ var layers = []struct {
 	{"internal/jsonschema", 2, nil},
 	{"internal/codec", 2, nil},
 
+	{"election", 1, nil},
+	{"api", 1, []string{"api"}},
 	{"internal/native", 1, []string{"internal/decimal"}},
 	{"internal/abi", 1, nil},
 	{"internal/decimal", 1, nil},
