@@ -200,8 +200,12 @@ type JoinRequest struct {
 	Token string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
 	// How the node is called: a DNS label.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// A certificate request, DER.
-	Csr           []byte `protobuf:"bytes,3,opt,name=csr,proto3" json:"csr,omitempty"`
+	// A certificate request, DER. A control node's also names the hosts that it is
+	// reached at.
+	Csr []byte `protobuf:"bytes,3,opt,name=csr,proto3" json:"csr,omitempty"`
+	// Of a control node: where the other members shall reach its etcd member, as
+	// https://HOST:PORT.
+	PeerUrl       string `protobuf:"bytes,4,opt,name=peer_url,json=peerUrl,proto3" json:"peer_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -257,6 +261,13 @@ func (x *JoinRequest) GetCsr() []byte {
 	return nil
 }
 
+func (x *JoinRequest) GetPeerUrl() string {
+	if x != nil {
+		return x.PeerUrl
+	}
+	return ""
+}
+
 type JoinResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The node's certificate and the CA's, PEM.
@@ -264,7 +275,10 @@ type JoinResponse struct {
 	Ca          []byte     `protobuf:"bytes,2,opt,name=ca,proto3" json:"ca,omitempty"`
 	Principal   *Principal `protobuf:"bytes,3,opt,name=principal,proto3" json:"principal,omitempty"`
 	// For control nodes: the members to join, as etcd's peer URLs by name.
-	Members       map[string]string `protobuf:"bytes,4,rep,name=members,proto3" json:"members,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Members map[string]string `protobuf:"bytes,4,rep,name=members,proto3" json:"members,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// For control nodes: the CA's key, PEM, with which they let in nodes themselves.
+	CaKey         []byte `protobuf:"bytes,5,opt,name=ca_key,json=caKey,proto3" json:"ca_key,omitempty"`
+	Cluster       string `protobuf:"bytes,6,opt,name=cluster,proto3" json:"cluster,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -327,6 +341,118 @@ func (x *JoinResponse) GetMembers() map[string]string {
 	return nil
 }
 
+func (x *JoinResponse) GetCaKey() []byte {
+	if x != nil {
+		return x.CaKey
+	}
+	return nil
+}
+
+func (x *JoinResponse) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+type RenewCertificateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A certificate request, DER, for the key that the node joined with.
+	Csr           []byte `protobuf:"bytes,1,opt,name=csr,proto3" json:"csr,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewCertificateRequest) Reset() {
+	*x = RenewCertificateRequest{}
+	mi := &file_towpath_v1_access_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewCertificateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewCertificateRequest) ProtoMessage() {}
+
+func (x *RenewCertificateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_towpath_v1_access_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewCertificateRequest.ProtoReflect.Descriptor instead.
+func (*RenewCertificateRequest) Descriptor() ([]byte, []int) {
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *RenewCertificateRequest) GetCsr() []byte {
+	if x != nil {
+		return x.Csr
+	}
+	return nil
+}
+
+type RenewCertificateResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The new certificate and the CA's, PEM.
+	Certificate   []byte `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	Ca            []byte `protobuf:"bytes,2,opt,name=ca,proto3" json:"ca,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewCertificateResponse) Reset() {
+	*x = RenewCertificateResponse{}
+	mi := &file_towpath_v1_access_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewCertificateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewCertificateResponse) ProtoMessage() {}
+
+func (x *RenewCertificateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_towpath_v1_access_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewCertificateResponse.ProtoReflect.Descriptor instead.
+func (*RenewCertificateResponse) Descriptor() ([]byte, []int) {
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *RenewCertificateResponse) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *RenewCertificateResponse) GetCa() []byte {
+	if x != nil {
+		return x.Ca
+	}
+	return nil
+}
+
 type WhoAmIRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -335,7 +461,7 @@ type WhoAmIRequest struct {
 
 func (x *WhoAmIRequest) Reset() {
 	*x = WhoAmIRequest{}
-	mi := &file_towpath_v1_access_proto_msgTypes[3]
+	mi := &file_towpath_v1_access_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -347,7 +473,7 @@ func (x *WhoAmIRequest) String() string {
 func (*WhoAmIRequest) ProtoMessage() {}
 
 func (x *WhoAmIRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[3]
+	mi := &file_towpath_v1_access_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -360,7 +486,7 @@ func (x *WhoAmIRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhoAmIRequest.ProtoReflect.Descriptor instead.
 func (*WhoAmIRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{3}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{5}
 }
 
 type WhoAmIResponse struct {
@@ -374,7 +500,7 @@ type WhoAmIResponse struct {
 
 func (x *WhoAmIResponse) Reset() {
 	*x = WhoAmIResponse{}
-	mi := &file_towpath_v1_access_proto_msgTypes[4]
+	mi := &file_towpath_v1_access_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -386,7 +512,7 @@ func (x *WhoAmIResponse) String() string {
 func (*WhoAmIResponse) ProtoMessage() {}
 
 func (x *WhoAmIResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[4]
+	mi := &file_towpath_v1_access_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -399,7 +525,7 @@ func (x *WhoAmIResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhoAmIResponse.ProtoReflect.Descriptor instead.
 func (*WhoAmIResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{4}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *WhoAmIResponse) GetPrincipal() *Principal {
@@ -435,7 +561,7 @@ type CreateJoinTokenRequest struct {
 
 func (x *CreateJoinTokenRequest) Reset() {
 	*x = CreateJoinTokenRequest{}
-	mi := &file_towpath_v1_access_proto_msgTypes[5]
+	mi := &file_towpath_v1_access_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -447,7 +573,7 @@ func (x *CreateJoinTokenRequest) String() string {
 func (*CreateJoinTokenRequest) ProtoMessage() {}
 
 func (x *CreateJoinTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[5]
+	mi := &file_towpath_v1_access_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -460,7 +586,7 @@ func (x *CreateJoinTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateJoinTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateJoinTokenRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{5}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CreateJoinTokenRequest) GetRole() NodeRole {
@@ -495,7 +621,7 @@ type CreateJoinTokenResponse struct {
 
 func (x *CreateJoinTokenResponse) Reset() {
 	*x = CreateJoinTokenResponse{}
-	mi := &file_towpath_v1_access_proto_msgTypes[6]
+	mi := &file_towpath_v1_access_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -507,7 +633,7 @@ func (x *CreateJoinTokenResponse) String() string {
 func (*CreateJoinTokenResponse) ProtoMessage() {}
 
 func (x *CreateJoinTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[6]
+	mi := &file_towpath_v1_access_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -520,7 +646,7 @@ func (x *CreateJoinTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateJoinTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateJoinTokenResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{6}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CreateJoinTokenResponse) GetToken() string {
@@ -550,7 +676,7 @@ type JoinToken struct {
 
 func (x *JoinToken) Reset() {
 	*x = JoinToken{}
-	mi := &file_towpath_v1_access_proto_msgTypes[7]
+	mi := &file_towpath_v1_access_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -562,7 +688,7 @@ func (x *JoinToken) String() string {
 func (*JoinToken) ProtoMessage() {}
 
 func (x *JoinToken) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[7]
+	mi := &file_towpath_v1_access_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -575,7 +701,7 @@ func (x *JoinToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinToken.ProtoReflect.Descriptor instead.
 func (*JoinToken) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{7}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *JoinToken) GetId() string {
@@ -621,7 +747,7 @@ type ListJoinTokensRequest struct {
 
 func (x *ListJoinTokensRequest) Reset() {
 	*x = ListJoinTokensRequest{}
-	mi := &file_towpath_v1_access_proto_msgTypes[8]
+	mi := &file_towpath_v1_access_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -633,7 +759,7 @@ func (x *ListJoinTokensRequest) String() string {
 func (*ListJoinTokensRequest) ProtoMessage() {}
 
 func (x *ListJoinTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[8]
+	mi := &file_towpath_v1_access_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -646,7 +772,7 @@ func (x *ListJoinTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJoinTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListJoinTokensRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{8}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{10}
 }
 
 type ListJoinTokensResponse struct {
@@ -658,7 +784,7 @@ type ListJoinTokensResponse struct {
 
 func (x *ListJoinTokensResponse) Reset() {
 	*x = ListJoinTokensResponse{}
-	mi := &file_towpath_v1_access_proto_msgTypes[9]
+	mi := &file_towpath_v1_access_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -670,7 +796,7 @@ func (x *ListJoinTokensResponse) String() string {
 func (*ListJoinTokensResponse) ProtoMessage() {}
 
 func (x *ListJoinTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[9]
+	mi := &file_towpath_v1_access_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -683,7 +809,7 @@ func (x *ListJoinTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJoinTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListJoinTokensResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{9}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListJoinTokensResponse) GetTokens() []*JoinToken {
@@ -702,7 +828,7 @@ type RevokeJoinTokenRequest struct {
 
 func (x *RevokeJoinTokenRequest) Reset() {
 	*x = RevokeJoinTokenRequest{}
-	mi := &file_towpath_v1_access_proto_msgTypes[10]
+	mi := &file_towpath_v1_access_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -714,7 +840,7 @@ func (x *RevokeJoinTokenRequest) String() string {
 func (*RevokeJoinTokenRequest) ProtoMessage() {}
 
 func (x *RevokeJoinTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[10]
+	mi := &file_towpath_v1_access_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -727,7 +853,7 @@ func (x *RevokeJoinTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeJoinTokenRequest.ProtoReflect.Descriptor instead.
 func (*RevokeJoinTokenRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{10}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RevokeJoinTokenRequest) GetId() string {
@@ -745,7 +871,7 @@ type RevokeJoinTokenResponse struct {
 
 func (x *RevokeJoinTokenResponse) Reset() {
 	*x = RevokeJoinTokenResponse{}
-	mi := &file_towpath_v1_access_proto_msgTypes[11]
+	mi := &file_towpath_v1_access_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -757,7 +883,7 @@ func (x *RevokeJoinTokenResponse) String() string {
 func (*RevokeJoinTokenResponse) ProtoMessage() {}
 
 func (x *RevokeJoinTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[11]
+	mi := &file_towpath_v1_access_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -770,7 +896,7 @@ func (x *RevokeJoinTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeJoinTokenResponse.ProtoReflect.Descriptor instead.
 func (*RevokeJoinTokenResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{11}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{13}
 }
 
 type CreatePrincipalRequest struct {
@@ -782,7 +908,7 @@ type CreatePrincipalRequest struct {
 
 func (x *CreatePrincipalRequest) Reset() {
 	*x = CreatePrincipalRequest{}
-	mi := &file_towpath_v1_access_proto_msgTypes[12]
+	mi := &file_towpath_v1_access_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -794,7 +920,7 @@ func (x *CreatePrincipalRequest) String() string {
 func (*CreatePrincipalRequest) ProtoMessage() {}
 
 func (x *CreatePrincipalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[12]
+	mi := &file_towpath_v1_access_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -807,7 +933,7 @@ func (x *CreatePrincipalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreatePrincipalRequest.ProtoReflect.Descriptor instead.
 func (*CreatePrincipalRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{12}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CreatePrincipalRequest) GetPrincipal() *Principal {
@@ -827,7 +953,7 @@ type CreatePrincipalResponse struct {
 
 func (x *CreatePrincipalResponse) Reset() {
 	*x = CreatePrincipalResponse{}
-	mi := &file_towpath_v1_access_proto_msgTypes[13]
+	mi := &file_towpath_v1_access_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -839,7 +965,7 @@ func (x *CreatePrincipalResponse) String() string {
 func (*CreatePrincipalResponse) ProtoMessage() {}
 
 func (x *CreatePrincipalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[13]
+	mi := &file_towpath_v1_access_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -852,7 +978,7 @@ func (x *CreatePrincipalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreatePrincipalResponse.ProtoReflect.Descriptor instead.
 func (*CreatePrincipalResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{13}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CreatePrincipalResponse) GetToken() string {
@@ -877,7 +1003,7 @@ type ListPrincipalsRequest struct {
 
 func (x *ListPrincipalsRequest) Reset() {
 	*x = ListPrincipalsRequest{}
-	mi := &file_towpath_v1_access_proto_msgTypes[14]
+	mi := &file_towpath_v1_access_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -889,7 +1015,7 @@ func (x *ListPrincipalsRequest) String() string {
 func (*ListPrincipalsRequest) ProtoMessage() {}
 
 func (x *ListPrincipalsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[14]
+	mi := &file_towpath_v1_access_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -902,7 +1028,7 @@ func (x *ListPrincipalsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPrincipalsRequest.ProtoReflect.Descriptor instead.
 func (*ListPrincipalsRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{14}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{16}
 }
 
 type ListPrincipalsResponse struct {
@@ -914,7 +1040,7 @@ type ListPrincipalsResponse struct {
 
 func (x *ListPrincipalsResponse) Reset() {
 	*x = ListPrincipalsResponse{}
-	mi := &file_towpath_v1_access_proto_msgTypes[15]
+	mi := &file_towpath_v1_access_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -926,7 +1052,7 @@ func (x *ListPrincipalsResponse) String() string {
 func (*ListPrincipalsResponse) ProtoMessage() {}
 
 func (x *ListPrincipalsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[15]
+	mi := &file_towpath_v1_access_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -939,7 +1065,7 @@ func (x *ListPrincipalsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPrincipalsResponse.ProtoReflect.Descriptor instead.
 func (*ListPrincipalsResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{15}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListPrincipalsResponse) GetPrincipals() []*Principal {
@@ -958,7 +1084,7 @@ type RevokePrincipalRequest struct {
 
 func (x *RevokePrincipalRequest) Reset() {
 	*x = RevokePrincipalRequest{}
-	mi := &file_towpath_v1_access_proto_msgTypes[16]
+	mi := &file_towpath_v1_access_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -970,7 +1096,7 @@ func (x *RevokePrincipalRequest) String() string {
 func (*RevokePrincipalRequest) ProtoMessage() {}
 
 func (x *RevokePrincipalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[16]
+	mi := &file_towpath_v1_access_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -983,7 +1109,7 @@ func (x *RevokePrincipalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokePrincipalRequest.ProtoReflect.Descriptor instead.
 func (*RevokePrincipalRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{16}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RevokePrincipalRequest) GetName() string {
@@ -1001,7 +1127,7 @@ type RevokePrincipalResponse struct {
 
 func (x *RevokePrincipalResponse) Reset() {
 	*x = RevokePrincipalResponse{}
-	mi := &file_towpath_v1_access_proto_msgTypes[17]
+	mi := &file_towpath_v1_access_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1013,7 +1139,7 @@ func (x *RevokePrincipalResponse) String() string {
 func (*RevokePrincipalResponse) ProtoMessage() {}
 
 func (x *RevokePrincipalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[17]
+	mi := &file_towpath_v1_access_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1026,7 +1152,7 @@ func (x *RevokePrincipalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokePrincipalResponse.ProtoReflect.Descriptor instead.
 func (*RevokePrincipalResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{17}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{19}
 }
 
 type ListAuditRequest struct {
@@ -1041,7 +1167,7 @@ type ListAuditRequest struct {
 
 func (x *ListAuditRequest) Reset() {
 	*x = ListAuditRequest{}
-	mi := &file_towpath_v1_access_proto_msgTypes[18]
+	mi := &file_towpath_v1_access_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1053,7 +1179,7 @@ func (x *ListAuditRequest) String() string {
 func (*ListAuditRequest) ProtoMessage() {}
 
 func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[18]
+	mi := &file_towpath_v1_access_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1066,7 +1192,7 @@ func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{18}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListAuditRequest) GetLimit() int32 {
@@ -1092,7 +1218,7 @@ type ListAuditResponse struct {
 
 func (x *ListAuditResponse) Reset() {
 	*x = ListAuditResponse{}
-	mi := &file_towpath_v1_access_proto_msgTypes[19]
+	mi := &file_towpath_v1_access_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1104,7 +1230,7 @@ func (x *ListAuditResponse) String() string {
 func (*ListAuditResponse) ProtoMessage() {}
 
 func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[19]
+	mi := &file_towpath_v1_access_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1117,7 +1243,7 @@ func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{19}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListAuditResponse) GetEntries() []*AuditEntry {
@@ -1146,7 +1272,7 @@ type AuditEntry struct {
 
 func (x *AuditEntry) Reset() {
 	*x = AuditEntry{}
-	mi := &file_towpath_v1_access_proto_msgTypes[20]
+	mi := &file_towpath_v1_access_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1158,7 +1284,7 @@ func (x *AuditEntry) String() string {
 func (*AuditEntry) ProtoMessage() {}
 
 func (x *AuditEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[20]
+	mi := &file_towpath_v1_access_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1171,7 +1297,7 @@ func (x *AuditEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEntry.ProtoReflect.Descriptor instead.
 func (*AuditEntry) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{20}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AuditEntry) GetTime() string {
@@ -1242,7 +1368,7 @@ type AttachRequest struct {
 
 func (x *AttachRequest) Reset() {
 	*x = AttachRequest{}
-	mi := &file_towpath_v1_access_proto_msgTypes[21]
+	mi := &file_towpath_v1_access_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1254,7 +1380,7 @@ func (x *AttachRequest) String() string {
 func (*AttachRequest) ProtoMessage() {}
 
 func (x *AttachRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[21]
+	mi := &file_towpath_v1_access_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1267,7 +1393,7 @@ func (x *AttachRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachRequest.ProtoReflect.Descriptor instead.
 func (*AttachRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{21}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AttachRequest) GetVersion() string {
@@ -1297,7 +1423,7 @@ type AttachResponse struct {
 
 func (x *AttachResponse) Reset() {
 	*x = AttachResponse{}
-	mi := &file_towpath_v1_access_proto_msgTypes[22]
+	mi := &file_towpath_v1_access_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1309,7 +1435,7 @@ func (x *AttachResponse) String() string {
 func (*AttachResponse) ProtoMessage() {}
 
 func (x *AttachResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[22]
+	mi := &file_towpath_v1_access_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1322,7 +1448,7 @@ func (x *AttachResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachResponse.ProtoReflect.Descriptor instead.
 func (*AttachResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{22}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AttachResponse) GetMessage() isAttachResponse_Message {
@@ -1380,7 +1506,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_towpath_v1_access_proto_msgTypes[23]
+	mi := &file_towpath_v1_access_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1392,7 +1518,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[23]
+	mi := &file_towpath_v1_access_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1405,7 +1531,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{23}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Node) GetName() string {
@@ -1451,7 +1577,7 @@ type ListNodesRequest struct {
 
 func (x *ListNodesRequest) Reset() {
 	*x = ListNodesRequest{}
-	mi := &file_towpath_v1_access_proto_msgTypes[24]
+	mi := &file_towpath_v1_access_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1463,7 +1589,7 @@ func (x *ListNodesRequest) String() string {
 func (*ListNodesRequest) ProtoMessage() {}
 
 func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[24]
+	mi := &file_towpath_v1_access_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1476,7 +1602,7 @@ func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNodesRequest.ProtoReflect.Descriptor instead.
 func (*ListNodesRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{24}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{26}
 }
 
 type ListNodesResponse struct {
@@ -1488,7 +1614,7 @@ type ListNodesResponse struct {
 
 func (x *ListNodesResponse) Reset() {
 	*x = ListNodesResponse{}
-	mi := &file_towpath_v1_access_proto_msgTypes[25]
+	mi := &file_towpath_v1_access_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1500,7 +1626,7 @@ func (x *ListNodesResponse) String() string {
 func (*ListNodesResponse) ProtoMessage() {}
 
 func (x *ListNodesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[25]
+	mi := &file_towpath_v1_access_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1513,7 +1639,7 @@ func (x *ListNodesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNodesResponse.ProtoReflect.Descriptor instead.
 func (*ListNodesResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{25}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListNodesResponse) GetNodes() []*Node {
@@ -1534,7 +1660,7 @@ type AttachResponse_Welcome struct {
 
 func (x *AttachResponse_Welcome) Reset() {
 	*x = AttachResponse_Welcome{}
-	mi := &file_towpath_v1_access_proto_msgTypes[27]
+	mi := &file_towpath_v1_access_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1546,7 +1672,7 @@ func (x *AttachResponse_Welcome) String() string {
 func (*AttachResponse_Welcome) ProtoMessage() {}
 
 func (x *AttachResponse_Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[27]
+	mi := &file_towpath_v1_access_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1559,7 +1685,7 @@ func (x *AttachResponse_Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachResponse_Welcome.ProtoReflect.Descriptor instead.
 func (*AttachResponse_Welcome) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{22, 0}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{24, 0}
 }
 
 func (x *AttachResponse_Welcome) GetNode() string {
@@ -1592,7 +1718,7 @@ type AttachResponse_Beat struct {
 
 func (x *AttachResponse_Beat) Reset() {
 	*x = AttachResponse_Beat{}
-	mi := &file_towpath_v1_access_proto_msgTypes[28]
+	mi := &file_towpath_v1_access_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1604,7 +1730,7 @@ func (x *AttachResponse_Beat) String() string {
 func (*AttachResponse_Beat) ProtoMessage() {}
 
 func (x *AttachResponse_Beat) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[28]
+	mi := &file_towpath_v1_access_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1617,7 +1743,7 @@ func (x *AttachResponse_Beat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachResponse_Beat.ProtoReflect.Descriptor instead.
 func (*AttachResponse_Beat) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{22, 1}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{24, 1}
 }
 
 func (x *AttachResponse_Beat) GetRevision() int64 {
@@ -1637,19 +1763,27 @@ const file_towpath_v1_access_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12$\n" +
 	"\x04role\x18\x02 \x01(\x0e2\x10.towpath.v1.RoleR\x04role\x12 \n" +
 	"\venvironment\x18\x03 \x01(\tR\venvironment\x12\x18\n" +
-	"\aexpires\x18\x04 \x01(\x03R\aexpires\"I\n" +
+	"\aexpires\x18\x04 \x01(\x03R\aexpires\"d\n" +
 	"\vJoinRequest\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x10\n" +
-	"\x03csr\x18\x03 \x01(\fR\x03csr\"\xf2\x01\n" +
+	"\x03csr\x18\x03 \x01(\fR\x03csr\x12\x19\n" +
+	"\bpeer_url\x18\x04 \x01(\tR\apeerUrl\"\xa3\x02\n" +
 	"\fJoinResponse\x12 \n" +
 	"\vcertificate\x18\x01 \x01(\fR\vcertificate\x12\x0e\n" +
 	"\x02ca\x18\x02 \x01(\fR\x02ca\x123\n" +
 	"\tprincipal\x18\x03 \x01(\v2\x15.towpath.v1.PrincipalR\tprincipal\x12?\n" +
-	"\amembers\x18\x04 \x03(\v2%.towpath.v1.JoinResponse.MembersEntryR\amembers\x1a:\n" +
+	"\amembers\x18\x04 \x03(\v2%.towpath.v1.JoinResponse.MembersEntryR\amembers\x12\x15\n" +
+	"\x06ca_key\x18\x05 \x01(\fR\x05caKey\x12\x18\n" +
+	"\acluster\x18\x06 \x01(\tR\acluster\x1a:\n" +
 	"\fMembersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x0f\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"+\n" +
+	"\x17RenewCertificateRequest\x12\x10\n" +
+	"\x03csr\x18\x01 \x01(\fR\x03csr\"L\n" +
+	"\x18RenewCertificateResponse\x12 \n" +
+	"\vcertificate\x18\x01 \x01(\fR\vcertificate\x12\x0e\n" +
+	"\x02ca\x18\x02 \x01(\fR\x02ca\"\x0f\n" +
 	"\rWhoAmIRequest\"y\n" +
 	"\x0eWhoAmIResponse\x123\n" +
 	"\tprincipal\x18\x01 \x01(\v2\x15.towpath.v1.PrincipalR\tprincipal\x12\x18\n" +
@@ -1736,9 +1870,10 @@ const file_towpath_v1_access_proto_rawDesc = "" +
 	"\bNodeRole\x12\x19\n" +
 	"\x15NODE_ROLE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13NODE_ROLE_RESPONDER\x10\x01\x12\x15\n" +
-	"\x11NODE_ROLE_CONTROL\x10\x022\x8b\x06\n" +
+	"\x11NODE_ROLE_CONTROL\x10\x022\xea\x06\n" +
 	"\rAccessService\x129\n" +
-	"\x04Join\x12\x17.towpath.v1.JoinRequest\x1a\x18.towpath.v1.JoinResponse\x12D\n" +
+	"\x04Join\x12\x17.towpath.v1.JoinRequest\x1a\x18.towpath.v1.JoinResponse\x12]\n" +
+	"\x10RenewCertificate\x12#.towpath.v1.RenewCertificateRequest\x1a$.towpath.v1.RenewCertificateResponse\x12D\n" +
 	"\x06WhoAmI\x12\x19.towpath.v1.WhoAmIRequest\x1a\x1a.towpath.v1.WhoAmIResponse\"\x03\x90\x02\x01\x12Z\n" +
 	"\x0fCreateJoinToken\x12\".towpath.v1.CreateJoinTokenRequest\x1a#.towpath.v1.CreateJoinTokenResponse\x12\\\n" +
 	"\x0eListJoinTokens\x12!.towpath.v1.ListJoinTokensRequest\x1a\".towpath.v1.ListJoinTokensResponse\"\x03\x90\x02\x01\x12Z\n" +
@@ -1764,80 +1899,84 @@ func file_towpath_v1_access_proto_rawDescGZIP() []byte {
 }
 
 var file_towpath_v1_access_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_towpath_v1_access_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_towpath_v1_access_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_towpath_v1_access_proto_goTypes = []any{
-	(Role)(0),                       // 0: towpath.v1.Role
-	(NodeRole)(0),                   // 1: towpath.v1.NodeRole
-	(*Principal)(nil),               // 2: towpath.v1.Principal
-	(*JoinRequest)(nil),             // 3: towpath.v1.JoinRequest
-	(*JoinResponse)(nil),            // 4: towpath.v1.JoinResponse
-	(*WhoAmIRequest)(nil),           // 5: towpath.v1.WhoAmIRequest
-	(*WhoAmIResponse)(nil),          // 6: towpath.v1.WhoAmIResponse
-	(*CreateJoinTokenRequest)(nil),  // 7: towpath.v1.CreateJoinTokenRequest
-	(*CreateJoinTokenResponse)(nil), // 8: towpath.v1.CreateJoinTokenResponse
-	(*JoinToken)(nil),               // 9: towpath.v1.JoinToken
-	(*ListJoinTokensRequest)(nil),   // 10: towpath.v1.ListJoinTokensRequest
-	(*ListJoinTokensResponse)(nil),  // 11: towpath.v1.ListJoinTokensResponse
-	(*RevokeJoinTokenRequest)(nil),  // 12: towpath.v1.RevokeJoinTokenRequest
-	(*RevokeJoinTokenResponse)(nil), // 13: towpath.v1.RevokeJoinTokenResponse
-	(*CreatePrincipalRequest)(nil),  // 14: towpath.v1.CreatePrincipalRequest
-	(*CreatePrincipalResponse)(nil), // 15: towpath.v1.CreatePrincipalResponse
-	(*ListPrincipalsRequest)(nil),   // 16: towpath.v1.ListPrincipalsRequest
-	(*ListPrincipalsResponse)(nil),  // 17: towpath.v1.ListPrincipalsResponse
-	(*RevokePrincipalRequest)(nil),  // 18: towpath.v1.RevokePrincipalRequest
-	(*RevokePrincipalResponse)(nil), // 19: towpath.v1.RevokePrincipalResponse
-	(*ListAuditRequest)(nil),        // 20: towpath.v1.ListAuditRequest
-	(*ListAuditResponse)(nil),       // 21: towpath.v1.ListAuditResponse
-	(*AuditEntry)(nil),              // 22: towpath.v1.AuditEntry
-	(*AttachRequest)(nil),           // 23: towpath.v1.AttachRequest
-	(*AttachResponse)(nil),          // 24: towpath.v1.AttachResponse
-	(*Node)(nil),                    // 25: towpath.v1.Node
-	(*ListNodesRequest)(nil),        // 26: towpath.v1.ListNodesRequest
-	(*ListNodesResponse)(nil),       // 27: towpath.v1.ListNodesResponse
-	nil,                             // 28: towpath.v1.JoinResponse.MembersEntry
-	(*AttachResponse_Welcome)(nil),  // 29: towpath.v1.AttachResponse.Welcome
-	(*AttachResponse_Beat)(nil),     // 30: towpath.v1.AttachResponse.Beat
+	(Role)(0),                        // 0: towpath.v1.Role
+	(NodeRole)(0),                    // 1: towpath.v1.NodeRole
+	(*Principal)(nil),                // 2: towpath.v1.Principal
+	(*JoinRequest)(nil),              // 3: towpath.v1.JoinRequest
+	(*JoinResponse)(nil),             // 4: towpath.v1.JoinResponse
+	(*RenewCertificateRequest)(nil),  // 5: towpath.v1.RenewCertificateRequest
+	(*RenewCertificateResponse)(nil), // 6: towpath.v1.RenewCertificateResponse
+	(*WhoAmIRequest)(nil),            // 7: towpath.v1.WhoAmIRequest
+	(*WhoAmIResponse)(nil),           // 8: towpath.v1.WhoAmIResponse
+	(*CreateJoinTokenRequest)(nil),   // 9: towpath.v1.CreateJoinTokenRequest
+	(*CreateJoinTokenResponse)(nil),  // 10: towpath.v1.CreateJoinTokenResponse
+	(*JoinToken)(nil),                // 11: towpath.v1.JoinToken
+	(*ListJoinTokensRequest)(nil),    // 12: towpath.v1.ListJoinTokensRequest
+	(*ListJoinTokensResponse)(nil),   // 13: towpath.v1.ListJoinTokensResponse
+	(*RevokeJoinTokenRequest)(nil),   // 14: towpath.v1.RevokeJoinTokenRequest
+	(*RevokeJoinTokenResponse)(nil),  // 15: towpath.v1.RevokeJoinTokenResponse
+	(*CreatePrincipalRequest)(nil),   // 16: towpath.v1.CreatePrincipalRequest
+	(*CreatePrincipalResponse)(nil),  // 17: towpath.v1.CreatePrincipalResponse
+	(*ListPrincipalsRequest)(nil),    // 18: towpath.v1.ListPrincipalsRequest
+	(*ListPrincipalsResponse)(nil),   // 19: towpath.v1.ListPrincipalsResponse
+	(*RevokePrincipalRequest)(nil),   // 20: towpath.v1.RevokePrincipalRequest
+	(*RevokePrincipalResponse)(nil),  // 21: towpath.v1.RevokePrincipalResponse
+	(*ListAuditRequest)(nil),         // 22: towpath.v1.ListAuditRequest
+	(*ListAuditResponse)(nil),        // 23: towpath.v1.ListAuditResponse
+	(*AuditEntry)(nil),               // 24: towpath.v1.AuditEntry
+	(*AttachRequest)(nil),            // 25: towpath.v1.AttachRequest
+	(*AttachResponse)(nil),           // 26: towpath.v1.AttachResponse
+	(*Node)(nil),                     // 27: towpath.v1.Node
+	(*ListNodesRequest)(nil),         // 28: towpath.v1.ListNodesRequest
+	(*ListNodesResponse)(nil),        // 29: towpath.v1.ListNodesResponse
+	nil,                              // 30: towpath.v1.JoinResponse.MembersEntry
+	(*AttachResponse_Welcome)(nil),   // 31: towpath.v1.AttachResponse.Welcome
+	(*AttachResponse_Beat)(nil),      // 32: towpath.v1.AttachResponse.Beat
 }
 var file_towpath_v1_access_proto_depIdxs = []int32{
 	0,  // 0: towpath.v1.Principal.role:type_name -> towpath.v1.Role
 	2,  // 1: towpath.v1.JoinResponse.principal:type_name -> towpath.v1.Principal
-	28, // 2: towpath.v1.JoinResponse.members:type_name -> towpath.v1.JoinResponse.MembersEntry
+	30, // 2: towpath.v1.JoinResponse.members:type_name -> towpath.v1.JoinResponse.MembersEntry
 	2,  // 3: towpath.v1.WhoAmIResponse.principal:type_name -> towpath.v1.Principal
 	1,  // 4: towpath.v1.CreateJoinTokenRequest.role:type_name -> towpath.v1.NodeRole
-	9,  // 5: towpath.v1.CreateJoinTokenResponse.info:type_name -> towpath.v1.JoinToken
+	11, // 5: towpath.v1.CreateJoinTokenResponse.info:type_name -> towpath.v1.JoinToken
 	1,  // 6: towpath.v1.JoinToken.role:type_name -> towpath.v1.NodeRole
-	9,  // 7: towpath.v1.ListJoinTokensResponse.tokens:type_name -> towpath.v1.JoinToken
+	11, // 7: towpath.v1.ListJoinTokensResponse.tokens:type_name -> towpath.v1.JoinToken
 	2,  // 8: towpath.v1.CreatePrincipalRequest.principal:type_name -> towpath.v1.Principal
 	2,  // 9: towpath.v1.CreatePrincipalResponse.principal:type_name -> towpath.v1.Principal
 	2,  // 10: towpath.v1.ListPrincipalsResponse.principals:type_name -> towpath.v1.Principal
-	22, // 11: towpath.v1.ListAuditResponse.entries:type_name -> towpath.v1.AuditEntry
-	29, // 12: towpath.v1.AttachResponse.welcome:type_name -> towpath.v1.AttachResponse.Welcome
-	30, // 13: towpath.v1.AttachResponse.beat:type_name -> towpath.v1.AttachResponse.Beat
-	25, // 14: towpath.v1.ListNodesResponse.nodes:type_name -> towpath.v1.Node
+	24, // 11: towpath.v1.ListAuditResponse.entries:type_name -> towpath.v1.AuditEntry
+	31, // 12: towpath.v1.AttachResponse.welcome:type_name -> towpath.v1.AttachResponse.Welcome
+	32, // 13: towpath.v1.AttachResponse.beat:type_name -> towpath.v1.AttachResponse.Beat
+	27, // 14: towpath.v1.ListNodesResponse.nodes:type_name -> towpath.v1.Node
 	3,  // 15: towpath.v1.AccessService.Join:input_type -> towpath.v1.JoinRequest
-	5,  // 16: towpath.v1.AccessService.WhoAmI:input_type -> towpath.v1.WhoAmIRequest
-	7,  // 17: towpath.v1.AccessService.CreateJoinToken:input_type -> towpath.v1.CreateJoinTokenRequest
-	10, // 18: towpath.v1.AccessService.ListJoinTokens:input_type -> towpath.v1.ListJoinTokensRequest
-	12, // 19: towpath.v1.AccessService.RevokeJoinToken:input_type -> towpath.v1.RevokeJoinTokenRequest
-	14, // 20: towpath.v1.AccessService.CreatePrincipal:input_type -> towpath.v1.CreatePrincipalRequest
-	16, // 21: towpath.v1.AccessService.ListPrincipals:input_type -> towpath.v1.ListPrincipalsRequest
-	18, // 22: towpath.v1.AccessService.RevokePrincipal:input_type -> towpath.v1.RevokePrincipalRequest
-	20, // 23: towpath.v1.AccessService.ListAudit:input_type -> towpath.v1.ListAuditRequest
-	23, // 24: towpath.v1.NodeService.Attach:input_type -> towpath.v1.AttachRequest
-	26, // 25: towpath.v1.NodeService.ListNodes:input_type -> towpath.v1.ListNodesRequest
-	4,  // 26: towpath.v1.AccessService.Join:output_type -> towpath.v1.JoinResponse
-	6,  // 27: towpath.v1.AccessService.WhoAmI:output_type -> towpath.v1.WhoAmIResponse
-	8,  // 28: towpath.v1.AccessService.CreateJoinToken:output_type -> towpath.v1.CreateJoinTokenResponse
-	11, // 29: towpath.v1.AccessService.ListJoinTokens:output_type -> towpath.v1.ListJoinTokensResponse
-	13, // 30: towpath.v1.AccessService.RevokeJoinToken:output_type -> towpath.v1.RevokeJoinTokenResponse
-	15, // 31: towpath.v1.AccessService.CreatePrincipal:output_type -> towpath.v1.CreatePrincipalResponse
-	17, // 32: towpath.v1.AccessService.ListPrincipals:output_type -> towpath.v1.ListPrincipalsResponse
-	19, // 33: towpath.v1.AccessService.RevokePrincipal:output_type -> towpath.v1.RevokePrincipalResponse
-	21, // 34: towpath.v1.AccessService.ListAudit:output_type -> towpath.v1.ListAuditResponse
-	24, // 35: towpath.v1.NodeService.Attach:output_type -> towpath.v1.AttachResponse
-	27, // 36: towpath.v1.NodeService.ListNodes:output_type -> towpath.v1.ListNodesResponse
-	26, // [26:37] is the sub-list for method output_type
-	15, // [15:26] is the sub-list for method input_type
+	5,  // 16: towpath.v1.AccessService.RenewCertificate:input_type -> towpath.v1.RenewCertificateRequest
+	7,  // 17: towpath.v1.AccessService.WhoAmI:input_type -> towpath.v1.WhoAmIRequest
+	9,  // 18: towpath.v1.AccessService.CreateJoinToken:input_type -> towpath.v1.CreateJoinTokenRequest
+	12, // 19: towpath.v1.AccessService.ListJoinTokens:input_type -> towpath.v1.ListJoinTokensRequest
+	14, // 20: towpath.v1.AccessService.RevokeJoinToken:input_type -> towpath.v1.RevokeJoinTokenRequest
+	16, // 21: towpath.v1.AccessService.CreatePrincipal:input_type -> towpath.v1.CreatePrincipalRequest
+	18, // 22: towpath.v1.AccessService.ListPrincipals:input_type -> towpath.v1.ListPrincipalsRequest
+	20, // 23: towpath.v1.AccessService.RevokePrincipal:input_type -> towpath.v1.RevokePrincipalRequest
+	22, // 24: towpath.v1.AccessService.ListAudit:input_type -> towpath.v1.ListAuditRequest
+	25, // 25: towpath.v1.NodeService.Attach:input_type -> towpath.v1.AttachRequest
+	28, // 26: towpath.v1.NodeService.ListNodes:input_type -> towpath.v1.ListNodesRequest
+	4,  // 27: towpath.v1.AccessService.Join:output_type -> towpath.v1.JoinResponse
+	6,  // 28: towpath.v1.AccessService.RenewCertificate:output_type -> towpath.v1.RenewCertificateResponse
+	8,  // 29: towpath.v1.AccessService.WhoAmI:output_type -> towpath.v1.WhoAmIResponse
+	10, // 30: towpath.v1.AccessService.CreateJoinToken:output_type -> towpath.v1.CreateJoinTokenResponse
+	13, // 31: towpath.v1.AccessService.ListJoinTokens:output_type -> towpath.v1.ListJoinTokensResponse
+	15, // 32: towpath.v1.AccessService.RevokeJoinToken:output_type -> towpath.v1.RevokeJoinTokenResponse
+	17, // 33: towpath.v1.AccessService.CreatePrincipal:output_type -> towpath.v1.CreatePrincipalResponse
+	19, // 34: towpath.v1.AccessService.ListPrincipals:output_type -> towpath.v1.ListPrincipalsResponse
+	21, // 35: towpath.v1.AccessService.RevokePrincipal:output_type -> towpath.v1.RevokePrincipalResponse
+	23, // 36: towpath.v1.AccessService.ListAudit:output_type -> towpath.v1.ListAuditResponse
+	26, // 37: towpath.v1.NodeService.Attach:output_type -> towpath.v1.AttachResponse
+	29, // 38: towpath.v1.NodeService.ListNodes:output_type -> towpath.v1.ListNodesResponse
+	27, // [27:39] is the sub-list for method output_type
+	15, // [15:27] is the sub-list for method input_type
 	15, // [15:15] is the sub-list for extension type_name
 	15, // [15:15] is the sub-list for extension extendee
 	0,  // [0:15] is the sub-list for field type_name
@@ -1848,7 +1987,7 @@ func file_towpath_v1_access_proto_init() {
 	if File_towpath_v1_access_proto != nil {
 		return
 	}
-	file_towpath_v1_access_proto_msgTypes[22].OneofWrappers = []any{
+	file_towpath_v1_access_proto_msgTypes[24].OneofWrappers = []any{
 		(*AttachResponse_Welcome_)(nil),
 		(*AttachResponse_Beat_)(nil),
 	}
@@ -1858,7 +1997,7 @@ func file_towpath_v1_access_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_towpath_v1_access_proto_rawDesc), len(file_towpath_v1_access_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   29,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -37,6 +37,9 @@ const (
 const (
 	// AccessServiceJoinProcedure is the fully-qualified name of the AccessService's Join RPC.
 	AccessServiceJoinProcedure = "/towpath.v1.AccessService/Join"
+	// AccessServiceRenewCertificateProcedure is the fully-qualified name of the AccessService's
+	// RenewCertificate RPC.
+	AccessServiceRenewCertificateProcedure = "/towpath.v1.AccessService/RenewCertificate"
 	// AccessServiceWhoAmIProcedure is the fully-qualified name of the AccessService's WhoAmI RPC.
 	AccessServiceWhoAmIProcedure = "/towpath.v1.AccessService/WhoAmI"
 	// AccessServiceCreateJoinTokenProcedure is the fully-qualified name of the AccessService's
@@ -69,6 +72,8 @@ const (
 type AccessServiceClient interface {
 	// Joins a node with a single-use token. The only call without credentials.
 	Join(context.Context, *towpathv1.JoinRequest) (*towpathv1.JoinResponse, error)
+	// A new certificate for the node that asks, before its old one ends.
+	RenewCertificate(context.Context, *towpathv1.RenewCertificateRequest) (*towpathv1.RenewCertificateResponse, error)
 	WhoAmI(context.Context, *towpathv1.WhoAmIRequest) (*towpathv1.WhoAmIResponse, error)
 	CreateJoinToken(context.Context, *towpathv1.CreateJoinTokenRequest) (*towpathv1.CreateJoinTokenResponse, error)
 	ListJoinTokens(context.Context, *towpathv1.ListJoinTokensRequest) (*towpathv1.ListJoinTokensResponse, error)
@@ -97,6 +102,12 @@ func NewAccessServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			httpClient,
 			baseURL+AccessServiceJoinProcedure,
 			connect.WithSchema(accessServiceMethods.ByName("Join")),
+			connect.WithClientOptions(opts...),
+		),
+		renewCertificate: connect.NewClient[towpathv1.RenewCertificateRequest, towpathv1.RenewCertificateResponse](
+			httpClient,
+			baseURL+AccessServiceRenewCertificateProcedure,
+			connect.WithSchema(accessServiceMethods.ByName("RenewCertificate")),
 			connect.WithClientOptions(opts...),
 		),
 		whoAmI: connect.NewClient[towpathv1.WhoAmIRequest, towpathv1.WhoAmIResponse](
@@ -156,20 +167,30 @@ func NewAccessServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 
 // accessServiceClient implements AccessServiceClient.
 type accessServiceClient struct {
-	join            *connect.Client[towpathv1.JoinRequest, towpathv1.JoinResponse]
-	whoAmI          *connect.Client[towpathv1.WhoAmIRequest, towpathv1.WhoAmIResponse]
-	createJoinToken *connect.Client[towpathv1.CreateJoinTokenRequest, towpathv1.CreateJoinTokenResponse]
-	listJoinTokens  *connect.Client[towpathv1.ListJoinTokensRequest, towpathv1.ListJoinTokensResponse]
-	revokeJoinToken *connect.Client[towpathv1.RevokeJoinTokenRequest, towpathv1.RevokeJoinTokenResponse]
-	createPrincipal *connect.Client[towpathv1.CreatePrincipalRequest, towpathv1.CreatePrincipalResponse]
-	listPrincipals  *connect.Client[towpathv1.ListPrincipalsRequest, towpathv1.ListPrincipalsResponse]
-	revokePrincipal *connect.Client[towpathv1.RevokePrincipalRequest, towpathv1.RevokePrincipalResponse]
-	listAudit       *connect.Client[towpathv1.ListAuditRequest, towpathv1.ListAuditResponse]
+	join             *connect.Client[towpathv1.JoinRequest, towpathv1.JoinResponse]
+	renewCertificate *connect.Client[towpathv1.RenewCertificateRequest, towpathv1.RenewCertificateResponse]
+	whoAmI           *connect.Client[towpathv1.WhoAmIRequest, towpathv1.WhoAmIResponse]
+	createJoinToken  *connect.Client[towpathv1.CreateJoinTokenRequest, towpathv1.CreateJoinTokenResponse]
+	listJoinTokens   *connect.Client[towpathv1.ListJoinTokensRequest, towpathv1.ListJoinTokensResponse]
+	revokeJoinToken  *connect.Client[towpathv1.RevokeJoinTokenRequest, towpathv1.RevokeJoinTokenResponse]
+	createPrincipal  *connect.Client[towpathv1.CreatePrincipalRequest, towpathv1.CreatePrincipalResponse]
+	listPrincipals   *connect.Client[towpathv1.ListPrincipalsRequest, towpathv1.ListPrincipalsResponse]
+	revokePrincipal  *connect.Client[towpathv1.RevokePrincipalRequest, towpathv1.RevokePrincipalResponse]
+	listAudit        *connect.Client[towpathv1.ListAuditRequest, towpathv1.ListAuditResponse]
 }
 
 // Join calls towpath.v1.AccessService.Join.
 func (c *accessServiceClient) Join(ctx context.Context, req *towpathv1.JoinRequest) (*towpathv1.JoinResponse, error) {
 	response, err := c.join.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RenewCertificate calls towpath.v1.AccessService.RenewCertificate.
+func (c *accessServiceClient) RenewCertificate(ctx context.Context, req *towpathv1.RenewCertificateRequest) (*towpathv1.RenewCertificateResponse, error) {
+	response, err := c.renewCertificate.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -252,6 +273,8 @@ func (c *accessServiceClient) ListAudit(ctx context.Context, req *towpathv1.List
 type AccessServiceHandler interface {
 	// Joins a node with a single-use token. The only call without credentials.
 	Join(context.Context, *towpathv1.JoinRequest) (*towpathv1.JoinResponse, error)
+	// A new certificate for the node that asks, before its old one ends.
+	RenewCertificate(context.Context, *towpathv1.RenewCertificateRequest) (*towpathv1.RenewCertificateResponse, error)
 	WhoAmI(context.Context, *towpathv1.WhoAmIRequest) (*towpathv1.WhoAmIResponse, error)
 	CreateJoinToken(context.Context, *towpathv1.CreateJoinTokenRequest) (*towpathv1.CreateJoinTokenResponse, error)
 	ListJoinTokens(context.Context, *towpathv1.ListJoinTokensRequest) (*towpathv1.ListJoinTokensResponse, error)
@@ -276,6 +299,12 @@ func NewAccessServiceHandler(svc AccessServiceHandler, opts ...connect.HandlerOp
 		AccessServiceJoinProcedure,
 		svc.Join,
 		connect.WithSchema(accessServiceMethods.ByName("Join")),
+		connect.WithHandlerOptions(opts...),
+	)
+	accessServiceRenewCertificateHandler := connect.NewUnaryHandlerSimple(
+		AccessServiceRenewCertificateProcedure,
+		svc.RenewCertificate,
+		connect.WithSchema(accessServiceMethods.ByName("RenewCertificate")),
 		connect.WithHandlerOptions(opts...),
 	)
 	accessServiceWhoAmIHandler := connect.NewUnaryHandlerSimple(
@@ -334,6 +363,8 @@ func NewAccessServiceHandler(svc AccessServiceHandler, opts ...connect.HandlerOp
 		switch r.URL.Path {
 		case AccessServiceJoinProcedure:
 			accessServiceJoinHandler.ServeHTTP(w, r)
+		case AccessServiceRenewCertificateProcedure:
+			accessServiceRenewCertificateHandler.ServeHTTP(w, r)
 		case AccessServiceWhoAmIProcedure:
 			accessServiceWhoAmIHandler.ServeHTTP(w, r)
 		case AccessServiceCreateJoinTokenProcedure:
@@ -361,6 +392,10 @@ type UnimplementedAccessServiceHandler struct{}
 
 func (UnimplementedAccessServiceHandler) Join(context.Context, *towpathv1.JoinRequest) (*towpathv1.JoinResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("towpath.v1.AccessService.Join is not implemented"))
+}
+
+func (UnimplementedAccessServiceHandler) RenewCertificate(context.Context, *towpathv1.RenewCertificateRequest) (*towpathv1.RenewCertificateResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("towpath.v1.AccessService.RenewCertificate is not implemented"))
 }
 
 func (UnimplementedAccessServiceHandler) WhoAmI(context.Context, *towpathv1.WhoAmIRequest) (*towpathv1.WhoAmIResponse, error) {
