@@ -1,0 +1,110 @@
+// What etcd logs, for the process's log.
+
+package member
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// logger is one of etcd's that writes to ours. While etcd starts, what it would end
+// the process for is a panic of the type fatal.
+func logger(log *slog.Logger, verbose bool, starts *atomic.Bool) *zap.Logger {
+	least := zapcore.WarnLevel
+	if verbose {
+		least = zapcore.InfoLevel
+	}
+	return zap.New(&core{least, log.Handler()},
+		zap.WithFatalHook(hook{starts, zapcore.WriteThenFatal}), zap.WithPanicHook(hook{starts, zapcore.WriteThenPanic}))
+}
+
+// A core passes entries on to a handler.
+type core struct {
+	least   zapcore.Level
+	handler slog.Handler
+}
+
+func (c *core) Enabled(level zapcore.Level) bool {
+	return level >= c.least && c.handler.Enabled(context.Background(), levelOf(level))
+}
+
+// levelOf is slog's level: there is none above an error.
+func levelOf(level zapcore.Level) slog.Level {
+	switch {
+	case level >= zapcore.ErrorLevel:
+		return slog.LevelError
+	case level == zapcore.WarnLevel:
+		return slog.LevelWarn
+	case level == zapcore.InfoLevel:
+		return slog.LevelInfo
+	default:
+		return slog.LevelDebug
+	}
+}
+
+func (c *core) With(fields []zapcore.Field) zapcore.Core {
+	return &core{c.least, c.handler.WithAttrs(attrs(fields))}
+}
+
+// singlePort is a warning at each start of what we do on purpose: what little HTTP there is,
+// metrics, comes in where gRPC does.
+const singlePort = "Running http and grpc server on single port"
+
+func (c *core) Check(e zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if !c.Enabled(e.Level) || strings.HasPrefix(e.Message, singlePort) {
+		return checked
+	}
+	return checked.AddCore(e, c)
+}
+
+func (c *core) Write(e zapcore.Entry, fields []zapcore.Field) error {
+	record := slog.NewRecord(e.Time, levelOf(e.Level), "etcd: "+e.Message, 0)
+	record.AddAttrs(attrs(fields)...)
+	return c.handler.Handle(context.Background(), record)
+}
+
+func (c *core) Sync() error { return nil }
+
+// attrs lets zap turn fields into values.
+func attrs(fields []zapcore.Field) []slog.Attr {
+	list := make([]slog.Attr, 0, len(fields))
+	for _, f := range fields {
+		m := zapcore.NewMapObjectEncoder()
+		f.AddTo(m)
+		for key, value := range m.Fields { // one, or two of an error
+			list = append(list, slog.Any(key, value))
+		}
+	}
+	slices.SortStableFunc(list, func(a, b slog.Attr) int { return strings.Compare(a.Key, b.Key) })
+	return list
+}
+
+// fatal is what etcd would have ended the process for.
+type fatal struct{ message string }
+
+func (f fatal) Error() string { return f.message }
+
+// A hook runs after an entry that is the last one.
+type hook struct {
+	starts    *atomic.Bool
+	otherwise zapcore.CheckWriteAction
+}
+
+func (h hook) OnWrite(e *zapcore.CheckedEntry, fields []zapcore.Field) {
+	if !h.starts.Load() {
+		h.otherwise.OnWrite(e, fields)
+	}
+	message := e.Message
+	for _, f := range fields {
+		if err, ok := f.Interface.(error); ok && f.Type == zapcore.ErrorType {
+			message += ": " + err.Error()
+		}
+	}
+	panic(fatal{message})
+}

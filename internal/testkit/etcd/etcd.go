@@ -1,0 +1,199 @@
+// Package etcd runs an etcd cluster for a test: its members in this process, on
+// free ports of the loopback interface, with ticks for fast elections and without
+// waiting for disks.
+//
+//	cluster := etcd.Start(t, 3)
+//	store := etcdstore.New(cluster.Client(t))
+//	cluster.Stop(0)
+//	cluster.Restart(t, 0)
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/goleak"
+
+	"towpath.dev/internal/control/member"
+)
+
+// patience is for how long a cluster may take to elect a leader, on a machine that has
+// other things to do.
+const patience = time.Minute
+
+// A Cluster is members that run.
+type Cluster struct {
+	options []member.Options
+	members []*member.Member // nil while one is stopped
+}
+
+// Start starts a cluster of n members, which is stopped when the test ends.
+func Start(t testing.TB, n int) *Cluster {
+	t.Helper()
+	dir := t.TempDir()
+	for attempt := 1; ; attempt++ {
+		c := &Cluster{members: make([]*member.Member, n), options: plan(t, filepath.Join(dir, fmt.Sprint(attempt)), n)}
+		err := c.start(t)
+		if err == nil {
+			t.Cleanup(c.stop)
+			return c
+		}
+		c.stop()
+		// A free port is free until somebody else takes it.
+		if attempt == 5 || !errors.Is(err, syscall.EADDRINUSE) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// plan is the options of each of n members.
+func plan(t testing.TB, dir string, n int) []member.Options {
+	t.Helper()
+	peers, clients := freeAddresses(t, n), freeAddresses(t, n)
+	cluster := map[string]string{}
+	options := make([]member.Options, n)
+	for i := range options {
+		name := fmt.Sprintf("m%d", i)
+		cluster[name] = peers[i]
+		options[i] = member.Options{
+			Dir: filepath.Join(dir, name), Name: name, Client: clients[i], Peer: peers[i], Cluster: cluster,
+			Heartbeat: 50 * time.Millisecond, Election: 500 * time.Millisecond, // leases live for a second at least
+			UnsafeNoSync: true,
+		}
+	}
+	return options
+}
+
+// freeAddresses are different, as all are listened at before the first is let go.
+func freeAddresses(t testing.TB, n int) []string {
+	t.Helper()
+	addresses := make([]string, n)
+	for i := range addresses {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = l.Close() }()
+		addresses[i] = l.Addr().String()
+	}
+	return addresses
+}
+
+// start starts all members at once, as each waits for a majority.
+func (c *Cluster) start(t testing.TB) error {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	faults := make([]error, len(c.options))
+	var starting sync.WaitGroup
+	for i, o := range c.options {
+		starting.Go(func() {
+			if c.members[i], faults[i] = member.Start(ctx, o); faults[i] != nil {
+				cancel() // the others need not wait for it
+			}
+		})
+	}
+	starting.Wait()
+	return errors.Join(faults...)
+}
+
+func (c *Cluster) stop() {
+	var stopping sync.WaitGroup
+	for i := range c.members {
+		stopping.Go(func() { c.Stop(i) })
+	}
+	stopping.Wait()
+}
+
+// Stop stops a member that runs, and waits until it has.
+func (c *Cluster) Stop(i int) {
+	if m := c.members[i]; m != nil {
+		c.members[i] = nil
+		m.Close()
+	}
+}
+
+// Restart starts a member that was stopped, with its data and at its addresses.
+func (c *Cluster) Restart(t testing.TB, i int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	m, err := member.Start(ctx, c.options[i])
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.members[i] = m
+}
+
+// Member is a member, nil while it is stopped.
+func (c *Cluster) Member(i int) *member.Member { return c.members[i] }
+
+// Leader is which member leads. It waits until one does.
+func (c *Cluster) Leader(t testing.TB) int {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for _, m := range c.members {
+		if m == nil {
+			continue
+		}
+		if err := m.Ready(ctx); err != nil {
+			t.Fatal(err)
+		}
+		leader := m.Leader()
+		for i, m := range c.members {
+			if m != nil && m.ID() == leader {
+				return i
+			}
+		}
+	}
+	t.Fatal("no member that runs leads")
+	return -1
+}
+
+// Endpoints are where clients reach the members, the stopped ones too.
+func (c *Cluster) Endpoints() []string {
+	var all []string
+	for _, o := range c.options {
+		all = append(all, "http://"+o.Client)
+	}
+	return all
+}
+
+// Client is a client of all members, or of those named by their numbers. It is
+// closed when the test ends.
+func (c *Cluster) Client(t testing.TB, members ...int) *clientv3.Client {
+	t.Helper()
+	endpoints := c.Endpoints()
+	if len(members) > 0 {
+		endpoints = nil
+		for _, i := range members {
+			endpoints = append(endpoints, "http://"+c.options[i].Client)
+		}
+	}
+	client, err := clientv3.New(clientv3.Config{Endpoints: endpoints})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() }) // says that its context has ended
+	return client
+}
+
+// Leftovers are the goroutines that goleak has to bear with after a cluster of
+// several: connections between members that etcd leaves to end by themselves, which takes
+// seconds.
+func Leftovers() []goleak.Option {
+	return []goleak.Option{
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),
+		goleak.IgnoreAnyFunction("net/http.(*conn).serve"),
+		goleak.IgnoreAnyFunction("net/http.(*connReader).backgroundRead"),
+	}
+}
