@@ -226,4 +226,3 @@ func known(err error) error {
 	}
 	return fmt.Errorf("%w (%w)", kind, err)
 }
-

@@ -1,0 +1,228 @@
+package election
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// A Registry keeps, outside the store, what must not go back in time with it: which
+// generations there have been, and how far each one has come. It must be shared by
+// all processes of the store, and must not be in the same backup.
+type Registry interface {
+	// Claim takes a generation for whoever names the claim, if nobody has it: it
+	// reports whether this claim has it now. It is create-if-absent: of two claims
+	// for one generation one fails, for ever.
+	Claim(ctx context.Context, generation uint64, claim string) (bool, error)
+	// Latest is the greatest generation that was claimed, or the zero one.
+	Latest(ctx context.Context) (Generation, error)
+	// Raise notes that a generation has come to a revision of the store. A lower
+	// one than was noted before changes nothing.
+	Raise(ctx context.Context, generation uint64, revision int64) error
+}
+
+// A Generation is the life of a store from one restore to the next. The first one, 0,
+// needs no claim.
+type Generation struct {
+	Number uint64
+	Claim  string
+	// Mark is the highest revision that was noted for it.
+	Mark int64
+}
+
+// readGeneration learns which generation the store is in, and refuses a store that is
+// not what the registry knows it to be.
+func (s *Session) readGeneration(ctx context.Context) error {
+	page, err := s.store.Range(ctx, Span{Keys: Key(generationKey(s.opt.Prefix))})
+	if err != nil {
+		return err
+	}
+	s.generationAt = generationOf(page.Entries)
+	if len(page.Entries) > 0 {
+		if err := json.Unmarshal(page.Entries[0].Value, &s.generation); err != nil {
+			return fmt.Errorf("the key %s: expected a generation, found %q", page.Entries[0].Key, page.Entries[0].Value)
+		}
+	}
+	if s.opt.Registry == nil {
+		return nil
+	}
+	latest, err := s.opt.Registry.Latest(ctx)
+	if err != nil {
+		return fmt.Errorf("the registry of generations: %w", err)
+	}
+	here := s.generation
+	switch {
+	case latest.Number != here.Generation || latest.Claim != here.Claim:
+		return fmt.Errorf("%w: it is in generation %d (%s), and the registry knows generation %d (%s); if it was restored from a backup, call Restored", ErrTurnedBack, here.Generation, cmp.Or(here.Claim, "unclaimed"), latest.Number, cmp.Or(latest.Claim, "unclaimed"))
+	case page.Revision < latest.Mark:
+		return fmt.Errorf("%w: it is at revision %d, and generation %d has been at %d already; if it was restored from a backup, call Restored", ErrTurnedBack, page.Revision, here.Generation, latest.Mark)
+	}
+	return s.opt.Registry.Raise(ctx, here.Generation, page.Revision)
+}
+
+// generationOf is the revision that wrote the generation's key, 0 while there is none.
+func generationOf(entries []Entry) int64 {
+	if len(entries) == 0 {
+		return 0
+	}
+	return entries[0].Modified
+}
+
+// Restored begins a new generation of a store that was restored from a backup: it
+// claims the next one in the registry, writes it to the store, and deletes all that
+// was held, waited for and planned in it; the groups' configurations stay. Sessions of
+// the generation before end. Run it once after each restore, before anybody uses the
+// store; running it again takes another generation and does no harm.
+func Restored(ctx context.Context, store Store, prefix string, registry Registry) (Generation, error) {
+	prefix = cmp.Or(prefix, "election/")
+	claim := rand.Text()
+	latest, err := registry.Latest(ctx)
+	if err != nil {
+		return Generation{}, fmt.Errorf("election: the registry of generations: %w", err)
+	}
+	next := latest.Number + 1
+	for {
+		ours, err := registry.Claim(ctx, next, claim)
+		if err != nil {
+			return Generation{}, fmt.Errorf("election: claim of generation %d: %w", next, err)
+		}
+		if ours {
+			break
+		}
+		next++ // the same backup was restored elsewhere as well
+	}
+	// First the generation: from here on no session of an earlier one gets a seat.
+	r, err := store.Txn(ctx, Txn{Then: []Op{Put(generationKey(prefix), encode(generationRecord{next, claim}), 0)}})
+	if err != nil {
+		return Generation{}, fmt.Errorf("election: generation %d is claimed but not in the store: %w; run it again", next, err)
+	}
+	if err := drop(ctx, store, prefix); err != nil {
+		return Generation{}, fmt.Errorf("election: generation %d has begun, but what was held before is not deleted yet: %w; run it again", next, err)
+	}
+	return Generation{next, claim, r.Revision}, registry.Raise(ctx, next, r.Revision)
+}
+
+// drop deletes all election keys but generations and configurations.
+func drop(ctx context.Context, store Store, prefix string) error {
+	if _, err := store.Txn(ctx, Txn{Then: []Op{Delete(Prefix(prefix + "session/"))}}); err != nil {
+		return err
+	}
+	groups, err := Groups(ctx, store, prefix)
+	if err != nil {
+		return err
+	}
+	for _, name := range groups {
+		k := groupKeys(prefix, name)
+		txn := Txn{Then: []Op{Delete(Key(k.assigner())), Delete(Key(k.epoch()))}}
+		for _, all := range []string{k.candidate(""), k.seat(""), k.drain(""), k.move(""), k.plan("")} {
+			txn.Then = append(txn.Then, Delete(Prefix(all)))
+		}
+		if _, err := store.Txn(ctx, txn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RegistryDir is a registry in a folder, which all processes of the store must reach,
+// on a file system that creates files exclusively and durably (a local one, NFS 3 and
+// later). Its files are only ever created, so nothing in it goes back.
+func RegistryDir(folder string) Registry { return registryDir(folder) }
+
+type registryDir string
+
+func (d registryDir) Claim(_ context.Context, generation uint64, claim string) (bool, error) {
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		return false, err
+	}
+	name := filepath.Join(string(d), fmt.Sprintf("generation-%020d", generation))
+	err := create(name, claim)
+	if errors.Is(err, fs.ErrExist) {
+		there, err := os.ReadFile(name)
+		return string(there) == claim, err
+	}
+	return err == nil, err
+}
+
+// create writes a file that was not there, whole or not at all.
+func create(name, text string) error {
+	temp, err := os.CreateTemp(filepath.Dir(name), ".new-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp.Name())
+	_, err = temp.WriteString(text)
+	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(temp.Name(), name); err != nil { // fails where the name is taken
+		return err
+	}
+	folder, err := os.Open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
+
+func (d registryDir) Latest(context.Context) (Generation, error) {
+	var latest Generation
+	entries, err := os.ReadDir(string(d))
+	if errors.Is(err, fs.ErrNotExist) {
+		return latest, nil
+	}
+	if err != nil {
+		return latest, err
+	}
+	for _, e := range entries { // in the order of their names, which are of one length
+		if text, ok := strings.CutPrefix(e.Name(), "generation-"); ok {
+			n, err := strconv.ParseUint(text, 10, 64)
+			if err != nil {
+				continue
+			}
+			claim, err := os.ReadFile(filepath.Join(string(d), e.Name()))
+			if err != nil {
+				return latest, err
+			}
+			latest = Generation{Number: n, Claim: string(claim)}
+		}
+	}
+	for _, e := range entries {
+		var generation uint64
+		var mark int64
+		if n, _ := fmt.Sscanf(e.Name(), "mark-%d-%d", &generation, &mark); n == 2 && generation == latest.Number {
+			latest.Mark = max(latest.Mark, mark)
+		}
+	}
+	return latest, nil
+}
+
+func (d registryDir) Raise(ctx context.Context, generation uint64, revision int64) error {
+	latest, err := d.Latest(ctx)
+	if err != nil || generation == latest.Number && revision <= latest.Mark {
+		return err
+	}
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		return err
+	}
+	err = create(filepath.Join(string(d), fmt.Sprintf("mark-%020d-%020d", generation, revision)), "")
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	// The new mark is there: older ones say nothing any more.
+	if latest.Mark != 0 && generation == latest.Number {
+		err = os.Remove(filepath.Join(string(d), fmt.Sprintf("mark-%020d-%020d", generation, latest.Mark)))
+	}
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) {
+		err = nil
+	}
+	return err
+}
