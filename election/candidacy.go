@@ -26,6 +26,7 @@ type candidacy struct {
 	labels    map[string]string
 	wanted    func() int             // how many seats are wanted, those held included
 	deliver   func(*Leadership) bool // false: nobody wants it
+	gone      func(*Leadership)      // one that was delivered leads no longer
 	unhealthy error
 	known     bool // our record has been seen in the group
 
@@ -74,6 +75,7 @@ func (s *Session) join(group string, initial Config, policy Policy, settle time.
 	if health != nil {
 		c.unhealthy = errUnchecked
 	}
+	c.gone = func(*Leadership) {}
 	prepare(c)
 	s.candidates[group] = c
 	s.owned.Go(c.run)
@@ -261,6 +263,7 @@ func (c *candidacy) finish(l *Leadership, cause error) {
 func (c *candidacy) count(l *Leadership, cause error) {
 	if l.counted {
 		l.counted = false
+		c.gone(l)
 		c.session.opt.Metric.lost(c.group, cause)
 	}
 }
@@ -283,8 +286,8 @@ func (c *candidacy) letGo(l *Leadership, to string, cause error) error {
 	}
 	l.end(cause)
 	c.me.release[l.seat] = to
-	c.present()
 	c.count(l, cause)
+	c.present()
 	c.log.Info("a seat is given up", "seat", l.seat, "token", l.token, "to", to, "cause", cause)
 	return nil
 }

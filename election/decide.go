@@ -110,6 +110,9 @@ func (g *state) giveUp(me *self) *Txn {
 	}
 	if op, changed := g.ownRecord(me); changed {
 		txn.Then = append(txn.Then, op)
+	} else if me.record != nil && len(names) > 0 {
+		// It wants another seat already: at the end of the queue.
+		txn.Then = append(txn.Then, Put(g.keys.candidate(me.id), encode(me.record), me.lease))
 	}
 	return txn
 }

@@ -1,0 +1,86 @@
+package election
+
+import (
+	"errors"
+	"fmt"
+)
+
+// StandOptions say how a session stands for a group.
+type StandOptions struct {
+	// Seats the group shall have if nobody has said so yet: 0 is 1.
+	Seats int
+	// Want is how many seats to hold.
+	Want int
+	// Labels are for people, and for policies.
+	Labels map[string]string
+	// Held is called for each seat that is held, those included that an attached
+	// session has already. It must not block: the group stands still meanwhile.
+	Held func(*Leadership)
+}
+
+// Standing is a session's part in a group of seats as [Seats] is, with a callback in
+// place of calls that wait. Servers that hold sessions for others use it.
+type Standing struct {
+	c    *candidacy
+	want int // the candidacy's goroutine owns it
+}
+
+// Stand takes part in a group. A session does so once a group.
+func (s *Session) Stand(group string, o StandOptions) (*Standing, error) {
+	if o.Want < 0 || o.Seats < 0 {
+		return nil, fmt.Errorf("election: the group %s: Seats is %d, Want is %d: expected none below 0", group, o.Seats, o.Want)
+	}
+	standing := &Standing{want: o.Want}
+	c, err := s.join(group, Config{Seats: max(o.Seats, 1)}, Balanced, 0, nil, func(c *candidacy) {
+		c.labels = o.Labels
+		c.wanted = func() int { return standing.want }
+		c.deliver = func(l *Leadership) bool {
+			if c.active() > standing.want { // l is counted
+				return false
+			}
+			o.Held(l)
+			return true
+		}
+		c.gone = func(*Leadership) { standing.want = max(standing.want-1, 0) }
+		c.present()
+	})
+	if err != nil {
+		return nil, err
+	}
+	standing.c = c
+	return standing, nil
+}
+
+// Candidate is the id by which this session is known in the group.
+func (s *Standing) Candidate() string { return s.c.me.id }
+
+// SetWant says how many seats to hold, those held included. Each seat that ends, in
+// whatever way, is one wanted less. Wanting fewer than are held asks for the others to
+// be handed over; wanting none gives all of them up at once.
+func (s *Standing) SetWant(n int) error {
+	return s.asked(s.c.do(func() error {
+		s.want = n
+		surplus := s.c.active() - n
+		for _, l := range s.c.leads {
+			if _, already := s.c.me.release[l.seat]; already || surplus <= 0 {
+				continue
+			}
+			surplus--
+			if n > 0 {
+				s.want++ // until it is handed over
+				l.drain("")
+			} else if err := s.c.letGo(l, "", ErrResigned); err != nil {
+				return err
+			}
+		}
+		s.c.present()
+		return nil
+	}))
+}
+
+func (s *Standing) asked(err error) error {
+	if errors.Is(err, errLeft) {
+		return fmt.Errorf("election: %s: %w", s.c.group, s.c.session.Err())
+	}
+	return err
+}
