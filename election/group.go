@@ -112,15 +112,31 @@ func (g *state) seat(name string) Seat {
 
 // SetConfig makes the group, or changes its seats or partitions. Holders of those
 // that are no more are asked to give them up.
-func (g *Group) SetConfig(ctx context.Context, c Config) error {
+func (g *Group) SetConfig(ctx context.Context, c Config) (revision int64, err error) {
 	if err := c.Validate(); err != nil {
-		return fmt.Errorf("election: the group %s: %w", g.name, err)
+		return 0, fmt.Errorf("election: the group %s: %w", g.name, err)
 	}
-	_, err := g.store.Txn(ctx, Txn{Then: []Op{Put(g.keys.config(), encode(c), 0)}})
+	r, err := g.store.Txn(ctx, Txn{Then: []Op{Put(g.keys.config(), encode(c), 0)}})
 	if err != nil {
-		return fmt.Errorf("election: the group %s: %w", g.name, err)
+		return 0, fmt.Errorf("election: the group %s: %w", g.name, err)
 	}
-	return nil
+	return r.Revision, nil
+}
+
+// Candidate is one candidate of the group, without the count of what it holds, and
+// whether there is such a one.
+func (g *Group) Candidate(ctx context.Context, id string) (Candidate, bool, error) {
+	page, err := g.store.Range(ctx, Span{Keys: Key(g.keys.candidate(id))})
+	if err != nil {
+		return Candidate{}, false, fmt.Errorf("election: the group %s: %w", g.name, err)
+	}
+	s := newState(g.keys, "")
+	s.load(page, 0)
+	c := s.candidates[id]
+	if c == nil {
+		return Candidate{}, false, nil
+	}
+	return s.public(c), true, nil
 }
 
 // Drain asks a candidate to hand over all that it holds in the group, and to take

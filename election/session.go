@@ -254,6 +254,9 @@ func (s *Session) Lease() LeaseID { return s.lease }
 // TTL is the lease's, as the store granted it.
 func (s *Session) TTL() time.Duration { return s.ttl }
 
+// Owner is what Options.Owner was.
+func (s *Session) Owner() string { return s.opt.Owner }
+
 // Done is closed when the session has ended; Err says why.
 func (s *Session) Done() <-chan struct{} { return s.ctx.Done() }
 

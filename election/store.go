@@ -71,7 +71,7 @@ type Span struct {
 	Keys
 	Limit    int   // at most so many entries; 0 is all
 	Revision int64 // as it was then; 0 is now
-	KeysOnly bool  // leave the values out
+	KeysOnly bool  // leave the values out, and the leases, which etcd keeps with them
 }
 
 // A Page is what was read, ordered by key.

@@ -31,6 +31,7 @@ const (
 	ObserveResponse_KIND_LEFT        ObserveResponse_Kind = 4
 	ObserveResponse_KIND_CONFIGURED  ObserveResponse_Kind = 5 // the number of seats or the partitions changed
 	ObserveResponse_KIND_DRAINING    ObserveResponse_Kind = 6 // a candidate or a seat's holder is asked to hand over
+	ObserveResponse_KIND_PLANNED     ObserveResponse_Kind = 9 // a partition shall go to another candidate
 	ObserveResponse_KIND_SYNCED      ObserveResponse_Kind = 7 // the state at the beginning has been sent
 	ObserveResponse_KIND_GAP         ObserveResponse_Kind = 8 // changes up to the revision are no longer kept; the state follows
 )
@@ -45,6 +46,7 @@ var (
 		4: "KIND_LEFT",
 		5: "KIND_CONFIGURED",
 		6: "KIND_DRAINING",
+		9: "KIND_PLANNED",
 		7: "KIND_SYNCED",
 		8: "KIND_GAP",
 	}
@@ -56,6 +58,7 @@ var (
 		"KIND_LEFT":        4,
 		"KIND_CONFIGURED":  5,
 		"KIND_DRAINING":    6,
+		"KIND_PLANNED":     9,
 		"KIND_SYNCED":      7,
 		"KIND_GAP":         8,
 	}
@@ -85,7 +88,7 @@ func (x ObserveResponse_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ObserveResponse_Kind.Descriptor instead.
 func (ObserveResponse_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_towpath_v1_election_proto_rawDescGZIP(), []int{21, 0}
+	return file_towpath_v1_election_proto_rawDescGZIP(), []int{22, 0}
 }
 
 // A fencing token. Tokens of a seat grow with each acquisition: compare the
@@ -1115,11 +1118,13 @@ func (x *GetGroupRequest) GetGroup() string {
 }
 
 type GetGroupResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Config        *GroupConfig           `protobuf:"bytes,1,opt,name=config,proto3" json:"config,omitempty"`
-	Seats         []*Seat                `protobuf:"bytes,2,rep,name=seats,proto3" json:"seats,omitempty"`
-	Candidates    []*Candidate           `protobuf:"bytes,3,rep,name=candidates,proto3" json:"candidates,omitempty"`
-	Revision      int64                  `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Config     *GroupConfig           `protobuf:"bytes,1,opt,name=config,proto3" json:"config,omitempty"`
+	Seats      []*Seat                `protobuf:"bytes,2,rep,name=seats,proto3" json:"seats,omitempty"`
+	Candidates []*Candidate           `protobuf:"bytes,3,rep,name=candidates,proto3" json:"candidates,omitempty"`
+	Revision   int64                  `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	// The candidate that plans who holds which partition.
+	Assigner      string `protobuf:"bytes,5,opt,name=assigner,proto3" json:"assigner,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1182,6 +1187,66 @@ func (x *GetGroupResponse) GetRevision() int64 {
 	return 0
 }
 
+func (x *GetGroupResponse) GetAssigner() string {
+	if x != nil {
+		return x.Assigner
+	}
+	return ""
+}
+
+// Why there are no lines, as the body of an answer that is no 200.
+type LineError struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Code          string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	Message       string                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LineError) Reset() {
+	*x = LineError{}
+	mi := &file_towpath_v1_election_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LineError) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LineError) ProtoMessage() {}
+
+func (x *LineError) ProtoReflect() protoreflect.Message {
+	mi := &file_towpath_v1_election_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LineError.ProtoReflect.Descriptor instead.
+func (*LineError) Descriptor() ([]byte, []int) {
+	return file_towpath_v1_election_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *LineError) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *LineError) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
 type ListGroupsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1190,7 +1255,7 @@ type ListGroupsRequest struct {
 
 func (x *ListGroupsRequest) Reset() {
 	*x = ListGroupsRequest{}
-	mi := &file_towpath_v1_election_proto_msgTypes[18]
+	mi := &file_towpath_v1_election_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1202,7 +1267,7 @@ func (x *ListGroupsRequest) String() string {
 func (*ListGroupsRequest) ProtoMessage() {}
 
 func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[18]
+	mi := &file_towpath_v1_election_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1215,7 +1280,7 @@ func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsRequest.ProtoReflect.Descriptor instead.
 func (*ListGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_election_proto_rawDescGZIP(), []int{18}
+	return file_towpath_v1_election_proto_rawDescGZIP(), []int{19}
 }
 
 type ListGroupsResponse struct {
@@ -1227,7 +1292,7 @@ type ListGroupsResponse struct {
 
 func (x *ListGroupsResponse) Reset() {
 	*x = ListGroupsResponse{}
-	mi := &file_towpath_v1_election_proto_msgTypes[19]
+	mi := &file_towpath_v1_election_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1239,7 +1304,7 @@ func (x *ListGroupsResponse) String() string {
 func (*ListGroupsResponse) ProtoMessage() {}
 
 func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[19]
+	mi := &file_towpath_v1_election_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1252,7 +1317,7 @@ func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_election_proto_rawDescGZIP(), []int{19}
+	return file_towpath_v1_election_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListGroupsResponse) GetGroups() []string {
@@ -1273,7 +1338,7 @@ type ObserveRequest struct {
 
 func (x *ObserveRequest) Reset() {
 	*x = ObserveRequest{}
-	mi := &file_towpath_v1_election_proto_msgTypes[20]
+	mi := &file_towpath_v1_election_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1285,7 +1350,7 @@ func (x *ObserveRequest) String() string {
 func (*ObserveRequest) ProtoMessage() {}
 
 func (x *ObserveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[20]
+	mi := &file_towpath_v1_election_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1298,7 +1363,7 @@ func (x *ObserveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObserveRequest.ProtoReflect.Descriptor instead.
 func (*ObserveRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_election_proto_rawDescGZIP(), []int{20}
+	return file_towpath_v1_election_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ObserveRequest) GetGroup() string {
@@ -1328,7 +1393,7 @@ type ObserveResponse struct {
 
 func (x *ObserveResponse) Reset() {
 	*x = ObserveResponse{}
-	mi := &file_towpath_v1_election_proto_msgTypes[21]
+	mi := &file_towpath_v1_election_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1340,7 +1405,7 @@ func (x *ObserveResponse) String() string {
 func (*ObserveResponse) ProtoMessage() {}
 
 func (x *ObserveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[21]
+	mi := &file_towpath_v1_election_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1353,7 +1418,7 @@ func (x *ObserveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObserveResponse.ProtoReflect.Descriptor instead.
 func (*ObserveResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_election_proto_rawDescGZIP(), []int{21}
+	return file_towpath_v1_election_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ObserveResponse) GetKind() ObserveResponse_Kind {
@@ -1401,7 +1466,7 @@ type SetGroupRequest struct {
 
 func (x *SetGroupRequest) Reset() {
 	*x = SetGroupRequest{}
-	mi := &file_towpath_v1_election_proto_msgTypes[22]
+	mi := &file_towpath_v1_election_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1413,7 +1478,7 @@ func (x *SetGroupRequest) String() string {
 func (*SetGroupRequest) ProtoMessage() {}
 
 func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[22]
+	mi := &file_towpath_v1_election_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1426,7 +1491,7 @@ func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetGroupRequest.ProtoReflect.Descriptor instead.
 func (*SetGroupRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_election_proto_rawDescGZIP(), []int{22}
+	return file_towpath_v1_election_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SetGroupRequest) GetGroup() string {
@@ -1452,7 +1517,7 @@ type SetGroupResponse struct {
 
 func (x *SetGroupResponse) Reset() {
 	*x = SetGroupResponse{}
-	mi := &file_towpath_v1_election_proto_msgTypes[23]
+	mi := &file_towpath_v1_election_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1464,7 +1529,7 @@ func (x *SetGroupResponse) String() string {
 func (*SetGroupResponse) ProtoMessage() {}
 
 func (x *SetGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[23]
+	mi := &file_towpath_v1_election_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1477,7 +1542,7 @@ func (x *SetGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetGroupResponse.ProtoReflect.Descriptor instead.
 func (*SetGroupResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_election_proto_rawDescGZIP(), []int{23}
+	return file_towpath_v1_election_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SetGroupResponse) GetRevision() int64 {
@@ -1499,7 +1564,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_towpath_v1_election_proto_msgTypes[24]
+	mi := &file_towpath_v1_election_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1511,7 +1576,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[24]
+	mi := &file_towpath_v1_election_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1524,7 +1589,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_election_proto_rawDescGZIP(), []int{24}
+	return file_towpath_v1_election_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DrainRequest) GetGroup() string {
@@ -1556,7 +1621,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_towpath_v1_election_proto_msgTypes[25]
+	mi := &file_towpath_v1_election_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1568,7 +1633,7 @@ func (x *DrainResponse) String() string {
 func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[25]
+	mi := &file_towpath_v1_election_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1581,7 +1646,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_election_proto_rawDescGZIP(), []int{25}
+	return file_towpath_v1_election_proto_rawDescGZIP(), []int{26}
 }
 
 type MoveRequest struct {
@@ -1595,7 +1660,7 @@ type MoveRequest struct {
 
 func (x *MoveRequest) Reset() {
 	*x = MoveRequest{}
-	mi := &file_towpath_v1_election_proto_msgTypes[26]
+	mi := &file_towpath_v1_election_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1607,7 +1672,7 @@ func (x *MoveRequest) String() string {
 func (*MoveRequest) ProtoMessage() {}
 
 func (x *MoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[26]
+	mi := &file_towpath_v1_election_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1620,7 +1685,7 @@ func (x *MoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveRequest.ProtoReflect.Descriptor instead.
 func (*MoveRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_election_proto_rawDescGZIP(), []int{26}
+	return file_towpath_v1_election_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *MoveRequest) GetGroup() string {
@@ -1652,7 +1717,7 @@ type MoveResponse struct {
 
 func (x *MoveResponse) Reset() {
 	*x = MoveResponse{}
-	mi := &file_towpath_v1_election_proto_msgTypes[27]
+	mi := &file_towpath_v1_election_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1664,7 +1729,7 @@ func (x *MoveResponse) String() string {
 func (*MoveResponse) ProtoMessage() {}
 
 func (x *MoveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[27]
+	mi := &file_towpath_v1_election_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1677,7 +1742,7 @@ func (x *MoveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveResponse.ProtoReflect.Descriptor instead.
 func (*MoveResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_election_proto_rawDescGZIP(), []int{27}
+	return file_towpath_v1_election_proto_rawDescGZIP(), []int{28}
 }
 
 // A seat that the session holds now.
@@ -1692,7 +1757,7 @@ type SessionEvent_Granted struct {
 
 func (x *SessionEvent_Granted) Reset() {
 	*x = SessionEvent_Granted{}
-	mi := &file_towpath_v1_election_proto_msgTypes[28]
+	mi := &file_towpath_v1_election_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1704,7 +1769,7 @@ func (x *SessionEvent_Granted) String() string {
 func (*SessionEvent_Granted) ProtoMessage() {}
 
 func (x *SessionEvent_Granted) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[28]
+	mi := &file_towpath_v1_election_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1754,7 +1819,7 @@ type SessionEvent_Draining struct {
 
 func (x *SessionEvent_Draining) Reset() {
 	*x = SessionEvent_Draining{}
-	mi := &file_towpath_v1_election_proto_msgTypes[29]
+	mi := &file_towpath_v1_election_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1766,7 +1831,7 @@ func (x *SessionEvent_Draining) String() string {
 func (*SessionEvent_Draining) ProtoMessage() {}
 
 func (x *SessionEvent_Draining) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[29]
+	mi := &file_towpath_v1_election_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1822,7 +1887,7 @@ type SessionEvent_Lost struct {
 
 func (x *SessionEvent_Lost) Reset() {
 	*x = SessionEvent_Lost{}
-	mi := &file_towpath_v1_election_proto_msgTypes[30]
+	mi := &file_towpath_v1_election_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1834,7 +1899,7 @@ func (x *SessionEvent_Lost) String() string {
 func (*SessionEvent_Lost) ProtoMessage() {}
 
 func (x *SessionEvent_Lost) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[30]
+	mi := &file_towpath_v1_election_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1881,7 +1946,7 @@ type SessionEvent_Ended struct {
 
 func (x *SessionEvent_Ended) Reset() {
 	*x = SessionEvent_Ended{}
-	mi := &file_towpath_v1_election_proto_msgTypes[31]
+	mi := &file_towpath_v1_election_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1893,7 +1958,7 @@ func (x *SessionEvent_Ended) String() string {
 func (*SessionEvent_Ended) ProtoMessage() {}
 
 func (x *SessionEvent_Ended) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[31]
+	mi := &file_towpath_v1_election_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1926,7 +1991,7 @@ type SessionEvent_Synced struct {
 
 func (x *SessionEvent_Synced) Reset() {
 	*x = SessionEvent_Synced{}
-	mi := &file_towpath_v1_election_proto_msgTypes[32]
+	mi := &file_towpath_v1_election_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1938,7 +2003,7 @@ func (x *SessionEvent_Synced) String() string {
 func (*SessionEvent_Synced) ProtoMessage() {}
 
 func (x *SessionEvent_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[32]
+	mi := &file_towpath_v1_election_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1963,7 +2028,7 @@ type SessionEvent_Beat struct {
 
 func (x *SessionEvent_Beat) Reset() {
 	*x = SessionEvent_Beat{}
-	mi := &file_towpath_v1_election_proto_msgTypes[33]
+	mi := &file_towpath_v1_election_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1975,7 +2040,7 @@ func (x *SessionEvent_Beat) String() string {
 func (*SessionEvent_Beat) ProtoMessage() {}
 
 func (x *SessionEvent_Beat) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[33]
+	mi := &file_towpath_v1_election_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2087,26 +2152,30 @@ const file_towpath_v1_election_proto_rawDesc = "" +
 	"partitions\x18\x02 \x03(\tR\n" +
 	"partitions\"'\n" +
 	"\x0fGetGroupRequest\x12\x14\n" +
-	"\x05group\x18\x01 \x01(\tR\x05group\"\xbe\x01\n" +
+	"\x05group\x18\x01 \x01(\tR\x05group\"\xda\x01\n" +
 	"\x10GetGroupResponse\x12/\n" +
 	"\x06config\x18\x01 \x01(\v2\x17.towpath.v1.GroupConfigR\x06config\x12&\n" +
 	"\x05seats\x18\x02 \x03(\v2\x10.towpath.v1.SeatR\x05seats\x125\n" +
 	"\n" +
 	"candidates\x18\x03 \x03(\v2\x15.towpath.v1.CandidateR\n" +
 	"candidates\x12\x1a\n" +
-	"\brevision\x18\x04 \x01(\x03R\brevision\"\x13\n" +
+	"\brevision\x18\x04 \x01(\x03R\brevision\x12\x1a\n" +
+	"\bassigner\x18\x05 \x01(\tR\bassigner\"9\n" +
+	"\tLineError\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\"\x13\n" +
 	"\x11ListGroupsRequest\",\n" +
 	"\x12ListGroupsResponse\x12\x16\n" +
 	"\x06groups\x18\x01 \x03(\tR\x06groups\":\n" +
 	"\x0eObserveRequest\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x12\n" +
-	"\x04from\x18\x02 \x01(\x03R\x04from\"\x93\x03\n" +
+	"\x04from\x18\x02 \x01(\x03R\x04from\"\xa5\x03\n" +
 	"\x0fObserveResponse\x124\n" +
 	"\x04kind\x18\x01 \x01(\x0e2 .towpath.v1.ObserveResponse.KindR\x04kind\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\x12$\n" +
 	"\x04seat\x18\x03 \x01(\v2\x10.towpath.v1.SeatR\x04seat\x123\n" +
 	"\tcandidate\x18\x04 \x01(\v2\x15.towpath.v1.CandidateR\tcandidate\x12/\n" +
-	"\x06config\x18\x05 \x01(\v2\x17.towpath.v1.GroupConfigR\x06config\"\xa1\x01\n" +
+	"\x06config\x18\x05 \x01(\v2\x17.towpath.v1.GroupConfigR\x06config\"\xb3\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tKIND_HELD\x10\x01\x12\r\n" +
@@ -2114,7 +2183,8 @@ const file_towpath_v1_election_proto_rawDesc = "" +
 	"\vKIND_JOINED\x10\x03\x12\r\n" +
 	"\tKIND_LEFT\x10\x04\x12\x13\n" +
 	"\x0fKIND_CONFIGURED\x10\x05\x12\x11\n" +
-	"\rKIND_DRAINING\x10\x06\x12\x0f\n" +
+	"\rKIND_DRAINING\x10\x06\x12\x10\n" +
+	"\fKIND_PLANNED\x10\t\x12\x0f\n" +
 	"\vKIND_SYNCED\x10\a\x12\f\n" +
 	"\bKIND_GAP\x10\b\"X\n" +
 	"\x0fSetGroupRequest\x12\x14\n" +
@@ -2160,7 +2230,7 @@ func file_towpath_v1_election_proto_rawDescGZIP() []byte {
 }
 
 var file_towpath_v1_election_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_towpath_v1_election_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_towpath_v1_election_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_towpath_v1_election_proto_goTypes = []any{
 	(ObserveResponse_Kind)(0),     // 0: towpath.v1.ObserveResponse.Kind
 	(*Token)(nil),                 // 1: towpath.v1.Token
@@ -2181,35 +2251,36 @@ var file_towpath_v1_election_proto_goTypes = []any{
 	(*GroupConfig)(nil),           // 16: towpath.v1.GroupConfig
 	(*GetGroupRequest)(nil),       // 17: towpath.v1.GetGroupRequest
 	(*GetGroupResponse)(nil),      // 18: towpath.v1.GetGroupResponse
-	(*ListGroupsRequest)(nil),     // 19: towpath.v1.ListGroupsRequest
-	(*ListGroupsResponse)(nil),    // 20: towpath.v1.ListGroupsResponse
-	(*ObserveRequest)(nil),        // 21: towpath.v1.ObserveRequest
-	(*ObserveResponse)(nil),       // 22: towpath.v1.ObserveResponse
-	(*SetGroupRequest)(nil),       // 23: towpath.v1.SetGroupRequest
-	(*SetGroupResponse)(nil),      // 24: towpath.v1.SetGroupResponse
-	(*DrainRequest)(nil),          // 25: towpath.v1.DrainRequest
-	(*DrainResponse)(nil),         // 26: towpath.v1.DrainResponse
-	(*MoveRequest)(nil),           // 27: towpath.v1.MoveRequest
-	(*MoveResponse)(nil),          // 28: towpath.v1.MoveResponse
-	(*SessionEvent_Granted)(nil),  // 29: towpath.v1.SessionEvent.Granted
-	(*SessionEvent_Draining)(nil), // 30: towpath.v1.SessionEvent.Draining
-	(*SessionEvent_Lost)(nil),     // 31: towpath.v1.SessionEvent.Lost
-	(*SessionEvent_Ended)(nil),    // 32: towpath.v1.SessionEvent.Ended
-	(*SessionEvent_Synced)(nil),   // 33: towpath.v1.SessionEvent.Synced
-	(*SessionEvent_Beat)(nil),     // 34: towpath.v1.SessionEvent.Beat
-	nil,                           // 35: towpath.v1.CampaignRequest.LabelsEntry
-	nil,                           // 36: towpath.v1.Candidate.LabelsEntry
+	(*LineError)(nil),             // 19: towpath.v1.LineError
+	(*ListGroupsRequest)(nil),     // 20: towpath.v1.ListGroupsRequest
+	(*ListGroupsResponse)(nil),    // 21: towpath.v1.ListGroupsResponse
+	(*ObserveRequest)(nil),        // 22: towpath.v1.ObserveRequest
+	(*ObserveResponse)(nil),       // 23: towpath.v1.ObserveResponse
+	(*SetGroupRequest)(nil),       // 24: towpath.v1.SetGroupRequest
+	(*SetGroupResponse)(nil),      // 25: towpath.v1.SetGroupResponse
+	(*DrainRequest)(nil),          // 26: towpath.v1.DrainRequest
+	(*DrainResponse)(nil),         // 27: towpath.v1.DrainResponse
+	(*MoveRequest)(nil),           // 28: towpath.v1.MoveRequest
+	(*MoveResponse)(nil),          // 29: towpath.v1.MoveResponse
+	(*SessionEvent_Granted)(nil),  // 30: towpath.v1.SessionEvent.Granted
+	(*SessionEvent_Draining)(nil), // 31: towpath.v1.SessionEvent.Draining
+	(*SessionEvent_Lost)(nil),     // 32: towpath.v1.SessionEvent.Lost
+	(*SessionEvent_Ended)(nil),    // 33: towpath.v1.SessionEvent.Ended
+	(*SessionEvent_Synced)(nil),   // 34: towpath.v1.SessionEvent.Synced
+	(*SessionEvent_Beat)(nil),     // 35: towpath.v1.SessionEvent.Beat
+	nil,                           // 36: towpath.v1.CampaignRequest.LabelsEntry
+	nil,                           // 37: towpath.v1.Candidate.LabelsEntry
 }
 var file_towpath_v1_election_proto_depIdxs = []int32{
-	29, // 0: towpath.v1.SessionEvent.granted:type_name -> towpath.v1.SessionEvent.Granted
-	30, // 1: towpath.v1.SessionEvent.draining:type_name -> towpath.v1.SessionEvent.Draining
-	31, // 2: towpath.v1.SessionEvent.lost:type_name -> towpath.v1.SessionEvent.Lost
-	32, // 3: towpath.v1.SessionEvent.ended:type_name -> towpath.v1.SessionEvent.Ended
-	33, // 4: towpath.v1.SessionEvent.synced:type_name -> towpath.v1.SessionEvent.Synced
-	34, // 5: towpath.v1.SessionEvent.beat:type_name -> towpath.v1.SessionEvent.Beat
-	35, // 6: towpath.v1.CampaignRequest.labels:type_name -> towpath.v1.CampaignRequest.LabelsEntry
+	30, // 0: towpath.v1.SessionEvent.granted:type_name -> towpath.v1.SessionEvent.Granted
+	31, // 1: towpath.v1.SessionEvent.draining:type_name -> towpath.v1.SessionEvent.Draining
+	32, // 2: towpath.v1.SessionEvent.lost:type_name -> towpath.v1.SessionEvent.Lost
+	33, // 3: towpath.v1.SessionEvent.ended:type_name -> towpath.v1.SessionEvent.Ended
+	34, // 4: towpath.v1.SessionEvent.synced:type_name -> towpath.v1.SessionEvent.Synced
+	35, // 5: towpath.v1.SessionEvent.beat:type_name -> towpath.v1.SessionEvent.Beat
+	36, // 6: towpath.v1.CampaignRequest.labels:type_name -> towpath.v1.CampaignRequest.LabelsEntry
 	1,  // 7: towpath.v1.ResignRequest.token:type_name -> towpath.v1.Token
-	36, // 8: towpath.v1.Candidate.labels:type_name -> towpath.v1.Candidate.LabelsEntry
+	37, // 8: towpath.v1.Candidate.labels:type_name -> towpath.v1.Candidate.LabelsEntry
 	1,  // 9: towpath.v1.Seat.token:type_name -> towpath.v1.Token
 	16, // 10: towpath.v1.GetGroupResponse.config:type_name -> towpath.v1.GroupConfig
 	15, // 11: towpath.v1.GetGroupResponse.seats:type_name -> towpath.v1.Seat
@@ -2229,11 +2300,11 @@ var file_towpath_v1_election_proto_depIdxs = []int32{
 	10, // 25: towpath.v1.ElectionService.Campaign:input_type -> towpath.v1.CampaignRequest
 	12, // 26: towpath.v1.ElectionService.Resign:input_type -> towpath.v1.ResignRequest
 	17, // 27: towpath.v1.ElectionService.GetGroup:input_type -> towpath.v1.GetGroupRequest
-	19, // 28: towpath.v1.ElectionService.ListGroups:input_type -> towpath.v1.ListGroupsRequest
-	21, // 29: towpath.v1.ElectionService.Observe:input_type -> towpath.v1.ObserveRequest
-	23, // 30: towpath.v1.ElectionService.SetGroup:input_type -> towpath.v1.SetGroupRequest
-	25, // 31: towpath.v1.ElectionService.Drain:input_type -> towpath.v1.DrainRequest
-	27, // 32: towpath.v1.ElectionService.Move:input_type -> towpath.v1.MoveRequest
+	20, // 28: towpath.v1.ElectionService.ListGroups:input_type -> towpath.v1.ListGroupsRequest
+	22, // 29: towpath.v1.ElectionService.Observe:input_type -> towpath.v1.ObserveRequest
+	24, // 30: towpath.v1.ElectionService.SetGroup:input_type -> towpath.v1.SetGroupRequest
+	26, // 31: towpath.v1.ElectionService.Drain:input_type -> towpath.v1.DrainRequest
+	28, // 32: towpath.v1.ElectionService.Move:input_type -> towpath.v1.MoveRequest
 	3,  // 33: towpath.v1.ElectionService.OpenSession:output_type -> towpath.v1.OpenSessionResponse
 	5,  // 34: towpath.v1.ElectionService.RenewSession:output_type -> towpath.v1.RenewSessionResponse
 	7,  // 35: towpath.v1.ElectionService.CloseSession:output_type -> towpath.v1.CloseSessionResponse
@@ -2241,11 +2312,11 @@ var file_towpath_v1_election_proto_depIdxs = []int32{
 	11, // 37: towpath.v1.ElectionService.Campaign:output_type -> towpath.v1.CampaignResponse
 	13, // 38: towpath.v1.ElectionService.Resign:output_type -> towpath.v1.ResignResponse
 	18, // 39: towpath.v1.ElectionService.GetGroup:output_type -> towpath.v1.GetGroupResponse
-	20, // 40: towpath.v1.ElectionService.ListGroups:output_type -> towpath.v1.ListGroupsResponse
-	22, // 41: towpath.v1.ElectionService.Observe:output_type -> towpath.v1.ObserveResponse
-	24, // 42: towpath.v1.ElectionService.SetGroup:output_type -> towpath.v1.SetGroupResponse
-	26, // 43: towpath.v1.ElectionService.Drain:output_type -> towpath.v1.DrainResponse
-	28, // 44: towpath.v1.ElectionService.Move:output_type -> towpath.v1.MoveResponse
+	21, // 40: towpath.v1.ElectionService.ListGroups:output_type -> towpath.v1.ListGroupsResponse
+	23, // 41: towpath.v1.ElectionService.Observe:output_type -> towpath.v1.ObserveResponse
+	25, // 42: towpath.v1.ElectionService.SetGroup:output_type -> towpath.v1.SetGroupResponse
+	27, // 43: towpath.v1.ElectionService.Drain:output_type -> towpath.v1.DrainResponse
+	29, // 44: towpath.v1.ElectionService.Move:output_type -> towpath.v1.MoveResponse
 	33, // [33:45] is the sub-list for method output_type
 	21, // [21:33] is the sub-list for method input_type
 	21, // [21:21] is the sub-list for extension type_name
@@ -2272,7 +2343,7 @@ func file_towpath_v1_election_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_towpath_v1_election_proto_rawDesc), len(file_towpath_v1_election_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   36,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
