@@ -153,7 +153,7 @@ func (m *Member) Endpoints() []string { return []string{m.options.url(m.options.
 func (m *Member) Client(ctx context.Context) (*clientv3.Client, error) {
 	config := clientv3.Config{
 		Endpoints: m.Endpoints(),
-		Logger:    m.log,
+		Logger:    zap.NewNop(), // what goes wrong the caller hears
 		// So that a connection is known to be dead before a session ends of it.
 		DialKeepAliveTime:    keepAliveEvery,
 		DialKeepAliveTimeout: keepAliveWait,

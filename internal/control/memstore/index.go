@@ -102,7 +102,10 @@ func (r *record) at(revision int64) (election.Entry, bool) {
 
 func (r *record) latest() (election.Entry, bool) {
 	v := r.versions[len(r.versions)-1]
-	return v.Entry, !v.Removed
+	if v.Removed {
+		return election.Entry{}, false // not the one that says when it was removed
+	}
+	return v.Entry, true
 }
 
 // A history is the events of each revision from first on. What it holds is never

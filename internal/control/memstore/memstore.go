@@ -111,7 +111,7 @@ func (s *Store) Range(ctx context.Context, span election.Span) (election.Page, e
 			continue
 		}
 		if span.KeysOnly {
-			entry.Value = nil
+			entry.Value, entry.Lease = nil, 0
 		}
 		page.Entries = append(page.Entries, entry)
 	}

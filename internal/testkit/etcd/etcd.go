@@ -21,6 +21,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/goleak"
+	"go.uber.org/zap"
 
 	"towpath.dev/internal/control/member"
 )
@@ -178,7 +179,7 @@ func (c *Cluster) Client(t testing.TB, members ...int) *clientv3.Client {
 			endpoints = append(endpoints, "http://"+c.options[i].Client)
 		}
 	}
-	client, err := clientv3.New(clientv3.Config{Endpoints: endpoints})
+	client, err := clientv3.New(clientv3.Config{Endpoints: endpoints, Logger: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
 	}
