@@ -17,10 +17,10 @@ import (
 // server.
 //
 // One lease a key would cost the store a proposal to grant and one to end each, and a
-// place in its heap. Sharing by when they end, and not by TTL, bounds them: between
-// one second and a day there are about 250 places for leases that a window of a
-// twentieth tells apart, however many TTLs are in use. A lease ends in one revision of
-// the store, so that it takes a bounded number of keys.
+// place in its heap. Sharing by when they end, and not by TTL, bounds them however many
+// TTLs are in use: 10,000 keys with random TTLs between a second and a day take about
+// 320 leases of one server, keys of one TTL at most 21 and those for full ones. A lease
+// ends in one revision of the store, so that it takes a bounded number of keys.
 type leases struct {
 	store control.Store
 	// Held while a lease is granted, so that a thousand writes at once make one. A
