@@ -22,6 +22,7 @@ var layers = []struct {
 	may    []string // on the same floor
 }{
 	{"cmd/tow", 5, nil},
+	{"internal/proof", 5, []string{"internal/proof"}},
 	{"internal/lsp", 4, nil},
 	{"internal/tester", 4, nil},
 	{"internal/project", 4, nil},
