@@ -2,15 +2,14 @@ package kv
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"connectrpc.com/connect"
 	"go.uber.org/goleak"
@@ -19,6 +18,7 @@ import (
 	"towpath.dev/api/towpathv1/towpathv1connect"
 	"towpath.dev/election"
 	"towpath.dev/internal/control"
+	"towpath.dev/internal/control/faultstore"
 	"towpath.dev/internal/control/memstore"
 )
 
@@ -85,48 +85,6 @@ type putter interface {
 }
 
 func ref[T any](v T) *T { return &v }
-
-// faults is a store that fails as it is told to.
-type faults struct {
-	control.Store
-
-	mu     sync.Mutex
-	grants int
-	txn    func(context.Context, election.Txn) (election.Result, error)
-	status *control.Status
-}
-
-func (f *faults) Grant(ctx context.Context, ttl time.Duration) (election.LeaseID, time.Duration, error) {
-	f.mu.Lock()
-	f.grants++
-	f.mu.Unlock()
-	return f.Store.Grant(ctx, ttl)
-}
-
-func (f *faults) Txn(ctx context.Context, t election.Txn) (election.Result, error) {
-	f.mu.Lock()
-	instead := f.txn
-	f.mu.Unlock()
-	if instead != nil {
-		return instead(ctx, t)
-	}
-	return f.Store.Txn(ctx, t)
-}
-
-func (f *faults) Status(ctx context.Context) (control.Status, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.status != nil {
-		return *f.status, nil
-	}
-	return f.Store.Status(ctx)
-}
-
-func (f *faults) set(change func()) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	change()
-}
 
 func TestKeys(t *testing.T) {
 	kv, _, _ := dial(t, memory(t), Options{})
@@ -453,7 +411,7 @@ func TestDeletionIsFinished(t *testing.T) {
 }
 
 func TestIdempotency(t *testing.T) {
-	store := &faults{Store: memory(t)}
+	store := faultstore.Wrap(memory(t), nil)
 	kv, _, _ := dial(t, store, Options{})
 	under := func(caller, key string) (context.Context, connect.CallInfo) {
 		ctx, call := connect.NewClientContext(t.Context())
@@ -507,32 +465,66 @@ func TestIdempotency(t *testing.T) {
 	}
 
 	// An answer that was lost.
-	lost := errors.New("lost")
-	store.set(func() {
-		store.txn = func(ctx context.Context, txn election.Txn) (election.Result, error) {
-			store.set(func() { store.txn = nil })
-			if _, err := store.Store.Txn(ctx, txn); err != nil {
-				return election.Result{}, err
-			}
-			return election.Result{}, lost
+	store.SetPlan(func(c faultstore.Call) faultstore.Fault {
+		if c.Operation == faultstore.Txn && len(c.Txn.If) > 0 {
+			return faultstore.Fault{After: faultstore.ErrLost}
 		}
+		return faultstore.Fault{}
 	})
 	request = &towpathv1.PutRequest{Key: "lost", IfModified: ref[int64](0)}
 	ctx, _ = under("anna", "five")
-	store.set(func() {
-		inner := store.txn
-		store.txn = func(ctx context.Context, txn election.Txn) (election.Result, error) {
-			if len(txn.If) == 0 {
-				return store.Store.Txn(ctx, txn) // the snapshot
-			}
-			return inner(ctx, txn)
-		}
-	})
 	_, err = kv.Put(ctx, request)
 	refused(t, err, connect.CodeUnavailable, "same Idempotency-Key")
+	store.SetPlan(nil)
 	ctx, _ = under("anna", "five")
 	if _, err = kv.Put(ctx, request); err != nil {
 		t.Errorf("a repeat after a lost answer: %v", err)
+	}
+}
+
+// TestRepeatsAreDoneOnce sends writes again until they are answered, over a store that
+// loses calls and answers, by two servers in turn.
+func TestRepeatsAreDoneOnce(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	inner := memory(t)
+	one, _, _ := dial(t, inner, Options{})
+	store := faultstore.Wrap(inner, nil)
+	a, _, _ := dial(t, store, Options{})
+	b, _, _ := dial(t, store, Options{})
+	store.SetPlan(faultstore.Random(seed, faultstore.Rates{Before: 0.2, After: 0.3}))
+	var work sync.WaitGroup
+	for i := range 8 {
+		work.Go(func() {
+			for n := range 20 {
+				for try := 0; ; try++ {
+					ctx, call := connect.NewClientContext(t.Context())
+					call.RequestHeader().Set("Idempotency-Key", fmt.Sprintf("%d-%d", i, n))
+					client := a
+					if try%2 == 1 {
+						client = b
+					}
+					_, err := client.Txn(ctx, &towpathv1.TxnRequest{Then: []*towpathv1.Operation{putOp(fmt.Sprintf("key-%d", i), ""), getOp("other")}})
+					if err == nil {
+						break
+					}
+					if code := connect.CodeOf(err); code != connect.CodeUnavailable {
+						t.Error(err)
+						return
+					}
+				}
+			}
+		})
+	}
+	work.Wait()
+	list, err := one.List(t.Context(), &towpathv1.ListRequest{})
+	if err != nil || len(list.Entries) != 8 {
+		t.Fatal(list, err)
+	}
+	for _, e := range list.Entries {
+		if e.Version != 20 {
+			t.Errorf("%s was written %d times, want 20", e.Key, e.Version)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ package kv
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	"towpath.dev/api/towpathv1"
@@ -49,7 +50,7 @@ func unframe(stored []byte) (value []byte, ttl int64) {
 	if size <= 0 {
 		return stored, 0 // not ours; show what is there
 	}
-	return stored[size:], int64(n)
+	return slices.Clip(stored[size:]), int64(n) // so that nobody appends to what the store has
 }
 
 // entryOf is a user's entry of one of the store's.

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"connectrpc.com/connect"
@@ -17,7 +16,7 @@ import (
 	"towpath.dev/api/towpathv1"
 	"towpath.dev/election"
 	"towpath.dev/internal/control"
-	"towpath.dev/internal/control/memstore"
+	"towpath.dev/internal/control/faultstore"
 )
 
 // A model is what a namespace should hold.
@@ -71,7 +70,6 @@ func checkModel(t *testing.T, store control.Store, steps int) {
 	defer cancel()
 	begun := make(chan struct{})
 	var once sync.Once
-	var upTo atomic.Int64
 	watching.Go(func() {
 		_ = s.watch(ctx, &towpathv1.WatchRequest{Prefix: true}, func(r *towpathv1.WatchResponse) error {
 			once.Do(func() { close(begun) })
@@ -82,7 +80,7 @@ func checkModel(t *testing.T, store control.Store, steps int) {
 					watched[c.Entry.Key] = c.Entry
 				}
 			}
-			if to := upTo.Load(); to != 0 && r.Revision >= to {
+			if watched["last"] != nil {
 				watchedTo <- r.Revision
 				<-ctx.Done()
 			}
@@ -229,7 +227,7 @@ func checkModel(t *testing.T, store control.Store, steps int) {
 		}
 	}
 
-	upTo.Store(put(t, s, "", "last", ""))
+	put(t, s, "", "last", "")
 	s.census.wait(ctx, <-watchedTo)
 	r, err := s.Get(ctx, &towpathv1.GetRequest{Key: "last"})
 	if err != nil {
@@ -445,11 +443,10 @@ func TestDeletionRaces(t *testing.T) {
 // TestCountsAnew cuts the census off for longer than the history is kept.
 func TestCountsAnew(t *testing.T) {
 	inner := memory(t)
-	store := &cut{Store: inner}
+	store := faultstore.Wrap(inner, nil)
 	s := serve(t, store, Options{})
-	first := put(t, s, "", "a", "1")
-	s.census.wait(t.Context(), first)
-	store.cut(true)
+	s.census.wait(t.Context(), put(t, s, "", "a", "1"))
+	store.Stall()
 	other := serve(t, inner, Options{})
 	if _, err := other.Delete(t.Context(), &towpathv1.DeleteRequest{Key: "a"}); err != nil {
 		t.Fatal(err)
@@ -458,81 +455,20 @@ func TestCountsAnew(t *testing.T) {
 	if err := inner.Compact(t.Context(), last); err != nil {
 		t.Fatal(err)
 	}
-	store.cut(false)
-	for {
+	store.Resume()
+	store.Cut(&election.CompactedError{Revision: last})
+	for reached := false; !reached; {
 		s.census.mu.Lock()
-		reached, moved := s.census.revision >= last, s.census.moved
+		moved := s.census.moved
+		reached = s.census.revision >= last
 		s.census.mu.Unlock()
-		if reached {
-			break
+		if !reached {
+			<-moved
 		}
-		<-moved
 	}
 	if bytes, keys := s.census.holds("default"); bytes != 3 || keys != 1 {
 		t.Errorf("counted %d keys of %d bytes, want 1 of 3", keys, bytes)
 	}
-}
-
-// cut is a store whose watches can be cut; while they are, they begin again too late.
-type cut struct {
-	*memstore.Store
-
-	mu      sync.Mutex
-	off     chan struct{} // closed when watches go on; nil while they are
-	cancels []context.CancelFunc
-}
-
-func (c *cut) cut(off bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !off {
-		close(c.off)
-		c.off = nil
-		return
-	}
-	c.off = make(chan struct{})
-	for _, cancel := range c.cancels {
-		cancel()
-	}
-}
-
-func (c *cut) Watch(ctx context.Context, keys election.Keys, from int64) <-chan election.Batch {
-	out := make(chan election.Batch)
-	go func() {
-		defer close(out)
-		for {
-			c.mu.Lock()
-			wait := c.off
-			reading, cancel := context.WithCancel(ctx)
-			c.cancels = append(c.cancels, cancel)
-			c.mu.Unlock()
-			if wait != nil {
-				select {
-				case <-wait:
-				case <-ctx.Done():
-				}
-			}
-			for batch := range c.Store.Watch(reading, keys, from) {
-				if batch.Err != nil && reading.Err() != nil && ctx.Err() == nil {
-					break // it was cut
-				}
-				select {
-				case out <- batch:
-				case <-ctx.Done():
-				}
-				if batch.Err != nil {
-					cancel()
-					return
-				}
-				from = batch.Revision + 1
-			}
-			cancel()
-			if ctx.Err() != nil {
-				return
-			}
-		}
-	}()
-	return out
 }
 
 // TestWatchResumes cuts a watch again and again, as a client sees it: it goes on from

@@ -2,7 +2,6 @@ package kv
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"towpath.dev/api/towpathv1"
 	"towpath.dev/election"
 	"towpath.dev/internal/control"
+	"towpath.dev/internal/control/faultstore"
 )
 
 // Tests in virtual time.
@@ -88,7 +88,7 @@ func TestLeasesAreFew(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				random := rand.New(rand.NewPCG(seed, 0))
-				store := &faults{Store: memory(t)}
+				store := faultstore.Wrap(memory(t), nil)
 				s := serve(t, store, Options{})
 				for i := range 10_000 {
 					if _, err := s.Put(t.Context(), &towpathv1.PutRequest{Key: fmt.Sprint(i), TtlSeconds: c.ttl(random)}); err != nil {
@@ -96,9 +96,10 @@ func TestLeasesAreFew(t *testing.T) {
 					}
 					time.Sleep(c.over / 10_000)
 				}
-				t.Logf("%d leases", store.grants)
-				if store.grants > c.most {
-					t.Errorf("%d leases, want %d at most", store.grants, c.most)
+				grants := store.Calls(faultstore.Grant)
+				t.Logf("%d leases", grants)
+				if grants > c.most {
+					t.Errorf("%d leases, want %d at most", grants, c.most)
 				}
 			})
 		})
@@ -125,16 +126,34 @@ func TestLeaseEndedEarly(t *testing.T) {
 	}
 }
 
+// filling is a store as full as it is told.
+type filling struct {
+	control.Store
+
+	mu     sync.Mutex
+	status control.Status
+}
+
+func (f *filling) Status(context.Context) (control.Status, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.status, nil
+}
+
+func (f *filling) set(status control.Status) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.status = status
+}
+
 // TestGate fills the store and empties it.
 func TestGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &faults{Store: memory(t)}
+		store := &filling{Store: memory(t)}
 		s := serve(t, store, Options{})
 		use := func(percent, size int64, noSpace bool) {
 			t.Helper()
-			store.set(func() {
-				store.status = &control.Status{InUse: percent << 20, Size: size << 20, Quota: 100 << 20, NoSpace: noSpace}
-			})
+			store.set(control.Status{InUse: percent << 20, Size: size << 20, Quota: 100 << 20, NoSpace: noSpace})
 			time.Sleep(lookEvery)
 			synctest.Wait()
 		}
@@ -180,19 +199,15 @@ func TestGate(t *testing.T) {
 // TestLostAnswerIsCounted keeps room for a write that may have happened.
 func TestLostAnswerIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &faults{Store: memory(t)}
+		store := faultstore.Wrap(memory(t), nil)
 		s := serve(t, store, Options{})
 		if _, err := s.SetNamespace(t.Context(), &towpathv1.SetNamespaceRequest{Name: "shop", QuotaKeys: 1}); err != nil {
 			t.Fatal(err)
 		}
-		store.set(func() {
-			store.txn = func(context.Context, election.Txn) (election.Result, error) {
-				return election.Result{}, errors.New("cut off")
-			}
-		})
+		store.SetPlan(faultstore.On(faultstore.Txn, faultstore.Fault{Before: election.ErrNotReached}))
 		_, err := s.Put(t.Context(), &towpathv1.PutRequest{Namespace: "shop", Key: "a"})
 		refused(t, err, connect.CodeUnavailable, "may have been written or not")
-		store.set(func() { store.txn = nil })
+		store.SetPlan(nil)
 		_, err = s.Put(t.Context(), &towpathv1.PutRequest{Namespace: "shop", Key: "b"})
 		refused(t, err, connect.CodeResourceExhausted, "holds 1")
 		time.Sleep(lostFor + lookEvery)
@@ -204,14 +219,9 @@ func TestLostAnswerIsCounted(t *testing.T) {
 // TestSlowStore answers in time that there is no answer.
 func TestSlowStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &faults{Store: memory(t)}
+		store := faultstore.Wrap(memory(t), nil)
 		s := serve(t, store, Options{})
-		store.set(func() {
-			store.txn = func(ctx context.Context, _ election.Txn) (election.Result, error) {
-				<-ctx.Done()
-				return election.Result{}, ctx.Err()
-			}
-		})
+		store.SetPlan(faultstore.On(faultstore.Txn, faultstore.Fault{Delay: time.Hour}))
 		_, err := s.Put(t.Context(), &towpathv1.PutRequest{Key: "a"})
 		refused(t, err, connect.CodeUnavailable, "no answer within 10s", "same Idempotency-Key")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
