@@ -308,10 +308,13 @@ func (c *candidacy) endAll() {
 // again.
 func (c *candidacy) act() time.Duration {
 	now := c.session.opt.Clock()
+	if c.awaited != 0 && c.awaited <= c.state.revision {
+		c.awaited, c.resumeAt = 0, 0
+	}
 	switch {
 	case c.writing || c.session.Err() != nil:
 		return 0
-	case now < c.resumeAt && (c.awaited == 0 || c.awaited > c.state.revision):
+	case now < c.resumeAt:
 		return c.resumeAt - now
 	}
 	c.awaited = 0

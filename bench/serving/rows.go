@@ -14,37 +14,19 @@ import (
 	"slices"
 	"time"
 
+	"towpath.dev/bench/report"
 	"towpath.dev/bench/workload"
 )
 
-// Row is a line of the table.
-type Row struct {
-	Name  string
-	Value string // what was measured
-	Ratio float64
-	Bar   float64 // Ratio is at most this, or at least with AtLeast
-	Least bool
-	Note  string // why there is nothing, or what to know
-}
-
-// OK reports whether the bar is cleared.
-func (r *Row) OK() bool {
-	if r.Least {
-		return r.Ratio >= r.Bar
-	}
-	return r.Ratio <= r.Bar
-}
-
-// Group is rows that are measured together.
-type Group struct {
-	Name    string
-	Measure func() ([]Row, error)
-}
+type (
+	Row   = report.Row
+	Group = report.Group
+)
 
 // Groups are all of them.
 var Groups = []Group{
-	{"cpu", cpuRows}, {"three", threeRows}, {"batch", batchRows}, {"w4", w4Rows}, {"priced", pricedRows},
-	{"overload", overloadRows}, {"swap", swapRows}, {"waiting", waitingRows},
+	{Name: "cpu", Measure: cpuRows}, {Name: "three", Measure: threeRows}, {Name: "batch", Measure: batchRows}, {Name: "w4", Measure: w4Rows}, {Name: "priced", Measure: pricedRows},
+	{Name: "overload", Measure: overloadRows}, {Name: "swap", Measure: swapRows}, {Name: "waiting", Measure: waitingRows},
 }
 
 const rounds = 9

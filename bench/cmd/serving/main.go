@@ -10,13 +10,11 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"regexp"
-	"text/tabwriter"
 
+	"towpath.dev/bench/report"
 	"towpath.dev/bench/serving"
 )
 
@@ -29,8 +27,8 @@ func main() {
 
 func run(args []string) error {
 	flags := flag.NewFlagSet("serving", flag.ContinueOnError)
-	only := flags.String("run", "", "measure only the groups whose name matches this regular `expression`")
-	check := flags.Bool("check", false, "fail when a bar is missed")
+	var table report.Flags
+	table.Register(flags)
 	server := flags.String("server", "", "be this `server`: how the command starts itself again")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -38,41 +36,5 @@ func run(args []string) error {
 	if *server != "" {
 		return serving.RunServer(*server)
 	}
-	pattern, err := regexp.Compile(*only)
-	if err != nil {
-		return fmt.Errorf("-run: %w", err)
-	}
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "measure\tvalue\t\tbar\t\t")
-	missed := false
-	for _, g := range serving.Groups {
-		if !pattern.MatchString(g.Name) {
-			continue
-		}
-		fmt.Fprintln(os.Stderr, "measuring", g.Name)
-		rows, err := g.Measure()
-		if err != nil {
-			return errors.Join(table.Flush(), fmt.Errorf("%s: %w", g.Name, err))
-		}
-		for _, r := range rows {
-			verdict, sign := "ok", "≤"
-			if r.Least {
-				sign = "≥"
-			}
-			switch {
-			case r.Value == "":
-				verdict = "-"
-			case !r.OK():
-				verdict, missed = "MISSED", true
-			}
-			fmt.Fprintf(table, "%s\t%s\t%.3g\t%s %g\t%s\t%s\n", r.Name, r.Value, r.Ratio, sign, r.Bar, verdict, r.Note)
-		}
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	if *check && missed {
-		return errors.New("a bar is missed")
-	}
-	return nil
+	return table.Print(os.Stdout, serving.Groups)
 }
