@@ -1,6 +1,6 @@
 # What can be done here. `make` alone prints this list.
 
-.PHONY: help run test install unit race lint bench bench-serving bench-module fuzz editor generate
+.PHONY: help run test install unit race lint bench bench-serving bench-module soak fuzz editor generate
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,9 @@ bench: ## every claim of speed, both sides in one run, as ratios
 bench-serving: ## a responder over HTTP beside net/http, Node and workerd
 	cd bench/serving/js && npm ci --no-audit --no-fund
 	cd bench && go run ./cmd/serving
+
+soak: ## leaders, etcd and a guarded register while all of them break, for ten minutes
+	go run ./internal/proof/cmd/soak --seconds 600
 
 fuzz: ## each fuzz target for a minute
 	./tools/fuzz

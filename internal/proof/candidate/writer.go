@@ -21,6 +21,9 @@ const (
 	// hurry is for how long a writer waits for an answer before it sends its next batch
 	// regardless, so that a cut network has batches in it that arrive late.
 	hurry = 20 * time.Millisecond
+	// work is for how long at most a writer is busy between looking whether it leads and
+	// sending what it did: whoever stops it then finds a write that is as good as sent.
+	work = 20 * time.Millisecond
 	// redial is for how long the register is left alone when it cannot be reached.
 	redial = 50 * time.Millisecond
 	// giveUp is when an answer is waited for no longer. It is long: what was sent before a
@@ -105,6 +108,7 @@ func (w *writer) lead(ctx context.Context, l leadership, enough time.Duration) {
 					return
 				}
 				later(&last, now)
+				time.Sleep(rand.N(work))
 				if !w.batch(ctx, l) {
 					select {
 					case <-time.After(redial):

@@ -117,7 +117,7 @@ func build(o Options) (*world, error) {
 		c.Options = candidate.Options{
 			Name: name, Number: i, Endpoints: shuffled(w.Cluster.Endpoints(), o.Seed+uint64(i)), Register: address,
 			Registers: max(64, uint32(32*o.Seconds)), Registry: w.Registry, Log: filepath.Join(o.Dir, name+history.Extension),
-			TTL: o.ttl(), Seed: o.Seed, Stock: o.Mutant == "stock", FromReceipt: o.Mutant == "receipt",
+			TTL: o.ttl(), Margin: time.Duration(o.Margin) * time.Millisecond, Seed: o.Seed, Stock: o.Mutant == "stock", FromReceipt: o.Mutant == "receipt",
 		}
 		c.Start = func(options candidate.Options) (*lab.Process, error) {
 			return c.Host.Start(name, filepath.Join(o.Dir, name+".log"), role{Candidate: &options}.variable())

@@ -31,6 +31,7 @@ type Options struct {
 	Nemeses    string // names with commas between; "" is all
 	Candidates int    // 0 is 5
 	TTL        int    // seconds: 0 is 2
+	Margin     int    // of sessions, in milliseconds: 0 is what they take by themselves
 	Mutant     string // a mistake that the run has to find out; "" is none
 	Dir        string // for logs and data: "" is a new one
 }
@@ -45,8 +46,8 @@ var mutants = map[string]string{
 // Validate says all that is wrong with options.
 func (o Options) Validate() error {
 	var wrong []error
-	if o.Seconds < 0 || o.Candidates < 0 || o.TTL < 0 {
-		wrong = append(wrong, fmt.Errorf("%d seconds, %d candidates and a TTL of %d s: expected none to be below 0", o.Seconds, o.Candidates, o.TTL))
+	if o.Seconds < 0 || o.Candidates < 0 || o.TTL < 0 || o.Margin < 0 {
+		wrong = append(wrong, fmt.Errorf("%d seconds, %d candidates, a TTL of %d s and a margin of %d ms: expected none to be below 0", o.Seconds, o.Candidates, o.TTL, o.Margin))
 	}
 	if _, err := nemesis.Named(cmp.Or(o.Nemeses, "all")); err != nil {
 		wrong = append(wrong, err)
@@ -69,6 +70,9 @@ func (o Options) withDefaults() Options {
 // replay is the command that runs the same again.
 func (o Options) replay() string {
 	text := fmt.Sprintf("go run ./internal/proof/cmd/soak --seconds %d --seed %d --nemeses %s --candidates %d --ttl %d", o.Seconds, o.Seed, o.Nemeses, o.Candidates, o.TTL)
+	if o.Margin != 0 {
+		text += fmt.Sprint(" --margin ", o.Margin)
+	}
 	if o.Mutant != "" {
 		text += " --mutant " + o.Mutant
 	}

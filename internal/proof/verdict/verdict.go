@@ -204,6 +204,7 @@ type leadership struct {
 	who, seat  string
 	token      election.Token
 	began, end int64
+	told       bool // when it ended
 }
 
 func leadershipsOf(records []history.Record) []*leadership {
@@ -217,11 +218,13 @@ func leadershipsOf(records []history.Record) []*leadership {
 		k := key{x.Who, x.Seat, x.Token}
 		switch l := open[k]; {
 		case x.Kind == history.Began:
-			l = &leadership{x.Who, x.Seat, x.Token, x.At, x.At}
+			l = &leadership{who: x.Who, seat: x.Seat, token: x.Token, began: x.At, end: x.At}
 			open[k] = l
 			all = append(all, l)
-		case l != nil && (x.Kind == history.Call || x.Kind == history.Ended):
-			l.end = max(l.end, x.At) // who is killed says no end: then the last call has to do
+		case l != nil && x.Kind == history.Ended:
+			l.end, l.told = x.At, true
+		case l != nil && x.Kind == history.Call && !l.told:
+			l.end = x.At // who is killed says no end: then the last call has to do
 		}
 	}
 	return all

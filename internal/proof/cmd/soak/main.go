@@ -29,6 +29,7 @@ func run() int {
 	flag.StringVar(&o.Nemeses, "nemeses", "all", "what breaks: all, none, or names with commas between")
 	flag.IntVar(&o.Candidates, "candidates", 5, "how many there are")
 	flag.IntVar(&o.TTL, "ttl", 2, "of sessions, in seconds")
+	flag.IntVar(&o.Margin, "margin", 0, "of sessions, in milliseconds (default: a tenth of the TTL)")
 	flag.StringVar(&o.Mutant, "mutant", "", "a mistake to find out: unfenced, stock or receipt")
 	flag.StringVar(&o.Dir, "dir", "", "folder for logs and data (default: a new one)")
 	flag.Parse()
