@@ -11,11 +11,14 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
 
 	"towpath.dev/client"
+	"towpath.dev/internal/control/access"
 	"towpath.dev/internal/settings"
 )
 
@@ -46,18 +49,22 @@ func (a *controlAt) open() (*client.Control, error) {
 		p = &profile{url: at}
 	}
 	a.url = at
-	o := client.ControlOptions{Token: or(a.token, or(os.Getenv("TOW_CONTROL_TOKEN"), p.token))}
+	o := client.ControlOptions{Token: or(a.token, os.Getenv("TOW_CONTROL_TOKEN"))}
 	if file := or(a.ca, p.ca); file != "" {
 		if o.CA, err = os.ReadFile(file); err != nil {
 			return nil, fmt.Errorf("the certificate authority: %w", err)
 		}
 	}
-	if p.certificate != "" && o.Token == "" {
+	switch {
+	case o.Token != "":
+	case p.certificate != "" && strings.HasPrefix(at, "https:"):
 		pair, err := tls.LoadX509KeyPair(p.certificate, p.key)
 		if err != nil {
 			return nil, fmt.Errorf("the profile's certificate and its key: %w", err)
 		}
 		o.Certificate = &pair
+	default:
+		o.Token = p.token
 	}
 	c, err := client.NewControl(at, o)
 	if err != nil {
@@ -103,8 +110,23 @@ func (a *controlAt) below(err *connect.Error) error {
 	return innermost(err.Unwrap())
 }
 
+// ask makes a client and has it ask, for a while.
+func (a *controlAt) ask(ctx context.Context, with func(context.Context, *client.Control) error) error {
+	c, err := a.open()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	return a.told(with(ctx, c))
+}
+
+// askTime is how long a command waits for the control API.
+const askTime = 15 * time.Second
+
 // profile is how "tow init" says where a cluster is, a file of TOML. Its files are
-// named from its own folder.
+// named from its own folder. The certificate is for TLS, the token for loopback.
 type profile struct {
 	url         string
 	ca          string // a file
@@ -158,4 +180,24 @@ func readProfile(path string) (*profile, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// write writes a profile, and beside it what it names.
+func (p *profile) write(path string, ca []byte, admin *access.Founded) error {
+	stem := strings.TrimSuffix(path, filepath.Ext(path))
+	p.ca, p.certificate, p.key = stem+"-ca.pem", stem+"-admin.pem", stem+"-admin-key.pem"
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	text := fmt.Sprintf("# Where the cluster is, and its first admin: as secret as a password.\nurl = %q\nca = %q\ncertificate = %q\nkey = %q\ntoken = %q\n",
+		p.url, filepath.Base(p.ca), filepath.Base(p.certificate), filepath.Base(p.key), admin.Token)
+	for _, f := range []struct {
+		name string
+		text []byte
+	}{{p.ca, ca}, {p.certificate, admin.Certificate}, {p.key, admin.Key}, {path, []byte(text)}} {
+		if err := os.WriteFile(f.name, f.text, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }

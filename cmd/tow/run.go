@@ -39,7 +39,8 @@ type usage struct {
 // commands are the subcommands, in the order in which help lists them.
 var commands = []func(*ui) *cobra.Command{
 	newCommand, importCommand, devCommand, checkCommand, testCommand, runCommand, fmtCommand, buildCommand,
-	serveCommand, callCommand, loadCommand, tokenCommand, explainRequestCommand, replayCommand, inspectCommand, explainCommand, lspCommand, versionCommand,
+	serveCommand, callCommand, loadCommand, tokenCommand, initCommand, joinTokenCommand, principalCommand, nodeCommand, auditCommand, whoamiCommand,
+	explainRequestCommand, replayCommand, inspectCommand, explainCommand, lspCommand, versionCommand,
 }
 
 const overview = `tow writes, tests and serves programs in Tow, the language for decisions on the
@@ -199,14 +200,19 @@ func unknownCommand(root *cobra.Command, name string) error {
 // them their second dash, which pflag insists on.
 func longFlags(root *cobra.Command, args []string) []string {
 	long, short := map[string]bool{"help": true}, map[byte]bool{'h': true}
-	for _, c := range append([]*cobra.Command{root}, root.Commands()...) {
+	var know func(*cobra.Command)
+	know = func(c *cobra.Command) {
 		c.Flags().VisitAll(func(f *pflag.Flag) {
 			long[f.Name] = true
 			if f.Shorthand != "" {
 				short[f.Shorthand[0]] = true
 			}
 		})
+		for _, sub := range c.Commands() {
+			know(sub)
+		}
 	}
+	know(root)
 	out := slices.Clone(args)
 	for i, arg := range out {
 		if arg == "--" {

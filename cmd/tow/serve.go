@@ -40,16 +40,18 @@ requests go over to them without one being lost; what is wrong with them is
 reported and the old ones serve on. INT and TERM drain: /readyz says no, requests
 under way end.
 
-A listener that is not loopback needs TLS and tokens; "tow token" makes them.`,
+A listener that is not loopback needs TLS and tokens; "tow token" makes them.
+
+On a machine where "tow init" has made a cluster, or with --data, the control plane
+runs in the same process: a member of etcd and the control API. --role control runs
+it alone; --role responder runs programs alone, and with --join is a node of the
+cluster. docs/operations.md tells more.`,
 		Example: "  tow serve --env prod dist/shop.tow.wasm\n" +
-			"  tow serve --env staging --listen :7443 --tls-cert cert.pem --tls-key key.pem --tokens tokens.toml shop pricing",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usage{errors.New("tow serve needs a program: an artifact, or a project's folder"), "tow serve"}
-			}
-			return nil
-		},
-		RunE: func(c *cobra.Command, args []string) error { return s.run(c.Context(), args) },
+			"  tow serve --env staging --listen :7443 --tls-cert cert.pem --tls-key key.pem --tokens tokens.toml shop pricing\n" +
+			"  tow serve --role control --control-listen 10.0.0.1:7071 --peer-listen 10.0.0.1:7072\n" +
+			"  tow serve --role responder --join https://10.0.0.1:7071 --join-token $TOKEN dist/shop.tow.wasm",
+		Args: func(_ *cobra.Command, args []string) error { return s.args(args) },
+		RunE: func(c *cobra.Command, args []string) error { return s.start(c, args) },
 	}
 	f := c.Flags()
 	f.StringVar(&s.listen, "listen", "127.0.0.1:7070", "listen on `ADDRESS`")
@@ -62,6 +64,7 @@ A listener that is not loopback needs TLS and tokens; "tow token" makes them.`,
 	f.StringVar(&s.otlp, "otlp", "", "send spans to the OTLP/HTTP collector at `URL`")
 	f.DurationVar(&s.grace, "grace", 5*time.Second, "the `TIME` from saying \"not ready\" to refusing connections, and as much again to finish")
 	f.BoolVar(&s.logJSON, "log-json", false, "log lines of JSON")
+	s.roleFlags(f)
 	return c
 }
 
@@ -72,6 +75,7 @@ type serving struct {
 	sample                                        float64
 	grace                                         time.Duration
 	logJSON                                       bool
+	roles
 }
 
 func (s *serving) run(ctx context.Context, programs []string) (err error) {
@@ -210,8 +214,12 @@ func isLoopback(address string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("--listen %s is no address: expected HOST:PORT", address)
 	}
+	return isLoopbackHost(host), nil
+}
+
+func isLoopbackHost(host string) bool {
 	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback(), nil
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // cannotListen says why an address cannot be listened on.

@@ -124,6 +124,23 @@ func NewRequest(hosts ...string) (key, request []byte, err error) {
 	return key, request, err
 }
 
+// RequestFor is the request for a certificate for a key of [NewRequest]'s.
+func RequestFor(key []byte, hosts ...string) ([]byte, error) {
+	block, _ := pem.Decode(key)
+	if block == nil {
+		return nil, errors.New("the key cannot be read: expected PEM")
+	}
+	secret, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("the key cannot be read: %w", err)
+	}
+	signer, ok := secret.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("the key is %T: expected one that signs", secret)
+	}
+	return requestFor(signer, hosts)
+}
+
 // requestFor asks for a certificate for a key.
 func requestFor(key crypto.Signer, hosts []string) ([]byte, error) {
 	template := &x509.CertificateRequest{}

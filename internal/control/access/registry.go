@@ -342,6 +342,19 @@ func (r *Registry) List(ctx context.Context) ([]Principal, error) {
 	return out, nil
 }
 
+// Lookup is the principal of a name; the zero value if there is none.
+func (r *Registry) Lookup(ctx context.Context, name string) (Principal, error) {
+	page, err := r.store.Range(ctx, election.Span{Keys: election.Key(principalPrefix + name)})
+	if err != nil || len(page.Entries) == 0 {
+		return Principal{}, err
+	}
+	var p record
+	if json.Unmarshal(page.Entries[0].Value, &p) != nil {
+		return Principal{}, nil // one that cannot be read can still be revoked
+	}
+	return p.principal(name), nil
+}
+
 // Create makes a principal with a bearer token, which is in no other place than the
 // answer. Once, if it is not "", is good for one principal a day: see [Registry.once].
 func (r *Registry) Create(ctx context.Context, p Principal, by, once string) (token string, err error) {

@@ -20,6 +20,8 @@ type Members interface {
 	// all members by their names, its own included. Again for the same node and URL, it
 	// only answers.
 	Add(ctx context.Context, name, peerURL string) (map[string]string, error)
+	// Remove ends a node's membership; of a node that has none it does nothing.
+	Remove(ctx context.Context, name string) error
 }
 
 // accessService says who may do what.
@@ -140,7 +142,19 @@ func (s *accessService) ListPrincipals(ctx context.Context, _ *v1.ListPrincipals
 }
 
 func (s *accessService) RevokePrincipal(ctx context.Context, q *v1.RevokePrincipalRequest) (*v1.RevokePrincipalResponse, error) {
-	if err := s.opts.Registry.Revoke(ctx, q.GetName(), access.Caller(ctx).Environment); err != nil {
+	caller := access.Caller(ctx)
+	p, err := s.opts.Registry.Lookup(ctx, q.GetName())
+	if err != nil {
+		return nil, err
+	}
+	// A control node has all of the store for as long as it is a member, whatever the
+	// registry says. If this fails, the call can be made again.
+	if p.Role == access.Control && s.opts.Members != nil && access.PermitIn(caller, p.Environment) == nil {
+		if err := s.opts.Members.Remove(ctx, p.Name); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.opts.Registry.Revoke(ctx, q.GetName(), caller.Environment); err != nil {
 		return nil, err
 	}
 	return &v1.RevokePrincipalResponse{}, nil

@@ -78,6 +78,7 @@ func (s *Server) route(route Route) http.Handler {
 			return
 		}
 		defer s.leave(c)
+		_ = c.wire.SetReadDeadline(time.Time{}) // it may last
 		ctx, cancel := s.during(r.Context(), c)
 		defer cancel()
 		s.begin(c)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"towpath.dev/election"
 	"towpath.dev/internal/control/access"
@@ -119,7 +121,7 @@ func (s *Server) plainly(c *call, err error) error {
 		code = connect.CodeCanceled
 	case errors.Is(err, context.DeadlineExceeded):
 		code = connect.CodeDeadlineExceeded
-	case errors.Is(err, election.ErrNotReached):
+	case errors.Is(err, election.ErrNotReached), unavailable(err):
 		code = connect.CodeUnavailable
 	case errors.Is(err, election.ErrNoSpace), errors.Is(err, election.ErrTooLarge):
 		code = connect.CodeResourceExhausted
@@ -132,6 +134,12 @@ func (s *Server) plainly(c *call, err error) error {
 		return connect.NewError(code, errors.New("the control node could not do it; its log says why, under the request "+c.event.Request))
 	}
 	return connect.NewError(code, err)
+}
+
+// unavailable reports whether etcd's client says that its server is not there.
+func unavailable(err error) bool {
+	var coded interface{ Code() codes.Code }
+	return errors.As(err, &coded) && coded.Code() == codes.Unavailable || status.Code(err) == codes.Unavailable
 }
 
 // about is what a message is about.

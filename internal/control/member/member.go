@@ -75,11 +75,13 @@ func start(ctx context.Context, options Options) (_ *Member, err error) {
 	case <-ctx.Done():
 		err = fmt.Errorf("%w; most members of its cluster have to run and reach each other: %s", context.Cause(ctx), options.cluster())
 	}
+	m.etcd.Server.Stop() // without it, closing would wait for the member to be ready
 	m.Close()
 	return nil, fmt.Errorf("the member %q did not become part of its cluster: %w", options.Name, err)
 }
 
-// run starts etcd. What etcd would end the process for while it starts is an error.
+// run starts etcd. What etcd would end the process for while it starts is an error; then
+// etcd has left open what it had opened.
 func run(config *embed.Config, starts *atomic.Bool) (_ *embed.Etcd, err error) {
 	starts.Store(true)
 	defer starts.Store(false)
@@ -147,6 +149,9 @@ func (m *Member) Leader() uint64 { return uint64(m.etcd.Server.Leader()) }
 
 // Endpoints is where clients reach it.
 func (m *Member) Endpoints() []string { return []string{m.options.url(m.options.AdvertiseClient)} }
+
+// PeerURL is where members reach it.
+func (m *Member) PeerURL() string { return m.options.url(m.options.AdvertisePeer) }
 
 // Client connects to the member, and waits until it has. It is the caller's to close, before
 // the member.

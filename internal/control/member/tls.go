@@ -14,6 +14,9 @@ import (
 // a certificate of theirs. They are read anew for each connection, and so can be replaced.
 type TLS struct {
 	CA, Cert, Key string
+	// Host is a name that such a certificate has to be for as well, where the authorities
+	// give certificates to others than members and their clients. "": any will do.
+	Host string
 }
 
 // validate finds files that are missing or do not fit, which etcd would say as
@@ -30,7 +33,11 @@ func (t *TLS) validate() error {
 }
 
 func (t *TLS) info() transport.TLSInfo {
-	return transport.TLSInfo{CertFile: t.Cert, KeyFile: t.Key, TrustedCAFile: t.CA, ClientCertAuth: true}
+	info := transport.TLSInfo{CertFile: t.Cert, KeyFile: t.Key, TrustedCAFile: t.CA, ClientCertAuth: true}
+	if t.Host != "" {
+		info.AllowedHostnames = []string{t.Host}
+	}
+	return info
 }
 
 // client is how the process of the member is a client of it.

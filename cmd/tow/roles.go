@@ -1,0 +1,154 @@
+// What a tow serve is of a cluster: all of it, a control node, a responder.
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"towpath.dev/internal/control/access"
+)
+
+// The roles of --role.
+const (
+	roleAll       = "all"
+	roleControl   = "control"
+	roleResponder = "responder"
+)
+
+// roles are the flags that say what a process is of a cluster.
+type roles struct {
+	role, data, advertise string
+	joining               joinFlags
+	plane                 controlPlane
+}
+
+// onlyControl are the flags that a responder has no use for. One of them says, as
+// --data does, that a control plane is wanted.
+var onlyControl = []string{"control-listen", "control-tls", "peer-listen", "peer-advertise", "etcd", "etcd-ca", "etcd-cert", "etcd-key", "host"}
+
+func (s *serving) roleFlags(f *pflag.FlagSet) {
+	f.StringVar(&s.role, "role", roleAll, "all, control or responder")
+	f.StringVar(&s.data, "data", "", "keep the node's data in the folder `DIR` (default: towpath in the folder for data)")
+	f.StringSliceVar(&s.joining.at, "join", nil, "join the cluster whose control nodes are at these `URLS`")
+	f.StringVar(&s.joining.token, "join-token", os.Getenv("TOW_JOIN_TOKEN"), "join with the `TOKEN` (default: the variable TOW_JOIN_TOKEN)")
+	f.Lookup("join-token").DefValue = ""
+	f.StringVar(&s.joining.name, "node", "", "join as the node `NAME` (default: the machine's)")
+	f.StringVar(&s.advertise, "advertise", "", "others reach this responder at `HOST:PORT`")
+	f.StringVar(&s.plane.listen, "control-listen", defaultControl, "the control API listens on `ADDRESS`")
+	f.BoolVar(&s.plane.secure, "control-tls", false, "the control API has TLS on loopback too, so that nodes on this machine can join")
+	f.StringSliceVar(&s.plane.hosts, "host", nil, "a control node that joins is reached at the `HOST` too, a name or an address")
+	f.StringVar(&s.plane.peer, "peer-listen", "", "the member of etcd listens to those of other control nodes on `ADDRESS` (default: to none)")
+	f.StringVar(&s.plane.peerAdvertise, "peer-advertise", "", "they reach it at `HOST:PORT` (default: --peer-listen)")
+	f.StringSliceVar(&s.plane.etcd, "etcd", nil, "use the etcd at these `URLS`, and run none")
+	f.StringVar(&s.plane.etcdCA, "etcd-ca", "", "believe the authority in the `FILE` about it, PEM")
+	f.StringVar(&s.plane.etcdCert, "etcd-cert", "", "show it the certificate in the `FILE`, PEM")
+	f.StringVar(&s.plane.etcdKey, "etcd-key", "", "with the key in the `FILE`, PEM")
+}
+
+// args refuses programs where none are served, and none where some are.
+func (s *serving) args(programs []string) error {
+	switch {
+	case s.role == roleControl && len(programs) > 0:
+		return usage{fmt.Errorf("--role control serves no programs, and %q is one: leave it out, or choose --role all", programs[0]), "tow serve"}
+	case s.role != roleControl && len(programs) == 0:
+		return usage{errors.New("tow serve needs a program: an artifact, or a project's folder"), "tow serve"}
+	}
+	return nil
+}
+
+// start runs what the role asks for.
+func (s *serving) start(c *cobra.Command, programs []string) error {
+	if !slices.Contains([]string{roleAll, roleControl, roleResponder}, s.role) {
+		return usage{fmt.Errorf("--role %s: expected all, control or responder", s.role), "tow serve"}
+	}
+	// A control plane is on this machine where one was asked for: by a flag, or by "tow
+	// init". Without, serving starts no etcd, and is as light as it always was.
+	asked := ""
+	for _, name := range onlyControl {
+		if c.Flags().Changed(name) {
+			asked = name
+		}
+	}
+	dir, err := dataDir(s.data)
+	if s.role == roleResponder {
+		if asked != "" {
+			return usage{fmt.Errorf("--%s is of control nodes, and --role responder is none", asked), "tow serve"}
+		}
+		if err != nil && len(s.joining.at) > 0 {
+			return err
+		}
+		return s.respond(c.Context(), dir, programs)
+	}
+	wanted := s.role == roleControl || asked != "" || s.data != ""
+	if !wanted && len(s.joining.at) > 0 {
+		return usage{errors.New("--join needs to know as what: --role responder for programs, --role control for the control plane"), "tow serve"}
+	}
+	if !wanted && (err != nil || !access.HasTrust(filepath.Join(dir, trustDir))) {
+		return s.run(c.Context(), programs)
+	}
+	if err != nil {
+		return err
+	}
+	s.plane.ui, s.plane.log, s.plane.dir, s.plane.join = s.ui, s.logger(), dir, s.joining
+	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if s.role == roleControl {
+		return s.plane.run(ctx)
+	}
+	return together(ctx, s.plane.run, func(ctx context.Context) error { return s.run(ctx, programs) })
+}
+
+// together runs both until both have ended. When one ends, the other one is told to,
+// and the first error is what is told.
+func together(ctx context.Context, both ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, len(both))
+	for _, run := range both {
+		go func() { ended <- run(ctx) }()
+	}
+	var first error
+	for range both {
+		err := <-ended
+		cancel()
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// respond serves programs, and stays attached to the cluster if this node is of one.
+func (s *serving) respond(ctx context.Context, dir string, programs []string) error {
+	m, err := openMembership(ctx, filepath.Join(dir, nodeDir), &s.joining)
+	if err != nil {
+		return err
+	}
+	if m == nil {
+		return s.run(ctx, programs)
+	}
+	address := s.advertise
+	if host, _, err := net.SplitHostPort(s.listen); address == "" && err == nil {
+		if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() && !ip.IsUnspecified() {
+			address = s.listen
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	attached := make(chan struct{})
+	go func() { m.stay(ctx, s.logger(), address); close(attached) }()
+	err = s.run(ctx, programs)
+	cancel()
+	<-attached
+	return err
+}
