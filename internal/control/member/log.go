@@ -5,6 +5,7 @@ package member
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -71,17 +72,16 @@ func (c *core) Write(e zapcore.Entry, fields []zapcore.Field) error {
 
 func (c *core) Sync() error { return nil }
 
-// attrs lets zap turn fields into values.
+// attrs lets zap turn fields into values. Their order is not kept.
 func attrs(fields []zapcore.Field) []slog.Attr {
-	list := make([]slog.Attr, 0, len(fields))
+	m := zapcore.NewMapObjectEncoder()
 	for _, f := range fields {
-		m := zapcore.NewMapObjectEncoder()
 		f.AddTo(m)
-		for key, value := range m.Fields { // one, or two of an error
-			list = append(list, slog.Any(key, value))
-		}
 	}
-	slices.SortStableFunc(list, func(a, b slog.Attr) int { return strings.Compare(a.Key, b.Key) })
+	list := make([]slog.Attr, 0, len(m.Fields))
+	for _, key := range slices.Sorted(maps.Keys(m.Fields)) {
+		list = append(list, slog.Any(key, m.Fields[key]))
+	}
 	return list
 }
 
