@@ -10,6 +10,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 	"go.etcd.io/etcd/client/pkg/v3/fileutil"
 )
 
@@ -55,7 +56,7 @@ func checkData(dir string) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil // there is none yet
-	case errors.Is(err, bolt.ErrTimeout):
+	case errors.Is(err, bolterrors.ErrTimeout):
 		return inUse(dir)
 	case err != nil:
 		return fmt.Errorf("etcd's data %s cannot be read: %w; move the folder %s away and restore a backup, or remove the member from its cluster and let it join anew", data, err, dir)
