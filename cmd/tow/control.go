@@ -87,6 +87,10 @@ func (a *controlAt) told(err error) error {
 	case connect.CodePermissionDenied:
 		return fmt.Errorf("not permitted: %s; \"tow whoami\" tells as whom you ask", message)
 	case connect.CodeUnavailable:
+		var unbelieved *tls.CertificateVerificationError
+		if errors.As(err, &unbelieved) {
+			return fmt.Errorf("%s is not believed: %w; --ca names the certificate authority of its cluster", a.url, unbelieved.Err)
+		}
 		if !connect.IsWireError(err) {
 			return fmt.Errorf("cannot ask %s: %w; is \"tow serve\" running there?", a.url, a.below(refused))
 		}

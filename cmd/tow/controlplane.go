@@ -303,12 +303,14 @@ func (p *controlPlane) store(ctx context.Context, trust *access.Trust, cluster m
 		}
 		m.Close()
 	}
-	if cluster == nil { // it may listen elsewhere than at its last start
-		err := p.settle(ctx, func(ctx context.Context) error { return store.members.move(ctx, m.ID(), m.PeerURL()) })
-		if err != nil {
-			stop()
-			return nil, nil, err
-		}
+	// It may listen elsewhere than at its last start.
+	err = p.settle(ctx, func(ctx context.Context) error { return store.members.move(ctx, m.ID(), m.PeerURL()) })
+	if err == nil && cluster != nil {
+		err = os.Remove(p.membersFile()) // its data says it from now on
+	}
+	if err != nil {
+		stop()
+		return nil, nil, err
 	}
 	return store, stop, nil
 }
@@ -377,9 +379,13 @@ func (p *controlPlane) settle(ctx context.Context, do func(context.Context) erro
 	}
 }
 
+// errLearns is what a member says that does not vote yet.
+var errLearns = rpctypes.Error(rpctypes.ErrGRPCNotSupportedForLearner)
+
 // awaits reports whether an error may pass: the store has no leader yet, or its member
 // here still learns.
 func awaits(err error) bool {
 	var of rpctypes.EtcdError
-	return errors.Is(err, election.ErrNotReached) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &of) && of.Code() == codes.Unavailable
+	return errors.Is(err, election.ErrNotReached) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errLearns) ||
+		errors.As(err, &of) && of.Code() == codes.Unavailable
 }

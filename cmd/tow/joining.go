@@ -30,8 +30,8 @@ type joinFlags struct {
 	name  string // "": the machine's
 }
 
-// joinTime is how long one control node has to let a node in.
-const joinTime = 15 * time.Second
+// joinTime is how long one control node has to let a node in: see members.Add.
+const joinTime = 30 * time.Second
 
 // join asks the control nodes one after the other to let a node in. The folder keeps the
 // key that it asks for, so that asking again after a lost answer is the same question.

@@ -24,25 +24,47 @@ type members struct {
 	log    *slog.Logger
 }
 
+// changeAgain is how often a change of the members is tried that etcd does not take yet:
+// it adds one at a time, and only while all that vote have been heard of for some
+// seconds.
+const changeAgain = 500 * time.Millisecond
+
+var errBusy = errors.New("etcd changes no members now, as another one is joining or not all of them are well: try again in a while; a join token is still good for the node that used it")
+
+// patiently makes a change of the members as soon as etcd takes it.
+func patiently[T any](ctx context.Context, change func() (T, error)) (T, error) {
+	for {
+		out, err := change()
+		if !errors.Is(err, errBusy) && !errors.Is(err, rpctypes.ErrUnhealthy) && !errors.Is(err, rpctypes.ErrTooManyLearners) {
+			return out, err
+		}
+		select {
+		case <-ctx.Done():
+			return out, connect.NewError(connect.CodeUnavailable, errBusy)
+		case <-time.After(changeAgain):
+		}
+	}
+}
+
 // Add makes a control node a member that learns and does not vote yet: a member that
 // counts before it is there would make the others wait for it.
 func (m *members) Add(ctx context.Context, name, peerURL string) (map[string]string, error) {
+	return patiently(ctx, func() (map[string]string, error) { return m.addOnce(ctx, name, peerURL) })
+}
+
+func (m *members) addOnce(ctx context.Context, name, peerURL string) (map[string]string, error) {
 	list, err := m.client.MemberList(ctx)
 	if err != nil {
 		return nil, err
 	}
-	known := slices.ContainsFunc(list.Members, func(o *etcdserverpb.Member) bool { return slices.Contains(o.PeerURLs, peerURL) })
 	all := list.Members
-	if !known {
+	if !slices.ContainsFunc(all, func(o *etcdserverpb.Member) bool { return slices.Contains(o.PeerURLs, peerURL) }) {
 		if slices.ContainsFunc(all, func(o *etcdserverpb.Member) bool { return o.Name == name }) {
 			return nil, connect.NewError(connect.CodeAlreadyExists, fmt.Errorf("there is a member %q of etcd at another address; end it with \"tow principal revoke %s\", or join under another name", name, name))
 		}
 		added, err := m.client.MemberAddAsLearner(ctx, []string{peerURL})
-		if errors.Is(err, rpctypes.ErrTooManyLearners) {
-			return nil, connect.NewError(connect.CodeUnavailable, errors.New("another control node is joining: try again, with the same token, when it has"))
-		}
 		if err != nil {
-			return nil, connect.NewError(connect.CodeUnavailable, err)
+			return nil, err
 		}
 		all = added.Members
 	}
@@ -51,8 +73,8 @@ func (m *members) Add(ctx context.Context, name, peerURL string) (map[string]str
 		switch {
 		case slices.Contains(o.PeerURLs, peerURL):
 			out[name] = peerURL
-		case o.Name == "":
-			return nil, connect.NewError(connect.CodeUnavailable, errors.New("another control node is joining: try again, with the same token, when it has"))
+		case o.Name == "": // it was added, and has not started
+			return nil, errBusy
 		default:
 			out[o.Name] = o.PeerURLs[0]
 		}
@@ -73,12 +95,9 @@ func (m *members) Remove(ctx context.Context, name string) error {
 		if o.Name != name {
 			continue
 		}
-		_, err := m.client.MemberRemove(ctx, o.ID)
-		if errors.Is(err, rpctypes.ErrMemberNotFound) {
-			return nil
-		}
-		if err != nil {
-			return connect.NewError(connect.CodeUnavailable, fmt.Errorf("etcd keeps the member %s: %w", name, err))
+		_, err := patiently(ctx, func() (*clientv3.MemberRemoveResponse, error) { return m.client.MemberRemove(ctx, o.ID) })
+		if err != nil && !errors.Is(err, rpctypes.ErrMemberNotFound) {
+			return fmt.Errorf("etcd keeps the member %s: %w", name, err)
 		}
 	}
 	return nil

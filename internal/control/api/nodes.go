@@ -90,7 +90,7 @@ func (s *nodeService) renew(ctx context.Context, key string, lease election.Leas
 	if err != nil {
 		return 0, 0, err
 	}
-	page, err := s.opts.Store.Range(ctx, election.Span{Keys: election.Key(key), KeysOnly: true})
+	page, err := s.opts.Store.Range(ctx, election.Span{Keys: election.Key(key)})
 	if err != nil {
 		return 0, 0, err
 	}
