@@ -213,7 +213,9 @@ func (o *lookout) watch(ctx context.Context, s *Session, lease LeaseID, r sessio
 			conn, err = o.connect(ctx, lease, r.Address)
 			continue
 		}
+		s.opt.Metric.peers.Inc()
 		o.hold(ctx, conn)
+		s.opt.Metric.peers.Dec()
 		var dead bool
 		if conn, dead = o.reconnect(ctx, lease, r.Address); conn != nil {
 			continue

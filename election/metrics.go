@@ -18,6 +18,7 @@ type Metrics struct {
 	waits    *prometheus.HistogramVec
 	renewals *prometheus.HistogramVec
 	early    prometheus.Counter
+	peers    prometheus.Gauge
 }
 
 // NewMetrics makes metrics that start at zero.
@@ -32,11 +33,12 @@ func NewMetrics() *Metrics {
 		waits:    prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "election_campaign_seconds", Help: "How long campaigns waited for a seat.", Buckets: seconds}, []string{"group"}),
 		renewals: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "election_renewal_seconds", Help: "How long renewals of leases took, by outcome: ok, failed.", Buckets: seconds}, []string{"outcome"}),
 		early:    prometheus.NewCounter(prometheus.CounterOpts{Name: "election_early_takeovers_total", Help: "Leases of dead processes that were revoked before their TTL was over."}),
+		peers:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "election_peers_watched", Help: "Peers that are connected to, to see them die."}),
 	}
 }
 
 func (m *Metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.sessions, m.losses, m.held, m.acquired, m.ends, m.waits, m.renewals, m.early}
+	return []prometheus.Collector{m.sessions, m.losses, m.held, m.acquired, m.ends, m.waits, m.renewals, m.early, m.peers}
 }
 
 // Describe implements [prometheus.Collector].
