@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/snapshot"
 	restore "go.etcd.io/etcd/etcdutl/v3/snapshot"
@@ -185,7 +186,7 @@ func (c *Cluster) Replace(i int) error {
 	}
 	return c.try("promotion of the learner", func(ctx context.Context) error {
 		_, err := c.Client.MemberPromote(ctx, id)
-		if err != nil && strings.Contains(err.Error(), "can only promote a learner") {
+		if errors.Is(err, rpctypes.ErrMemberNotLearner) {
 			return nil // an answer was lost
 		}
 		return err

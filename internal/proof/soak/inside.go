@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -48,10 +49,11 @@ func inside(o Options) error {
 	if err != nil {
 		return err
 	}
-	if err := w.Run(ctx, steps, time.Duration(o.Seconds)*time.Second); err != nil {
-		return err
+	failed := w.Run(ctx, steps, time.Duration(o.Seconds)*time.Second)
+	progress := ""
+	if failed == nil { // else something is still broken
+		progress = w.progress(o)
 	}
-	progress := w.progress(o)
 	w.end()
 	records, err := history.ReadAll(o.Dir)
 	if err != nil {
@@ -68,7 +70,7 @@ func inside(o Options) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(o.Dir, reportFile), text, 0o600)
+	return errors.Join(failed, os.WriteFile(filepath.Join(o.Dir, reportFile), text, 0o600))
 }
 
 // A world is what runs.

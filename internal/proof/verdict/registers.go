@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -12,11 +13,6 @@ import (
 
 // patience is for how long an order of one register's operations is looked for.
 const patience = time.Minute
-
-type cell struct {
-	seat     string
-	register uint32
-}
 
 // model is one register. States are what it holds, inputs are operations, and outputs
 // are what a read found.
@@ -42,46 +38,48 @@ var model = porcupine.Model{
 // few of those make the search endless. The register's log helps: what it has was done
 // by then, and what it has not was never done.
 func (r *Report) checkRegisters(batches map[batchKey]*batch) {
-	operations := map[cell][]porcupine.Operation{}
-	clients := map[string]int{}
-	for key, b := range batches {
-		if b.call == nil || b.answer == nil && b.accepted == nil {
-			continue
-		}
-		client, known := clients[key.who]
-		if !known {
-			client = len(clients)
-			clients[key.who] = client
-		}
-		until := b.accepted
-		if b.answer != nil {
-			until = b.answer
-		}
-		reads := 0
-		for _, op := range b.call.Ops {
-			o := porcupine.Operation{ClientId: client, Input: op, Call: b.call.At, Return: until.At}
-			if op.Value == 0 {
-				if b.answer == nil {
-					continue // nobody heard what it found
-				}
-				if reads >= len(b.answer.Values) {
-					r.complain(LostWrite, "%s has an answer to its batch %d with %d values, expected more", key.who, key.number, len(b.answer.Values))
-					break
-				}
-				o.Output = b.answer.Values[reads]
-				reads++
-			}
-			at := cell{b.call.Seat, op.Register}
-			operations[at] = append(operations[at], o)
+	bySeat := map[string][]*batch{} // one seat after the other, as operations take a lot of memory
+	for _, b := range batches {
+		if b.call != nil && (b.answer != nil || b.accepted != nil) {
+			bySeat[b.call.Seat] = append(bySeat[b.call.Seat], b)
 		}
 	}
-	for at, list := range operations {
-		slices.SortFunc(list, func(a, b porcupine.Operation) int { return int(a.Call - b.Call) })
-		switch porcupine.CheckOperationsTimeout(model, list, patience) {
-		case porcupine.Illegal:
-			r.complain(NotLinearizable, "register %d of %s: no order explains its %d operations", at.register, at.seat, len(list))
-		case porcupine.Unknown:
-			r.complain(NotLinearizable, "register %d of %s: no order of its %d operations was found within %s, nor that there is none", at.register, at.seat, len(list), patience)
+	for seat, list := range bySeat {
+		slices.SortFunc(list, func(a, b *batch) int { return cmp.Compare(a.call.At, b.call.At) })
+		operations := map[uint32][]porcupine.Operation{}
+		for _, b := range list {
+			r.operationsOf(b, operations)
 		}
+		for register, list := range operations {
+			switch porcupine.CheckOperationsTimeout(model, list, patience) {
+			case porcupine.Illegal:
+				r.complain(NotLinearizable, "register %d of %s: no order explains its %d operations", register, seat, len(list))
+			case porcupine.Unknown:
+				r.complain(NotLinearizable, "register %d of %s: no order of its %d operations was found within %s, nor that there is none", register, seat, len(list), patience)
+			}
+		}
+	}
+}
+
+// operationsOf adds a batch's operations to those of their registers.
+func (r *Report) operationsOf(b *batch, operations map[uint32][]porcupine.Operation) {
+	until := b.accepted
+	var found []uint64
+	if b.answer != nil {
+		until, found = b.answer, b.answer.Values
+	}
+	for _, op := range b.call.Ops {
+		o := porcupine.Operation{Input: op, Call: b.call.At, Return: until.At}
+		if op.Value == 0 {
+			if b.answer == nil {
+				continue // nobody heard what it found
+			}
+			if len(found) == 0 {
+				r.complain(LostWrite, "%s heard of its batch %d what fewer reads found than it has", b.call.Who, b.call.Batch)
+				return
+			}
+			o.Output, found = found[0], found[1:]
+		}
+		operations[op.Register] = append(operations[op.Register], o)
 	}
 }
