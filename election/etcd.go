@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -82,7 +83,7 @@ func (s etcd) Revoke(ctx context.Context, id LeaseID) error {
 const rewatch = 50 * time.Millisecond
 
 func (s etcd) Watch(ctx context.Context, keys Keys, from int64) <-chan Batch {
-	out := make(chan Batch)
+	out := make(chan Batch, 1)
 	go func() {
 		defer close(out)
 		for {
@@ -95,11 +96,19 @@ func (s etcd) Watch(ctx context.Context, keys Keys, from int64) <-chan Batch {
 					err = context.Cause(ctx)
 				}
 			}
-			select {
-			case out <- Batch{Err: err}:
-			case <-ctx.Done(): // nobody may be listening any more
+			// There is room for the last batch even where nobody listens any more, if
+			// need be in the place of one that nobody took.
+			for {
+				select {
+				case out <- Batch{Err: err}:
+					return
+				default:
+				}
+				select {
+				case <-out:
+				default:
+				}
 			}
-			return
 		}
 	}()
 	return out
@@ -213,7 +222,8 @@ func known(err error) error {
 		kind = ErrFuture
 	case errors.Is(err, rpctypes.ErrNoSpace):
 		kind = ErrNoSpace
-	case errors.Is(err, rpctypes.ErrTooManyOps), errors.Is(err, rpctypes.ErrRequestTooLarge):
+	case errors.Is(err, rpctypes.ErrTooManyOps), errors.Is(err, rpctypes.ErrRequestTooLarge),
+		strings.Contains(err.Error(), "message larger than max"): // grpc's own bound, which has no error of its own
 		kind = ErrTooLarge
 	case errors.Is(err, rpctypes.ErrPermissionDenied):
 		kind = ErrForbidden

@@ -10,8 +10,8 @@ import (
 // A Store is what election needs of a key-value store: etcd's data model, with one
 // revision for each transaction that writes. [Etcd] makes one of an etcd client.
 //
-// Methods that return an error leave open whether a write happened, unless the
-// error is one of this package's.
+// A write that fails with ErrNoLease, ErrNoSpace, ErrTooLarge or ErrForbidden did not
+// happen. Every other error leaves open whether it did.
 type Store interface {
 	// Range reads keys, all of them at one revision. Without Span.Revision it is
 	// linearizable.
@@ -48,6 +48,9 @@ func Key(key string) Keys { return Keys{First: key} }
 
 // Prefix is all keys that begin with p.
 func Prefix(p string) Keys {
+	if p == "" {
+		return Keys{"\x00", "\x00"} // a key has at least one byte
+	}
 	end := []byte(p)
 	for i := len(end) - 1; i >= 0; i-- {
 		if end[i] < 0xff {

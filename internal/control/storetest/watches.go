@@ -118,11 +118,7 @@ func watchCancelled(k *kit) {
 		ctx, cancel := context.WithCancel(k.ctx)
 		watch := k.store.Watch(ctx, everything, from)
 		cancel()
-		b := k.end(watch)
-		// The store may find that nobody listens any more, and close without a word.
-		if b.Err != nil {
-			k.fails(fmt.Sprint("a watch from ", from, " that was cancelled"), b.Err, context.Canceled)
-		}
+		k.fails(fmt.Sprint("a watch from ", from, " that was cancelled"), k.end(watch).Err, context.Canceled)
 	}
 }
 
