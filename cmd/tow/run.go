@@ -39,7 +39,7 @@ type usage struct {
 // commands are the subcommands, in the order in which help lists them.
 var commands = []func(*ui) *cobra.Command{
 	newCommand, importCommand, devCommand, checkCommand, testCommand, runCommand, fmtCommand, buildCommand,
-	serveCommand, callCommand, loadCommand, tokenCommand, initCommand, joinTokenCommand, principalCommand, nodeCommand, auditCommand, whoamiCommand,
+	serveCommand, callCommand, loadCommand, tokenCommand, initCommand, joinTokenCommand, principalCommand, nodeCommand, auditCommand, whoamiCommand, kvCommand, electionCommand,
 	explainRequestCommand, replayCommand, inspectCommand, explainCommand, lspCommand, versionCommand,
 }
 

@@ -61,11 +61,9 @@ func TestEtcd(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.Close() // its server's end does not matter
-		for batch := range store(t).Watch(t.Context(), election.Key(keyAt("default", "short")), r.Revision+1) {
-			if batch.Err != nil || !batch.Events[0].Removed {
-				t.Fatal(batch)
-			}
-			break
+		batch := <-store(t).Watch(t.Context(), election.Key(keyAt("default", "short")), r.Revision+1)
+		if batch.Err != nil || !batch.Events[0].Removed {
+			t.Fatal(batch)
 		}
 		if took := time.Since(begin); took < time.Second {
 			t.Errorf("a key with a TTL of 1 s lived for %s", took)
