@@ -113,6 +113,10 @@ func (s *Service) start(ctx context.Context, r *towpathv1.WatchRequest) (int64, 
 	return r.From, nil
 }
 
+// errUntold is why a watch ends whose store closed it without a word, against its
+// contract: a caller must not wait for what will not come.
+var errUntold = errors.New("the store's watch has ended")
+
 // errClosing is why watches end when their server does.
 var errClosing = errors.New("this server is closing")
 
@@ -189,6 +193,9 @@ func (w *watch) readUntilFull(ctx context.Context) (bool, error) {
 		if w.add(batch) >= maxAhead {
 			return true, nil
 		}
+	}
+	if ctx.Err() == nil {
+		return false, errUntold
 	}
 	return false, context.Cause(ctx)
 }
