@@ -119,7 +119,7 @@ func (s etcd) Watch(ctx context.Context, keys Keys, from int64) <-chan Batch {
 func (s etcd) watchOnce(ctx context.Context, keys Keys, from int64, out chan<- Batch) (int64, error) {
 	stream, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx)) // a member without a leader would be silent
 	defer cancel()
-	options := append(rangeOptions(keys, 0), clientv3.WithRev(from), clientv3.WithCreatedNotify())
+	options := append(rangeOptions(keys, 0), clientv3.WithRev(from), clientv3.WithCreatedNotify(), clientv3.WithProgressNotify())
 	for r := range s.client.Watch(stream, keys.First, options...) {
 		switch {
 		case r.CompactRevision != 0:

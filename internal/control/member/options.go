@@ -23,6 +23,9 @@ const (
 	keepAliveWait  = 3 * time.Second
 )
 
+// watchProgress is how often an idle watch hears that there was nothing.
+const watchProgress = time.Minute
+
 // Options are how a member runs. All but Dir may be left out: then it is a cluster of
 // its own, for this machine.
 type Options struct {
@@ -213,6 +216,9 @@ func (o Options) config(log *zap.Logger) *embed.Config {
 		c.TlsMinVersion = "TLS1.3" // who talks to it is of this release or a later one
 	}
 	c.QuotaBackendBytes = o.Quota
+	// Idle watches hear how far they have come well within what is kept, so that one
+	// that is cut off goes on where it was.
+	c.WatchProgressNotifyInterval = watchProgress
 	c.AutoCompactionMode, c.AutoCompactionRetention = embed.CompactorModePeriodic, o.History.String()
 	c.SnapshotCount = o.SnapshotEvery
 	c.MaxRequestBytes, c.MaxTxnOps = o.MaxRequest, o.MaxOps
