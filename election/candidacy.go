@@ -27,8 +27,12 @@ type candidacy struct {
 	wanted    func() int             // how many seats are wanted, those held included
 	deliver   func(*Leadership) bool // false: nobody wants it
 	gone      func(*Leadership)      // one that was delivered leads no longer
+	refused   func(error)            // those who wait wait in vain
 	unhealthy error
-	known     bool // our record has been seen in the group
+	spreads   bool  // it is for a group of partitions
+	misfit    error // the group is of the other kind
+	damaged   bool  // the group's configuration could not be read when it was looked at last
+	known     bool  // our record has been seen in the group
 
 	writing  bool          // a transaction is under way
 	failed   bool          // the last one had no answer
@@ -75,7 +79,7 @@ func (s *Session) join(group string, initial Config, policy Policy, settle time.
 	if health != nil {
 		c.unhealthy = errUnchecked
 	}
-	c.gone = func(*Leadership) {}
+	c.gone, c.refused = func(*Leadership) {}, func(error) {}
 	prepare(c)
 	s.candidates[group] = c
 	s.owned.Go(c.run)
@@ -192,8 +196,35 @@ func (c *candidacy) apply(b Batch) error {
 	return nil
 }
 
+// fit sees whether the group is of the kind that this candidacy is for. In one of the
+// other kind it takes no part: it would be given what nobody here waits for, give that
+// up, and be given it again, for ever.
+func (c *candidacy) fit() {
+	misfit := error(nil)
+	switch config := c.state.config; {
+	case c.spreads && config.Seats > 0:
+		misfit = fmt.Errorf("election: the group %s has %d seats: take part with Session.Seats, or give it partitions", c.group, config.Seats)
+	case !c.spreads && len(config.Partitions) > 0:
+		misfit = fmt.Errorf("election: the group %s has %d partitions: take part with Session.Partitions, or give it seats", c.group, len(config.Partitions))
+	}
+	changed := (misfit == nil) != (c.misfit == nil)
+	c.misfit = misfit
+	if changed {
+		c.present()
+	}
+	if changed && misfit != nil {
+		c.log.Warn("the group is of another kind", "err", misfit)
+		c.refused(misfit)
+	}
+	if c.state.damaged && !c.damaged {
+		c.log.Warn("the group's configuration cannot be read: nobody gets a seat until it is written anew", "key", c.keys.config())
+	}
+	c.damaged = c.state.damaged
+}
+
 // settle makes the leaderships those that the store says there are.
 func (c *candidacy) settle() {
+	c.fit()
 	if _, there := c.state.candidates[c.me.id]; there {
 		c.known = true
 	} else if c.known && c.me.record != nil {

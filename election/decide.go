@@ -165,7 +165,7 @@ func (g *state) ownRecord(me *self) (Op, bool) {
 
 // present makes the group and this candidate's record known.
 func (g *state) present(me *self) *Txn {
-	if !g.configured && me.record != nil {
+	if !g.configured && !g.damaged && me.record != nil {
 		return &Txn{
 			If:   []Compare{Absent(g.keys.config())},
 			Then: []Op{Put(g.keys.config(), encode(me.initial), 0)},

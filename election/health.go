@@ -70,7 +70,7 @@ func (c *candidacy) judge(err error) {
 // present has the candidate's record say what is wanted now.
 func (c *candidacy) present() {
 	want := 0
-	if c.unhealthy == nil {
+	if c.unhealthy == nil && c.misfit == nil {
 		want = c.wanted()
 	}
 	if want == 0 {

@@ -39,6 +39,8 @@ type partitionRun struct {
 	mu   sync.Mutex
 	held []*Leadership
 	more chan struct{}
+
+	refused chan error
 }
 
 func (r *partitionRun) put(l *Leadership) {
@@ -67,7 +69,7 @@ func (s *Session) Partitions(group string, o PartitionsOptions) (*Partitions, er
 		policy = Balanced
 	}
 	c, err := s.join(group, Config{Partitions: o.Partitions}, policy, cmp.Or(o.Settle, settleDefault), o.Health, func(c *candidacy) {
-		c.labels, c.deliver = o.Labels, p.deliver
+		c.spreads, c.labels, c.deliver, c.refused = true, o.Labels, p.deliver, p.refuse
 		c.wanted = func() int {
 			if p.running == nil {
 				return 0
@@ -91,6 +93,16 @@ func (p *Partitions) deliver(l *Leadership) bool {
 	return true
 }
 
+// refuse ends Run.
+func (p *Partitions) refuse(err error) {
+	if p.running != nil {
+		select {
+		case p.running.refused <- err:
+		default: // it ends already
+		}
+	}
+}
+
 // Candidate is the id by which this session is known in the group.
 func (p *Partitions) Candidate() string { return p.c.me.id }
 
@@ -99,13 +111,16 @@ func (p *Partitions) Candidate() string { return p.c.me.id }
 // when the partition shall move and when ctx ends; once lead has returned the
 // partition goes to its next holder.
 //
-// When lead returns though its context has not ended, Run ends with its error. It
-// returns when all calls of lead have.
+// When lead returns though its context has not ended, Run ends with its error; it also
+// ends when the group turns out to have seats. It returns when all calls of lead have.
 func (p *Partitions) Run(ctx context.Context, lead func(context.Context, *Leadership) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	run := &partitionRun{more: make(chan struct{}, 1)}
+	run := &partitionRun{more: make(chan struct{}, 1), refused: make(chan error, 1)}
 	err := p.c.do(func() error {
+		if p.c.misfit != nil {
+			return p.c.misfit
+		}
 		if p.running != nil {
 			return fmt.Errorf("election: the group %s is run already by this session", p.c.group)
 		}
@@ -127,6 +142,8 @@ func (p *Partitions) Run(ctx context.Context, lead func(context.Context, *Leader
 					}
 				})
 			}
+		case err := <-run.refused:
+			stop(err)
 		case <-ctx.Done():
 		case <-p.c.session.Done():
 			stop(fmt.Errorf("election: %s: %w", p.c.group, context.Cause(p.c.session.ctx)))

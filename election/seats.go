@@ -29,7 +29,10 @@ type Seats struct {
 	waiting []*waiter // the candidacy's goroutine owns it
 }
 
-type waiter struct{ got chan *Leadership }
+type waiter struct {
+	got     chan *Leadership
+	refused chan error
+}
 
 // Seats takes part in a group. A session does so once a group.
 func (s *Session) Seats(group string, o SeatsOptions) (*Seats, error) {
@@ -38,7 +41,7 @@ func (s *Session) Seats(group string, o SeatsOptions) (*Seats, error) {
 	}
 	seats := &Seats{hold: max(o.Hold, 1)}
 	c, err := s.join(group, Config{Seats: max(o.Seats, 1)}, Balanced, 0, o.Health, func(c *candidacy) {
-		c.labels, c.deliver = o.Labels, seats.deliver
+		c.labels, c.deliver, c.refused = o.Labels, seats.deliver, seats.refuse
 		c.wanted = func() int { return c.active() + len(seats.waiting) }
 	})
 	if err != nil {
@@ -58,20 +61,32 @@ func (s *Seats) deliver(l *Leadership) bool {
 	return true
 }
 
+// refuse ends all campaigns.
+func (s *Seats) refuse(err error) {
+	for _, w := range s.waiting {
+		w.refused <- err
+	}
+	s.waiting = nil
+}
+
 // Candidate is the id by which this session is known in the group.
 func (s *Seats) Candidate() string { return s.c.me.id }
 
 // Campaign waits for a seat. Each call is for one seat; those of one session wait for
 // several at once, up to Hold with those held.
 //
-// It ends with an error when ctx ends or when the session does, and then leaves
-// nothing behind: a seat that comes too late is given up at once.
+// It ends with an error when ctx ends, when the session does, or when the group turns
+// out to have partitions, and then leaves nothing behind: a seat that comes too late is
+// given up at once.
 func (s *Seats) Campaign(ctx context.Context) (*Leadership, error) {
 	ctx, span := s.c.session.tracer.Start(ctx, "election.campaign")
 	defer span.End()
 	begun := s.c.session.opt.Clock()
-	w := &waiter{make(chan *Leadership, 1)}
+	w := &waiter{make(chan *Leadership, 1), make(chan error, 1)}
 	err := s.c.do(func() error {
+		if s.c.misfit != nil {
+			return s.c.misfit
+		}
 		if n := s.c.active() + len(s.waiting); n >= s.hold {
 			return fmt.Errorf("election: the session holds or waits for %d seats of %s, and Hold is %d: resign one first", n, s.c.group, s.hold)
 		}
@@ -84,6 +99,7 @@ func (s *Seats) Campaign(ctx context.Context) (*Leadership, error) {
 		case l := <-w.got:
 			s.c.session.opt.Metric.waited(s.c.group, s.c.session.opt.Clock()-begun)
 			return l, nil
+		case err = <-w.refused:
 		case <-ctx.Done():
 			err = context.Cause(ctx)
 			_ = s.c.do(func() error { s.withdraw(w); return nil })
@@ -103,7 +119,11 @@ func (s *Seats) withdraw(w *waiter) {
 	if i := slices.Index(s.waiting, w); i >= 0 {
 		s.waiting = slices.Delete(s.waiting, i, i+1)
 	} else {
-		_ = s.c.letGo(<-w.got, "", ErrResigned)
+		select {
+		case l := <-w.got:
+			_ = s.c.letGo(l, "", ErrResigned)
+		default: // it was refused
+		}
 	}
 	s.c.present()
 }

@@ -15,6 +15,7 @@ type state struct {
 
 	config     Config
 	configured bool
+	damaged    bool            // the configuration is there and cannot be read
 	names      map[string]bool // the seats or partitions that there are
 
 	candidates map[string]*candidate
@@ -121,6 +122,7 @@ func (g *state) applyConfig(e Event, now time.Duration) {
 	if !e.Removed {
 		g.configured = json.Unmarshal(e.Entry.Value, &g.config) == nil && g.config.Validate() == nil
 	}
+	g.damaged = !g.configured && !e.Removed
 	if !g.configured {
 		g.config = Config{}
 	}
