@@ -278,9 +278,15 @@ func (h *takerHeap) Pop() any {
 	return last
 }
 
-// byNumber orders "2" before "10", and other names by their text.
+// byNumber orders "2" before "10", numbers before other names, and those by their text.
 func byNumber(a, b string) int {
-	if len(a) != len(b) && isNumber(a) && isNumber(b) {
+	switch numberA, numberB := isNumber(a), isNumber(b); {
+	case numberA != numberB:
+		if numberA {
+			return -1
+		}
+		return 1
+	case numberA && len(a) != len(b):
 		return len(a) - len(b)
 	}
 	return strings.Compare(a, b)
