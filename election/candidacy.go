@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
+	"unicode/utf8"
 )
 
 // candidacy is a session's part in one group. One goroutine, run, owns all below
@@ -34,7 +36,8 @@ type candidacy struct {
 	damaged   bool  // the group's configuration could not be read when it was looked at last
 	known     bool  // our record has been seen in the group
 
-	writing  bool          // a transaction is under way
+	writing  bool          // a transaction is under way,
+	since    int64         // sent when the state was at this revision
 	failed   bool          // the last one had no answer
 	awaited  int64         // decide again when the watch has come to it,
 	resumeAt time.Duration // or when the clock has come to this
@@ -50,12 +53,17 @@ type outcome struct {
 var errLeft = errors.New("the candidacy has ended")
 
 // join begins a candidacy. prepare completes it before it runs.
-func (s *Session) join(group string, initial Config, policy Policy, settle time.Duration, health *HealthCheck, prepare func(*candidacy)) (*candidacy, error) {
+func (s *Session) join(group string, initial Config, labels map[string]string, policy Policy, settle time.Duration, health *HealthCheck, prepare func(*candidacy)) (*candidacy, error) {
 	if err := validName("group", group); err != nil {
 		return nil, fmt.Errorf("election: %w", err)
 	}
 	if err := initial.Validate(); err != nil {
 		return nil, fmt.Errorf("election: the group %s: %w", group, err)
+	}
+	for name, value := range labels {
+		if !utf8.ValidString(name) || !utf8.ValidString(value) {
+			return nil, fmt.Errorf("election: the group %s: the label %q is %q: expected UTF-8, as records are JSON", group, name, value)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,7 +77,7 @@ func (s *Session) join(group string, initial Config, policy Policy, settle time.
 		session: s, group: group, keys: groupKeys(s.opt.Prefix, group), health: health,
 		log:      s.opt.Log.With("group", group),
 		commands: make(chan func()), results: make(chan outcome, 1), done: make(chan struct{}),
-		leads: map[string]*Leadership{},
+		leads: map[string]*Leadership{}, labels: maps.Clone(labels),
 		me: self{
 			id: s.lease.String(), lease: s.lease, initial: initial, release: map[string]string{},
 			generation: s.generation.Generation, generationKey: generationKey(s.opt.Prefix), generationAt: s.generationAt,
@@ -308,6 +316,9 @@ func (c *candidacy) letGo(l *Leadership, to string, cause error) error {
 		return nil
 	}
 	if to != "" && c.state != nil {
+		if plan := c.state.plans[l.seat].Candidate; c.state.partitioned() && to != plan {
+			return fmt.Errorf("election: %s cannot go to %q: it is a partition, which goes where the policy says, now %q: %w", l.Name(), to, plan, ErrNoTaker)
+		}
 		if next := c.state.candidates[to]; next == nil || !c.state.partitioned() && c.state.need(next) == 0 {
 			return fmt.Errorf("election: %s cannot go to %q: %w", l.Name(), to, ErrNoTaker)
 		}
@@ -354,7 +365,7 @@ func (c *candidacy) act() time.Duration {
 		return wait
 	}
 	txn.Else = []Op{Get(Key(c.me.generationKey))} // a likely reason, and a final one
-	c.writing = true
+	c.writing, c.since = true, c.state.revision
 	go func() {
 		ctx, cancel := context.WithTimeout(c.session.ctx, c.session.ttl/3)
 		defer cancel()
@@ -375,6 +386,8 @@ func (c *candidacy) learn(o outcome) {
 	switch {
 	case errors.Is(o.err, ErrNoLease):
 		c.session.lose(ErrRevoked)
+	case o.err == nil && o.result.Revision < c.since:
+		c.session.lose(ErrTurnedBack) // the watch waits for revisions that are yet to come again
 	case o.err == nil && o.result.OK:
 		// A transaction that only deleted what was gone already shows in no watch:
 		// hence not for ever.

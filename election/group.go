@@ -140,7 +140,7 @@ func (g *Group) Candidate(ctx context.Context, id string) (Candidate, bool, erro
 }
 
 // Drain asks a candidate to hand over all that it holds in the group, and to take
-// nothing new, until it leaves or Undrain is called.
+// nothing new, until its session ends or Undrain is called.
 func (g *Group) Drain(ctx context.Context, candidate string) error {
 	s, err := g.read(ctx)
 	if err != nil {

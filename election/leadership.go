@@ -84,7 +84,8 @@ func (l *Leadership) Resign(ctx context.Context) error {
 }
 
 // Transfer is Resign with a named successor, which must be waiting for a seat in the
-// group; else it fails with ErrNoTaker and the leadership goes on.
+// group; else it fails with ErrNoTaker and the leadership goes on. A partition's
+// successor is the one that the plan names, and no other.
 func (l *Leadership) Transfer(ctx context.Context, candidate string) error {
 	return l.resign(ctx, candidate)
 }

@@ -18,8 +18,8 @@ const (
 	Joined                           // a candidate came, or wants another number of seats
 	Left                             // a candidate left; Candidate is as it was
 	Configured                       // the seats or the partitions are others
-	Draining                         // a candidate, or a seat's holder, is asked to hand over
-	Planned                          // a partition shall go to Seat.Planned
+	Draining                         // a candidate, or a seat's holder, is asked to hand over; or, where Candidate.Draining is false, not any more
+	Planned                          // a partition shall go to Seat.Planned; "" is to nobody, as it is no more
 	Synced                           // what there was at the beginning has been told
 	Gap                              // changes up to Revision are lost: what there is follows, then Synced
 )
@@ -47,8 +47,8 @@ type Change struct {
 // is, as changes that end with Synced; from a later revision, with the first change at
 // it or after it, so that an observer goes on without a gap where it was cut off.
 //
-// Only where the store no longer keeps what was missed there is a gap, and it is told:
-// Gap, then all that there is, then Synced.
+// Only where the store no longer keeps what was missed, or was turned back to before
+// it, there is a gap, and it is told: Gap, then all that there is, then Synced.
 func (g *Group) Observe(ctx context.Context, from int64) <-chan Change {
 	out := make(chan Change)
 	go func() {
@@ -87,6 +87,11 @@ func (g *Group) observe(ctx context.Context, from int64, tell func(Change) bool)
 				return context.Cause(ctx)
 			}
 			s, from = nil, 0
+		case errors.Is(err, ErrFuture): // and it has been there
+			if !tell(Change{Kind: Gap, Revision: from - 1}) {
+				return context.Cause(ctx)
+			}
+			s, from = nil, 0
 		case errors.Is(err, ErrForbidden):
 			return err
 		default: // the store cannot be reached now
@@ -102,7 +107,11 @@ func (g *Group) observe(ctx context.Context, from int64, tell func(Change) bool)
 // begin is the state just before the first change to be told.
 func (g *Group) begin(ctx context.Context, s *state, from int64, tell func(Change) bool) (*state, error) {
 	if s != nil && from == s.revision+1 {
-		return s, nil // cut off: it goes on
+		// Cut off: it goes on, but in a store that was turned back it would wait for ever.
+		if _, err := g.store.Range(ctx, Span{Keys: Key(g.keys.config()), Revision: s.revision, KeysOnly: true}); errors.Is(err, ErrFuture) {
+			return nil, err
+		}
+		return s, nil
 	}
 	span := Span{Keys: g.keys.all()}
 	if from > 1 {

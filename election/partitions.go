@@ -68,8 +68,8 @@ func (s *Session) Partitions(group string, o PartitionsOptions) (*Partitions, er
 	if policy == nil {
 		policy = Balanced
 	}
-	c, err := s.join(group, Config{Partitions: o.Partitions}, policy, cmp.Or(o.Settle, settleDefault), o.Health, func(c *candidacy) {
-		c.spreads, c.labels, c.deliver, c.refused = true, o.Labels, p.deliver, p.refuse
+	c, err := s.join(group, Config{Partitions: o.Partitions}, o.Labels, policy, cmp.Or(o.Settle, settleDefault), o.Health, func(c *candidacy) {
+		c.spreads, c.deliver, c.refused = true, p.deliver, p.refuse
 		c.wanted = func() int {
 			if p.running == nil {
 				return 0

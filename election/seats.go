@@ -40,8 +40,8 @@ func (s *Session) Seats(group string, o SeatsOptions) (*Seats, error) {
 		return nil, fmt.Errorf("election: the group %s: Seats is %d, Hold is %d: expected none below 0", group, o.Seats, o.Hold)
 	}
 	seats := &Seats{hold: max(o.Hold, 1)}
-	c, err := s.join(group, Config{Seats: max(o.Seats, 1)}, Balanced, 0, o.Health, func(c *candidacy) {
-		c.labels, c.deliver, c.refused = o.Labels, seats.deliver, seats.refuse
+	c, err := s.join(group, Config{Seats: max(o.Seats, 1)}, o.Labels, Balanced, 0, o.Health, func(c *candidacy) {
+		c.deliver, c.refused = seats.deliver, seats.refuse
 		c.wanted = func() int { return c.active() + len(seats.waiting) }
 	})
 	if err != nil {

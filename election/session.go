@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
@@ -70,6 +72,9 @@ type Options struct {
 func (o Options) Validate() error {
 	var wrong []error
 	complain := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
+	if !utf8.ValidString(o.Name) {
+		complain("Name is %q: expected UTF-8, as records are JSON", o.Name)
+	}
 	if o.TTL != 0 && o.TTL < time.Second {
 		complain("TTL is %s: expected at least 1 s", o.TTL)
 	}
@@ -89,7 +94,7 @@ func (o Options) withDefaults() Options {
 	o.TTL = cmp.Or(o.TTL, defaultTTL)
 	if o.Name == "" {
 		host, _ := os.Hostname()
-		o.Name = fmt.Sprintf("%s/%s/%d", cmp.Or(host, "localhost"), filepath.Base(os.Args[0]), os.Getpid())
+		o.Name = strings.ToValidUTF8(fmt.Sprintf("%s/%s/%d", cmp.Or(host, "localhost"), filepath.Base(os.Args[0]), os.Getpid()), "?")
 	}
 	if o.Clock == nil {
 		o.Clock = sinceBoot
@@ -152,8 +157,9 @@ func Open(ctx context.Context, store Store, o Options) (*Session, error) {
 }
 
 // Attach goes on with a session that was opened elsewhere and is still alive, with
-// its lease, its TTL and its name. It takes up all that the session holds once its
-// groups are campaigned in again.
+// its lease, its TTL and its name. It takes up what the session holds in a group when
+// it stands for it again, with [Session.Stand]; what is held in groups that it takes
+// part in otherwise is given up where nobody waits for it yet.
 func Attach(ctx context.Context, store Store, lease LeaseID, o Options) (*Session, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("election: %w", err)
@@ -278,14 +284,14 @@ func (s *Session) remaining() time.Duration {
 // lose ends the session, and with it all leaderships.
 func (s *Session) lose(cause error) {
 	s.mu.Lock()
-	first := !s.ended
-	s.ended = true
-	s.mu.Unlock()
-	if first {
-		s.opt.Log.Warn("the election session has ended", "cause", cause)
-		s.opt.Metric.ended(cause)
+	defer s.mu.Unlock()
+	if s.ended {
+		return
 	}
-	s.end(cause)
+	s.ended = true
+	s.end(cause) // who sees that it has ended can ask why
+	s.opt.Log.Warn("the election session has ended", "cause", cause)
+	s.opt.Metric.ended(cause)
 }
 
 // watchDeadline ends the session when its time is up. It looks more often than that
@@ -375,7 +381,8 @@ func (s *Session) Close(ctx context.Context) error {
 }
 
 // Detach ends all leaderships here and leaves the lease alone: another process may
-// Attach to it until its TTL is over.
+// Attach to it until its TTL is over. A session that has Early cannot be gone on with:
+// its peers see it close, and end it.
 func (s *Session) Detach() {
 	s.lose(ErrClosed)
 	s.owned.Wait()

@@ -31,8 +31,7 @@ func (s *Session) Stand(group string, o StandOptions) (*Standing, error) {
 		return nil, fmt.Errorf("election: the group %s: Seats is %d, Want is %d: expected none below 0", group, o.Seats, o.Want)
 	}
 	standing := &Standing{want: o.Want}
-	c, err := s.join(group, Config{Seats: max(o.Seats, 1)}, Balanced, 0, nil, func(c *candidacy) {
-		c.labels = o.Labels
+	c, err := s.join(group, Config{Seats: max(o.Seats, 1)}, o.Labels, Balanced, 0, nil, func(c *candidacy) {
 		c.wanted = func() int { return standing.want }
 		c.deliver = func(l *Leadership) bool {
 			if c.active() > standing.want { // l is counted
