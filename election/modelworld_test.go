@@ -163,10 +163,40 @@ func (w *world) check() error {
 	return nil
 }
 
-// view is an actor's replica as the election has it.
-func (w *world) view(a *actor) (*state, *self) {
+// A replica is which entries an actor has seen. Entries are never changed in place.
+type replica struct {
+	first    *Entry
+	n        int
+	id       string
+	revision int64
+}
+
+// read is an actor's replica as the election has it, for reading alone.
+func (w *world) read(a *actor) *state {
+	r := replica{n: len(a.replica), id: a.id, revision: a.applied}
+	if r.n > 0 {
+		r.first = &a.replica[0]
+	}
+	g := w.m.replicas[r]
+	if g == nil {
+		if len(w.m.replicas) > 10_000 {
+			clear(w.m.replicas)
+		}
+		g = w.fresh(a)
+		w.m.replicas[r] = g
+	}
+	return g
+}
+
+func (w *world) fresh(a *actor) *state {
 	g := newState(modelKeys, a.id)
 	g.load(Page{Entries: a.replica, Revision: a.applied}, early)
+	return g
+}
+
+// view is an actor's replica, and what it knows of itself.
+func (w *world) view(a *actor) (*state, *self) {
+	g := w.read(a)
 	me := &self{
 		id: a.id, lease: a.lease, initial: w.m.config, release: map[string]string{},
 		generation: a.generation, generationKey: modelGeneration, generationAt: a.generationAt,
@@ -200,7 +230,7 @@ func (w *world) see(a *actor) {
 		if c.revision <= a.applied {
 			continue
 		}
-		g, _ := w.view(a)
+		g := w.fresh(a)
 		before := g.version
 		for _, e := range c.events {
 			if modelKeys.all().Has(e.Entry.Key) {
@@ -233,7 +263,7 @@ func (w *world) settle(a *actor) {
 	if !a.lives {
 		return
 	}
-	g, _ := w.view(a)
+	g := w.read(a)
 	a.leads = slices.DeleteFunc(a.leads, func(l lead) bool {
 		h := g.mine[l.seat]
 		return h == nil || h.token != l.token.Revision
@@ -258,7 +288,7 @@ func (w *world) settle(a *actor) {
 
 // asked is whether an actor is asked to hand a seat over, and to whom.
 func (w *world) asked(a *actor, l lead) (string, bool) {
-	g, me := w.view(a)
+	g := w.read(a)
 	h := g.mine[l.seat]
 	if h == nil || !l.believed {
 		return "", false
@@ -266,10 +296,10 @@ func (w *world) asked(a *actor, l lead) (string, bool) {
 	if m, ok := g.moves[l.seat]; ok && m.Token == h.token {
 		return m.To, true
 	}
-	if g.drains[me.id] || g.configured && !g.names[l.seat] {
+	if g.drains[a.id] || g.configured && !g.names[l.seat] {
 		return "", true
 	}
-	if to := g.plans[l.seat].Candidate; g.partitioned() && to != me.id && g.candidates[to] != nil && !g.drains[to] {
+	if to := g.plans[l.seat].Candidate; g.partitioned() && to != a.id && g.candidates[to] != nil && !g.drains[to] {
 		return to, true
 	}
 	return "", false
