@@ -98,6 +98,7 @@ func (g *state) apply(e Event, now time.Duration) {
 	case "plan":
 		var r planRecord
 		set(g.plans, name, e.Removed || json.Unmarshal(e.Entry.Value, &r) != nil, planned{r, e.Entry.Modified})
+		g.version++ // it may be one that was given up as lost, of how the group was then
 	case "epoch":
 		g.epoch = 0
 		_ = json.Unmarshal(e.Entry.Value, &g.epoch) // of a removed one: nothing
