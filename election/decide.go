@@ -216,8 +216,32 @@ func (g *state) claimSeats(me *self, now time.Duration) (*Txn, time.Duration) {
 	if len(mine) == 0 {
 		return nil, wait
 	}
+	mine = undisputed(me.id, mine, takers)
 	slices.SortFunc(mine, byNumber)
 	return g.claim(me, mine[:min(len(mine), need, maxClaims)]), wait
+}
+
+// undisputed leaves of many seats those that are this candidate's whatever the others
+// have taken meanwhile, if there are such: one seat that is taken already would fail
+// the claim of all.
+func undisputed(id string, seats []string, takers []*candidate) []string {
+	if len(seats) == 1 || len(takers) == 1 {
+		return seats
+	}
+	hashes := make(map[string]uint64, len(takers))
+	for _, c := range takers {
+		hashes[c.id] = hash(c.id)
+	}
+	var sure []string
+	for _, name := range seats {
+		if rendezvous(hash(name), hashes) == id {
+			sure = append(sure, name)
+		}
+	}
+	if len(sure) == 0 {
+		return seats
+	}
+	return sure
 }
 
 // match gives each free seat, while somebody wants it, to a candidate: the next one

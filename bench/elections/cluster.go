@@ -21,6 +21,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 
+	"towpath.dev/bench/serving"
 	"towpath.dev/internal/control/member"
 )
 
@@ -159,6 +160,8 @@ func RunRole(role string, args []string) error {
 		return runMember(ctx, args)
 	case "holder":
 		return runHolder(ctx, args)
+	case "responder":
+		return serving.RunServer("tow-burn")
 	case "crowd":
 		return runCrowd(ctx, args)
 	}

@@ -16,6 +16,7 @@ import (
 var Groups = []report.Group{
 	{Name: "handover", Measure: handoverRows}, {Name: "seats", Measure: seatRows}, {Name: "keepalive", Measure: keepAliveRows},
 	{Name: "balance", Measure: balanceRows}, {Name: "takeover", Measure: takeoverRows}, {Name: "vanish", Measure: vanishRows},
+	{Name: "overload", Measure: overloadRows},
 }
 
 const handovers = 200

@@ -81,6 +81,15 @@ func (p *pool) close() {
 // openLoop sends requests at a rate, however long the answers take. Times count
 // from when a request was due.
 func openLoop(p *pool, path string, rate int, span time.Duration, o *outcome, headers ...string) {
+	loop(p, func() []byte { return post(path, someN("n"), headers...) }, rate, span, o)
+}
+
+// openLoopOf is openLoop with one request.
+func openLoopOf(p *pool, request []byte, rate int, span time.Duration, o *outcome) {
+	loop(p, func() []byte { return request }, rate, span, o)
+}
+
+func loop(p *pool, next func() []byte, rate int, span time.Duration, o *outcome) {
 	var wg sync.WaitGroup
 	begin := time.Now()
 	for i := 0; ; i++ {
@@ -91,7 +100,7 @@ func openLoop(p *pool, path string, rate int, span time.Duration, o *outcome, he
 		if wait := time.Until(due); wait > 0 {
 			time.Sleep(wait)
 		}
-		request := post(path, someN("n"), headers...)
+		request := next()
 		wg.Go(func() {
 			c, err := p.get()
 			if err != nil {

@@ -31,6 +31,7 @@ var servers = map[string]func() (http.Handler, error){
 	"tow":       towW1,
 	"tow-w4":    func() (http.Handler, error) { return towOver("w4") },
 	"go-w4":     goW4,
+	"tow-burn":  func() (http.Handler, error) { return towOver("w3") },
 	"tow-calls": func() (http.Handler, error) { return towOver("calls") },
 	// It is told that it can do more than it would find out about a service that
 	// never answers.
