@@ -66,8 +66,9 @@ func (e *electionAsk) show(r *v1.GetGroupResponse) error {
 		}
 		fmt.Fprintln(table)
 	}
-	fmt.Fprintln(table)
-	fmt.Fprintln(table, "CANDIDATE\tNAME\tHOLDS\tWANTS\t")
+	if len(r.GetCandidates()) > 0 {
+		fmt.Fprintln(table, "\nCANDIDATE\tNAME\tHOLDS\tWANTS\t")
+	}
 	for _, c := range r.GetCandidates() {
 		wants, note := fmt.Sprint(c.GetWant()), ""
 		if partitions {
