@@ -1,6 +1,6 @@
 # What can be done here. `make` alone prints this list.
 
-.PHONY: help run test install unit race lint bench bench-serving bench-module soak fuzz editor generate
+.PHONY: help run test install unit race lint bench bench-serving bench-module soak fuzz editor java generate
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -10,7 +10,7 @@ run: ## the featured-offer application serves, over a market in SQLite
 
 test: install lint unit race editor bench-module ## install what the tests need and run all of them
 
-install: ## what the tests run besides Go: PostgreSQL
+install: ## what the tests run besides Go: PostgreSQL, a JDK, Maven
 	./tools/install
 
 unit: ## all Go tests
@@ -24,6 +24,10 @@ lint: ## formatting, vet, staticcheck, tidiness
 
 editor: ## the editor extension's tests (installs its npm packages)
 	cd ext/vscode && npm ci --no-audit --no-fund && npm test
+
+java: ## the JVM's election client: tests, and documentation without a warning
+	cd sdk/java && TOWPATH_REQUIRE=1 mvn -B -q -Dstyle.color=never -s debian-settings.xml -Dmaven.repo.local=target/m2 verify
+	cd sdk/java && javadoc -quiet -Xdoclint:all -Xwerror --release 17 -d target/apidocs $$(find src/main -name '*.java')
 
 bench-module: ## the comparison peers agree with each other
 	cd bench && go test ./...

@@ -42,6 +42,7 @@ public final class Session implements AutoCloseable {
     private final boolean earlyTakeover;
     private final String name;
     private final Duration wantedTtl;
+    private final Duration margin; // null is the default one
     private final Outcome<EndReason> ended;
     private final CompletableFuture<Void> gone = new CompletableFuture<>(); // the server has been told, or need not be
     private final CompletableFuture<Void> closed = new CompletableFuture<>();
@@ -52,7 +53,7 @@ public final class Session implements AutoCloseable {
     private volatile String id = "";
 
     // For the loop's thread alone.
-    private final Lease lease;
+    private Lease lease;
     private final Fold fold = new Fold();
     private final Map<Fence, Leadership> held = new LinkedHashMap<>();
     private final Map<String, Seats> campaigns = new HashMap<>(); // by group
@@ -76,7 +77,8 @@ public final class Session implements AutoCloseable {
         name = options.name();
         wantedTtl = options.ttl();
         ended = new Outcome<>(workers);
-        lease = new Lease(options.margin());
+        margin = options.margin();
+        lease = new Lease(margin);
     }
 
     /**
@@ -92,7 +94,8 @@ public final class Session implements AutoCloseable {
         Connection connection = new Connection(options);
         Session session = new Session(connection, options);
         CompletableFuture<Void> opened = new CompletableFuture<>();
-        connection.loop().execute(() -> session.open(opened, options.timeout()));
+        long giveUpAt = options.clock().nanos() + options.timeout().toNanos();
+        connection.loop().execute(() -> session.open(opened, giveUpAt));
         try {
             Outcome.await(opened);
             return session;
@@ -102,12 +105,12 @@ public final class Session implements AutoCloseable {
         }
     }
 
-    private void open(CompletableFuture<Void> opened, Duration timeout) {
+    private void open(CompletableFuture<Void> opened, long giveUpAt) {
         Map<String, ?> request = Map.of(
                 "name", name, "ttlSeconds", Long.toString(wantedTtl.getSeconds()), "earlyTakeover", earlyTakeover);
         record Opened(String session, Duration ttl) {}
         Call<Opened> call = connection.call("OpenSession", request,
-                m -> new Opened(m.requiredString("session"), ttl(m)), Connection.PATIENCE, loop.now() + timeout.toNanos());
+                m -> new Opened(m.requiredString("session"), ttl(m)), Connection.PATIENCE, giveUpAt);
         call.result().whenComplete((answer, error) -> {
             if (error != null) {
                 opened.completeExceptionally(error);
@@ -115,8 +118,9 @@ public final class Session implements AutoCloseable {
             }
             id = answer.value().session();
             if (!granted(answer.sent(), answer.value().ttl())) {
-                opened.completeExceptionally(ElectionException.passing(
-                        Code.UNAVAILABLE, "OpenSession was answered only when the session was about to end", null));
+                // The answer took about as long as the session lives. That one is left to its TTL.
+                lease = new Lease(margin);
+                open(opened, giveUpAt);
                 return;
             }
             events = connection.stream(new Events());

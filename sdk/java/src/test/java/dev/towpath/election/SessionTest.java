@@ -80,6 +80,19 @@ class SessionTest {
     }
 
     @Test
+    void aSessionThatIsOldWhenItIsAnsweredIsNotTaken() throws Exception {
+        a.on("OpenSession", request -> {
+            clock.advanceSilently(Duration.ofMillis(900));
+            request.answer("{\"session\":\"old\",\"ttlSeconds\":\"1\"}");
+            a.on("OpenSession", again -> again.answer("{\"session\":\"new\",\"ttlSeconds\":\"10\"}"));
+        });
+        try (Session session = Session.open(options())) {
+            assertEquals("new", session.id());
+            assertEquals(Duration.ofSeconds(9), session.remaining());
+        }
+    }
+
+    @Test
     void aRefusalToOpenIsTold() throws Exception {
         a.on("OpenSession", request -> request.refuse(401, "unauthenticated", "the token is not known"));
         ElectionException e = assertThrows(ElectionException.class, () -> Session.open(options()));
@@ -338,9 +351,9 @@ class SessionTest {
         try (Session session = open();
                 Seats seats = session.campaign(Campaign.of("g"))) {
             a.nextStream().synced().granted("g/0=1.5");
-            seats.take(); // from now on it hears nothing
+            seats.take(); // from now on, or from just after the first step, it hears nothing
             // In steps, so that renewals keep the session alive meanwhile.
-            for (int i = 0; i < 3; i++) {
+            for (int i = 0; i < 4; i++) {
                 clock.advance(Duration.ofMillis(4200), session);
                 until("renewed", () -> session.remaining().equals(Duration.ofSeconds(9)));
             }
