@@ -56,22 +56,38 @@ type controlPlane struct {
 // joins first learns what there is.
 const settleTime = 2 * time.Minute
 
-// run is the control node until the context ends.
-func (p *controlPlane) run(ctx context.Context) (err error) {
-	trust, cluster, err := p.trust(ctx)
+// opened is a control node that has its trust and its address, and not its store.
+type opened struct {
+	*controlPlane
+	trust    *access.Trust
+	cluster  map[string]string // see findTrust
+	secure   *tls.Config
+	listener net.Listener
+}
+
+// open finds out what keeps a control node from starting, before programs are served
+// beside it.
+func (p *controlPlane) open(ctx context.Context) (*opened, error) {
+	trust, cluster, err := p.findTrust(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	secure, err := p.tls(trust)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	l, err := net.Listen("tcp", p.listen)
 	if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w; name another address with --control-listen", p.listen, innermost(err))
+		return nil, fmt.Errorf("cannot listen on %s: %w; name another address with --control-listen", p.listen, innermost(err))
 	}
-	defer l.Close()
-	store, stop, err := p.store(ctx, trust, cluster)
+	return &opened{p, trust, cluster, secure, l}, nil
+}
+
+// run is the control node until the context ends.
+func (p *opened) run(ctx context.Context) (err error) {
+	trust := p.trust
+	defer p.listener.Close()
+	store, stop, err := p.store(ctx, trust, p.cluster)
 	if err != nil {
 		return err
 	}
@@ -113,7 +129,7 @@ func (p *controlPlane) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.err, "Control API on %s\n", urlOf(l, secure != nil))
+	fmt.Fprintf(p.err, "Control API on %s\n", urlOf(p.listener, p.secure != nil))
 	serving, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	running.Go(func() {
@@ -124,7 +140,7 @@ func (p *controlPlane) run(ctx context.Context) (err error) {
 			cancel(errMemberEnded)
 		}
 	})
-	err = server.Serve(serving, l, secure)
+	err = server.Serve(serving, p.listener, p.secure)
 	if errors.Is(context.Cause(serving), errMemberEnded) {
 		return errMemberEnded
 	}
@@ -151,10 +167,10 @@ func electionRoutes(s *elections.Service) []api.Route {
 	}
 }
 
-// trust is what the node has in its folder. A node that has nothing joins, or, on a
+// findTrust is what the node has in its folder. A node that has nothing joins, or, on a
 // machine of its own, begins a cluster. The cluster is its members, of a node that has
 // joined.
-func (p *controlPlane) trust(ctx context.Context) (*access.Trust, map[string]string, error) {
+func (p *controlPlane) findTrust(ctx context.Context) (*access.Trust, map[string]string, error) {
 	dir := filepath.Join(p.dir, trustDir)
 	loopback, err := isLoopback(p.listen)
 	switch {
@@ -165,7 +181,7 @@ func (p *controlPlane) trust(ctx context.Context) (*access.Trust, map[string]str
 		if err != nil {
 			return nil, nil, err
 		}
-		cluster, err := p.cluster()
+		cluster, err := p.joinedTo()
 		return trust, cluster, err
 	case len(p.join.at) > 0 || p.join.token != "":
 		return p.joinCluster(ctx, dir)
@@ -225,15 +241,15 @@ func (p *controlPlane) joinCluster(ctx context.Context, dir string) (*access.Tru
 		return nil, nil, err
 	}
 	joined(p.dir)
-	cluster, err := p.cluster()
+	cluster, err := p.joinedTo()
 	return trust, cluster, err
 }
 
 func (p *controlPlane) membersFile() string { return filepath.Join(p.dir, "members.json") }
 
-// cluster is the members that a node had when it joined, their addresses by name; nil of
+// joinedTo is the members that a node had when it joined, their addresses by name; nil of
 // one that began its cluster. It matters until its member has data.
-func (p *controlPlane) cluster() (map[string]string, error) {
+func (p *controlPlane) joinedTo() (map[string]string, error) {
 	text, err := os.ReadFile(p.membersFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

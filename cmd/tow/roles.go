@@ -103,10 +103,14 @@ func (s *serving) start(c *cobra.Command, programs []string) error {
 	s.plane.ui, s.plane.log, s.plane.dir, s.plane.join = s.ui, s.logger(), dir, s.joining
 	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if s.role == roleControl {
-		return s.plane.run(ctx)
+	plane, err := s.plane.open(ctx)
+	if err != nil {
+		return err
 	}
-	return together(ctx, s.plane.run, func(ctx context.Context) error { return s.run(ctx, programs) })
+	if s.role == roleControl {
+		return plane.run(ctx)
+	}
+	return together(ctx, plane.run, func(ctx context.Context) error { return s.run(ctx, programs) })
 }
 
 // together runs both until both have ended. When one ends, the other one is told to,
