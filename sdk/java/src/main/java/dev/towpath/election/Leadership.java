@@ -77,8 +77,8 @@ public final class Leadership {
 
     /**
      * Whether this process holds the seat now. It looks at the clock each time, so it is false from
-     * the deadline on even if no thread of this process ran meanwhile. It takes a few microseconds
-     * and does not block.
+     * the deadline on even if no thread of this process ran meanwhile. It takes some microseconds and
+     * does not block.
      *
      * @return whether it does
      */
@@ -123,8 +123,18 @@ public final class Leadership {
     }
 
     /**
-     * Completed when the control plane asks for this seat: finish, and then {@link #resign()}. Until
-     * then the seat stays here.
+     * Whether the control plane has asked for this seat: finish, and then {@link #resign()}. Until then
+     * the seat stays here.
+     *
+     * @return whether it has
+     */
+    public boolean isDraining() {
+        return draining.isDone();
+    }
+
+    /**
+     * Completed when {@link #isDraining()} begins to be true. Each call makes a future that is kept
+     * until then; loops ask that method instead.
      *
      * @return the candidate that shall be next, if one was named; never completed if nobody asks
      */

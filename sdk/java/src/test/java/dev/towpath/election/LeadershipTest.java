@@ -342,8 +342,10 @@ class LeadershipTest {
     void drains() throws Exception {
         try (Seats seats = session.campaign(Campaign.of("g"))) {
             Leadership leadership = lead(seats, "g/0=1.5");
+            assertFalse(leadership.isDraining());
             events.send("{\"draining\":{\"group\":\"g\",\"seat\":\"0\",\"token\":{\"generation\":\"1\",\"revision\":\"5\"},\"to\":\"c7\"}}");
             assertEquals(Optional.of("c7"), get(leadership.draining()));
+            assertTrue(leadership.isDraining());
             assertTrue(leadership.isValid(), "until it is resigned");
             get(leadership.resign());
             a.next("Resign");
