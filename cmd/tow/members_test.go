@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -13,7 +14,10 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 
+	"towpath.dev/api/towpathv1"
+	"towpath.dev/client"
 	"towpath.dev/internal/control/access"
+	"towpath.dev/internal/control/member"
 )
 
 // TestMemberIsForControlNodes: a responder's certificate, though of the same CA, does not
@@ -51,7 +55,7 @@ func TestMemberIsForControlNodes(t *testing.T) {
 		pair *tls.Certificate
 		want bool
 	}{{"a control node", control, true}, {"a responder", &responder, false}} {
-		client, err := clientv3.New(clientv3.Config{
+		etcd, err := clientv3.New(clientv3.Config{
 			Endpoints: store.members.client.Endpoints(), Logger: zap.NewNop(),
 			TLS: &tls.Config{RootCAs: trust.CA.Pool(), Certificates: []tls.Certificate{*c.pair}, MinVersion: tls.VersionTLS13},
 		})
@@ -63,12 +67,12 @@ func TestMemberIsForControlNodes(t *testing.T) {
 			patience = time.Second // the client tries again and again
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		_, err = client.Status(ctx, client.Endpoints()[0])
+		_, err = etcd.Status(ctx, etcd.Endpoints()[0])
 		cancel()
 		if (err == nil) != c.want {
 			t.Errorf("%s asks etcd: %v", c.name, err)
 		}
-		if err := client.Close(); err != nil {
+		if err := etcd.Close(); err != nil {
 			t.Error(err)
 		}
 	}
@@ -106,4 +110,41 @@ func TestProfile(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
+}
+
+// TestExistingEtcd: a control node over an etcd that is not its own.
+func TestExistingEtcd(t *testing.T) {
+	m, err := member.Start(t.Context(), member.Options{Dir: filepath.Join(t.TempDir(), "etcd"), UnsafeNoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	port, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	p := &controlPlane{ui: &ui{err: io.Discard}, log: slog.New(slog.DiscardHandler), dir: dir, listen: "127.0.0.1:" + port, etcd: m.Endpoints()}
+	plane, err := p.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- plane.run(ctx) }()
+	t.Setenv("TOW_PROFILE", filepath.Join(dir, "control.toml"))
+	t.Setenv("TOW_CONTROL", "")
+	t.Setenv("TOW_CONTROL_TOKEN", "")
+	// The listener is there, so that the call waits for the server.
+	err = (&controlAt{}).ask(t.Context(), func(ctx context.Context, api *client.Control) error {
+		_, err := api.Access.CreateJoinToken(ctx, &towpathv1.CreateJoinTokenRequest{Role: towpathv1.NodeRole_NODE_ROLE_CONTROL})
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }
