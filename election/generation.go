@@ -51,6 +51,9 @@ func (s *Session) readGeneration(ctx context.Context) error {
 			return fmt.Errorf("the key %s: expected a generation, found %q", page.Entries[0].Key, page.Entries[0].Value)
 		}
 	}
+	if s.generation.Dropping {
+		return fmt.Errorf("%w: generation %d of it has begun, and what was held before is not deleted yet; if that does not end by itself, call Restored again", ErrTurnedBack, s.generation.Generation)
+	}
 	if s.opt.Registry == nil {
 		return nil
 	}
@@ -99,13 +102,23 @@ func Restored(ctx context.Context, store Store, prefix string, registry Registry
 		}
 		next++ // the same backup was restored elsewhere as well
 	}
-	// First the generation: from here on no session of an earlier one gets a seat.
-	r, err := store.Txn(ctx, Txn{Then: []Op{Put(generationKey(prefix), encode(generationRecord{next, claim}), 0)}})
+	// First the generation: from here on no session of an earlier one gets a seat. Nor is
+	// one of the new generation opened yet: it could acquire a seat that is deleted then.
+	record, key := generationRecord{Generation: next, Claim: claim, Dropping: true}, generationKey(prefix)
+	r, err := store.Txn(ctx, Txn{Then: []Op{Put(key, encode(record), 0)}})
 	if err != nil {
 		return Generation{}, fmt.Errorf("election: generation %d is claimed but not in the store: %w; run it again", next, err)
 	}
-	if err := drop(ctx, store, prefix); err != nil {
+	err = drop(ctx, store, prefix)
+	if err == nil {
+		record.Dropping = false
+		r, err = store.Txn(ctx, Txn{If: []Compare{ModifiedAt(key, r.Revision)}, Then: []Op{Put(key, encode(record), 0)}})
+	}
+	if err != nil {
 		return Generation{}, fmt.Errorf("election: generation %d has begun, but what was held before is not deleted yet: %w; run it again", next, err)
+	}
+	if !r.OK {
+		return Generation{}, fmt.Errorf("election: generation %d was ended at once by another one: run Restored once a restore", next)
 	}
 	return Generation{next, claim, r.Revision}, registry.Raise(ctx, next, r.Revision)
 }

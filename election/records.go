@@ -93,6 +93,8 @@ type (
 	generationRecord struct {
 		Generation uint64 `json:"generation"`
 		Claim      string `json:"claim,omitempty"`
+		// Dropping is true until all that was held before is deleted.
+		Dropping bool `json:"dropping,omitempty"`
 	}
 )
 
