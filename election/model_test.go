@@ -36,7 +36,8 @@ import (
 //  2. A seat is never acquired while its last holder believes in it, with the same
 //     exceptions: hand-overs wait for the holder, and leases for the deadline.
 //  3. Tokens of one seat grow strictly in the order of acquisition, across restores.
-//  4. Who acquires a seat has its record in the group, on a lease that lives.
+//  4. Who acquires a seat has its record in the group, on a lease that lives, and is of
+//     the store's generation.
 //  5. What the election made of changes one by one is what it makes of them all at once.
 //  6. When nothing goes wrong any more, all comes to rest: every seat that somebody
 //     wants is held by one who wants it and believes in it, nobody that drains holds
@@ -51,6 +52,7 @@ type model struct {
 	budget  int
 	joins   int // sessions that begin later
 	restore bool
+	turned  bool // begin when an empty store has been restored
 	warm    bool // begin where all has come to rest once
 	limit   int  // of states
 
@@ -75,6 +77,13 @@ func (m *model) start() *world {
 	w := &world{m: m, store: modelStore{revision: 1, leases: map[LeaseID]bool{}}, tokens: map[string]Token{}, budget: m.budget, joins: m.joins}
 	for i := range m.actors {
 		w.actors = append(w.actors, w.begin(i))
+	}
+	if m.turned {
+		backup := w.store.clone()
+		w.backup = &backup
+		if err := w.turnBack(); err != nil {
+			m.t.Fatalf("%s: %v", m.name, err)
+		}
 	}
 	if m.warm {
 		if err := w.settleDown(); err != nil {
@@ -229,7 +238,7 @@ func (w *world) storeSteps(add func(int, string, func(*world) error)) {
 			return nil
 		})
 	}
-	if w.joins > 0 {
+	if w.joins > 0 && w.restore != 1 { // none is opened while what was held is dropped
 		add(0, "a session begins", func(w *world) error {
 			w.joins--
 			w.actors = append(w.actors, w.begin(len(w.actors)))
@@ -237,6 +246,13 @@ func (w *world) storeSteps(add func(int, string, func(*world) error)) {
 		})
 	}
 	w.operatorSteps(add)
+	if w.restore == 1 {
+		add(0, "what was held is dropped", func(w *world) error {
+			w.restore = 2
+			_, events, _ := w.store.txn(dropped())
+			return w.commit(events)
+		})
+	}
 	if !w.m.restore {
 		return
 	}
@@ -248,13 +264,6 @@ func (w *world) storeSteps(add func(int, string, func(*world) error)) {
 		})
 	} else if e, _ := w.store.find(modelGeneration); e.Modified == 0 {
 		add(1, "the backup is restored, and a generation begins", func(w *world) error { return w.turnBack() })
-	}
-	if w.restore == 1 {
-		add(0, "what was held is dropped", func(w *world) error {
-			w.restore = 2
-			_, events, _ := w.store.txn(dropped())
-			return w.commit(events)
-		})
 	}
 }
 
@@ -301,14 +310,14 @@ func (w *world) turnBack() error {
 			a.leads[i].excused = true
 		}
 	}
-	_, events, _ := w.store.txn(Txn{Then: []Op{Put(modelGeneration, encode(generationRecord{Generation: 1}), 0)}})
+	_, events, _ := w.store.txn(Txn{Then: []Op{Put(modelGeneration, encode(generationRecord{Generation: 1, Dropping: true}), 0)}})
 	return w.commit(events)
 }
 
-// dropped is the transaction of drop.
+// dropped is the transaction of drop, and that with which Restored ends.
 func dropped() Txn {
 	k := modelKeys
-	t := Txn{Then: []Op{Delete(Key(k.assigner())), Delete(Key(k.epoch()))}}
+	t := Txn{Then: []Op{Put(modelGeneration, encode(generationRecord{Generation: 1}), 0), Delete(Key(k.assigner())), Delete(Key(k.epoch()))}}
 	for _, all := range []string{k.candidate(""), k.seat(""), k.drain(""), k.move(""), k.plan("")} {
 		t.Then = append(t.Then, Delete(Prefix(all)))
 	}
@@ -668,6 +677,8 @@ func TestModel(t *testing.T) {
 		{name: "from nothing, one seat", config: Config{Seats: 1}, actors: 2, wants: 1, budget: 1},
 		{name: "from nothing, two seats", config: Config{Seats: 2}, actors: 2, wants: 2, budget: 1},
 		{name: "from nothing, a partition", config: Config{Partitions: x}, actors: 2, wants: 1, budget: 1},
+		{name: "from nothing, a seat for one", config: Config{Seats: 1}, actors: 1, wants: 1, budget: 2},
+		{name: "sessions that begin in a restore", config: Config{Seats: 1}, wants: 1, joins: 2, turned: true},
 		{name: "a seat for two", config: Config{Seats: 1}, actors: 2, wants: 1, budget: 2, warm: true},
 		{name: "a seat for three", config: Config{Seats: 1}, actors: 3, wants: 1, budget: 2, warm: true},
 		{name: "two seats for three", config: Config{Seats: 2}, actors: 3, wants: 1, budget: 2, warm: true},

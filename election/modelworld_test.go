@@ -120,6 +120,9 @@ func (w *world) commit(events []Event) error {
 			return fmt.Errorf("%s was acquired with the token %s after %s", seat, token, last)
 		}
 		w.tokens[seat] = token
+		if _, turned := w.store.find(modelGeneration); turned != (r.Generation == 1) {
+			return fmt.Errorf("%s was acquired for %s in the generation %d, which is not the store's", seat, r.Candidate, r.Generation)
+		}
 		if c, ok := w.store.find(modelKeys.candidate(r.Candidate)); !ok || c.Lease != e.Entry.Lease {
 			return fmt.Errorf("%s was acquired for %s, which has no record on that lease", seat, r.Candidate)
 		}
