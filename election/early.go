@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -22,15 +23,16 @@ import (
 // listens there any more, revoke the dead one's lease without waiting for its TTL.
 //
 // A host that vanishes closes nothing, and a network that is cut refuses nothing: both
-// wait for the TTL. So does everybody when more than a tenth of all sessions (and more
-// than one) close within a second, as then the peers' own view is what may be wrong.
+// wait for the TTL. So does a session that sees more than a tenth of those it watches
+// (and more than one) close within a second, as then its own view is what may be wrong.
 //
 // It ends leaderships that their holder has not seen end, if a process can lose its
 // listener and live. So all that such sessions lead must guard what it writes.
 type Early struct {
 	// Listen is the address to listen on. Default: a free port of 127.0.0.1.
 	Listen string
-	// Advertise is how peers reach it. Default: the address listened on.
+	// Advertise is how peers reach it: this process, and nothing that stands before it.
+	// Default: the address listened on, which then must be one.
 	Advertise string
 	// TLS is for both sides of a connection: certificates, and whom to trust. It is
 	// needed where Listen is not loopback.
@@ -56,7 +58,7 @@ type lookout struct {
 	clock    Clock
 
 	mu       sync.Mutex
-	sessions int             // that have Early
+	watched  int             // how many peers
 	closings []time.Duration // when connections closed, within the window
 }
 
@@ -68,8 +70,12 @@ func (e Early) open(lease LeaseID, clock Clock) (*lookout, error) {
 	if err != nil {
 		return nil, fmt.Errorf("Early.Listen %q is no address: expected HOST:PORT", e.Listen)
 	}
-	if ip := net.ParseIP(host); e.TLS == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	ip := net.ParseIP(host)
+	if e.TLS == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return nil, fmt.Errorf("Early.Listen %s can be reached from other machines: set Early.TLS", e.Listen)
+	}
+	if e.Advertise == "" && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return nil, fmt.Errorf("Early.Listen %s is all addresses: set Early.Advertise to the one at which peers reach this process", e.Listen)
 	}
 	l, err := net.Listen("tcp", e.Listen)
 	if err != nil {
@@ -179,25 +185,32 @@ func note(peers map[LeaseID]sessionRecord, e Event) {
 // choose picks the sessions for this one to watch: each is watched by those that come
 // first in its rendezvous order.
 func (o *lookout) choose(peers map[LeaseID]sessionRecord) map[LeaseID]sessionRecord {
-	o.mu.Lock()
-	o.sessions = len(peers)
-	o.mu.Unlock()
+	hashes := make(map[LeaseID]uint64, len(peers))
+	for peer := range peers {
+		hashes[peer] = hash(peer.String())
+	}
+	others := slices.Collect(maps.Keys(hashes))
 	mine := map[LeaseID]sessionRecord{}
+	me := hash(o.lease.String())
 	for target, r := range peers {
 		if target == o.lease {
 			continue
 		}
-		key, before := hash(target.String()), 0
-		own := score(key, hash(o.lease.String()))
-		for other := range peers {
-			if other != target && other != o.lease && score(key, hash(other.String())) > own {
-				before++
+		own, before := score(hashes[target], me), 0
+		for _, other := range others { // most often it is over after a few
+			if other != target && other != o.lease && score(hashes[target], hashes[other]) > own {
+				if before++; before == o.Watchers {
+					break
+				}
 			}
 		}
 		if before < o.Watchers {
 			mine[target] = r
 		}
 	}
+	o.mu.Lock()
+	o.watched = len(mine)
+	o.mu.Unlock()
 	return mine
 }
 
@@ -306,12 +319,12 @@ func (o *lookout) reconnect(ctx context.Context, lease LeaseID, address string) 
 	}
 }
 
-// alone reports whether no more than a tenth of all sessions, or a single one, have
-// closed within the last moment.
+// alone reports whether no more than a tenth of the peers that are watched, or a single
+// one, have closed within the last moment.
 func (o *lookout) alone() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := o.clock()
 	o.closings = slices.DeleteFunc(o.closings, func(at time.Duration) bool { return now-at > closeWindow })
-	return len(o.closings) <= max(1, o.sessions/10)
+	return len(o.closings) <= max(1, o.watched/10)
 }

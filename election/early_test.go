@@ -35,7 +35,7 @@ func TestDeadProcessIsTakenOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	metrics := election.NewMetrics()
-	s := open(t, election.Etcd(cluster.Client(t)), election.Options{TTL: time.Minute, Early: &election.Early{}, Metric: metrics, Name: "survivor"})
+	s := open(t, election.Etcd(cluster.Client(t)), election.Options{TTL: time.Minute, Early: &election.Early{Reattach: 2 * time.Second}, Metric: metrics, Name: "survivor"})
 	seats, err := s.Seats("early", election.SeatsOptions{})
 	if err != nil {
 		t.Fatal(err)
