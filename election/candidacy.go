@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -20,6 +21,8 @@ type candidacy struct {
 	health   *HealthCheck
 	commands chan func()
 	results  chan outcome
+	ready    chan struct{} // closed when the group was read once
+	once     sync.Once
 	done     chan struct{} // closed when run has ended
 
 	me        self
@@ -76,7 +79,7 @@ func (s *Session) join(group string, initial Config, labels map[string]string, p
 	c := &candidacy{
 		session: s, group: group, keys: groupKeys(s.opt.Prefix, group), health: health,
 		log:      s.opt.Log.With("group", group),
-		commands: make(chan func()), results: make(chan outcome, 1), done: make(chan struct{}),
+		commands: make(chan func()), results: make(chan outcome, 1), ready: make(chan struct{}), done: make(chan struct{}),
 		leads: map[string]*Leadership{}, labels: maps.Clone(labels),
 		me: self{
 			id: s.lease.String(), lease: s.lease, initial: initial, release: map[string]string{},
@@ -150,8 +153,11 @@ func (c *candidacy) follow() error {
 	watch := c.session.store.Watch(ctx, c.keys.all(), page.Revision+1)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
+	for first := true; ; first = false {
 		c.settle()
+		if first {
+			c.once.Do(func() { close(c.ready) })
+		}
 		if wait := c.act(); wait > 0 {
 			timer.Reset(wait)
 		} else {

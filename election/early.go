@@ -237,7 +237,8 @@ func (o *lookout) watch(ctx context.Context, s *Session, lease LeaseID, r sessio
 		if !dead || !o.alone() {
 			continue
 		}
-		revoking, cancel := context.WithTimeout(ctx, s.ttl/3)
+		// Not ctx, which ends as soon as the dead one's session is seen to be gone.
+		revoking, cancel := context.WithTimeout(s.ctx, s.ttl/3)
 		revoked := s.store.Revoke(revoking, lease)
 		cancel()
 		if revoked == nil {

@@ -38,7 +38,7 @@ func ParseFence(text string) (Fence, error) {
 	wrong := fmt.Errorf("%q is no fence: expected GROUP/SEAT=GENERATION.REVISION, as in invoices/0=1.4711", text)
 	at := strings.LastIndexByte(text, '=')
 	group, seat, ok := strings.Cut(text[:max(at, 0)], "/")
-	if !ok || group == "" || seat == "" {
+	if !ok || group == "" || seat == "" || strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		return Fence{}, wrong
 	}
 	g, errG := url.PathUnescape(group)

@@ -55,6 +55,8 @@ type model struct {
 	turned  bool // begin when an empty store has been restored
 	warm    bool // begin where all has come to rest once
 	limit   int  // of states
+	// mistake changes what is decided, for the model to find out.
+	mistake func(*Txn)
 
 	replicas map[replica]*state
 	rests    map[[2]uint64]bool // what is known to come to rest as it should
@@ -199,6 +201,9 @@ func (w *world) decision(a *actor, patient bool) (*Txn, bool) {
 		now = later
 	}
 	t, _ := g.decide(me, now)
+	if t != nil && w.m.mistake != nil {
+		w.m.mistake(t)
+	}
 	return t, me.planned == g.version
 }
 
@@ -616,13 +621,15 @@ func (w *world) ranks() map[int64]int {
 	return ranks
 }
 
-// explore visits states breadth first, and returns how many it saw.
-func (m *model) explore() (states int, whole bool) {
+// explore visits states breadth first. It returns how many it saw, whether those are
+// all, and the way to one in which something does not hold.
+func (m *model) explore() (states int, whole bool, wrong error) {
 	type reached struct {
 		*world
 		from int
 		what string
 	}
+	m.replicas, m.rests = map[replica]*state{}, map[[2]uint64]bool{}
 	seen := map[[2]uint64]bool{}
 	queue := []reached{{m.start(), -1, "the start"}}
 	past := []struct {
@@ -647,11 +654,11 @@ func (m *model) explore() (states int, whole bool) {
 			what string
 		}{r.from, r.what})
 		if err := r.rest(); err != nil {
-			m.t.Fatalf("%s: after\n%s\n%v", m.name, trace(at, ""), err)
+			return len(seen), false, fmt.Errorf("after\n%s\n%w", trace(at, ""), err)
 		}
 		steps, err := r.next()
 		if err != nil {
-			m.t.Fatalf("%s: after\n%s", m.name, trace(at, err.Error()))
+			return len(seen), false, fmt.Errorf("after\n%s", trace(at, err.Error()))
 		}
 		for _, s := range steps {
 			key := s.to.key()
@@ -661,10 +668,10 @@ func (m *model) explore() (states int, whole bool) {
 			}
 		}
 		if len(past) == m.limit {
-			return len(seen), false
+			return len(seen), false, nil
 		}
 	}
-	return len(seen), true
+	return len(seen), true, nil
 }
 
 func TestModel(t *testing.T) {
@@ -695,12 +702,50 @@ func TestModel(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			m.t, m.limit = t, limit
-			m.replicas, m.rests = map[replica]*state{}, map[[2]uint64]bool{}
-			states, whole := m.explore()
-			if whole {
+			states, whole, wrong := m.explore()
+			switch {
+			case wrong != nil:
+				t.Error(wrong)
+			case whole:
 				t.Logf("all of its %d states", states)
-			} else {
+			default:
 				t.Logf("%d states, and there are more", states)
+			}
+		})
+	}
+}
+
+// TestModelFindsMistakes leaves conditions out, each of which is there for a reason.
+func TestModelFindsMistakes(t *testing.T) {
+	without := func(leave func(Compare) bool) func(*Txn) {
+		return func(t *Txn) { t.If = slices.DeleteFunc(t.If, leave) }
+	}
+	about := func(key string, present bool) func(Compare) bool {
+		return func(c Compare) bool { return strings.HasPrefix(c.Key, key) && (c.Relation == NotEqual) == present }
+	}
+	one := model{config: Config{Seats: 1}, actors: 2, wants: 1, budget: 2, warm: true}
+	for _, c := range []struct {
+		name    string
+		model   model
+		mistake func(*Txn)
+		finds   string
+	}{
+		{"a seat is taken whoever holds it", one, without(about(modelKeys.seat(""), false)), "believes in its token"},
+		{"a seat is given to who has left", one, without(about(modelKeys.candidate(""), true)), "which has no record"},
+		{"a claim comes after its record has gone", model{config: Config{Seats: 1}, actors: 1, wants: 1, budget: 2}, without(about(modelKeys.candidate(""), true)), "which has no record"},
+		{"generations do not matter", model{config: Config{Seats: 1}, actors: 1, wants: 1, budget: 1, restore: true, warm: true}, without(about(modelGeneration, false)), "which is not the store's"},
+		{"records are never taken back", one, func(t *Txn) {
+			t.Then = slices.DeleteFunc(t.Then, func(op Op) bool {
+				return op.Kind == Remove && strings.HasPrefix(op.Keys.First, modelKeys.candidate(""))
+			})
+		}, "come to rest"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.model.t, c.model.limit, c.model.mistake = t, 20_000, c.mistake
+			states, _, wrong := c.model.explore()
+			if wrong == nil || !strings.Contains(wrong.Error(), c.finds) {
+				t.Errorf("in %d states nothing was found that %s: %v", states, c.finds, wrong)
 			}
 		})
 	}

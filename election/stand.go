@@ -1,6 +1,7 @@
 package election
 
 import (
+	"context"
 	"errors"
 	"fmt"
 )
@@ -21,8 +22,11 @@ type StandOptions struct {
 // Standing is a session's part in a group of seats as [Seats] is, with a callback in
 // place of calls that wait. Servers that hold sessions for others use it.
 type Standing struct {
-	c    *candidacy
-	want int // the candidacy's goroutine owns it
+	c *candidacy
+
+	// The candidacy's goroutine owns these.
+	want    int
+	surplus map[*Leadership]bool // asked to hand over, and not wanted any more
 }
 
 // Stand takes part in a group. A session does so once a group.
@@ -30,17 +34,23 @@ func (s *Session) Stand(group string, o StandOptions) (*Standing, error) {
 	if o.Want < 0 || o.Seats < 0 {
 		return nil, fmt.Errorf("election: the group %s: Seats is %d, Want is %d: expected none below 0", group, o.Seats, o.Want)
 	}
-	standing := &Standing{want: o.Want}
+	standing := &Standing{want: o.Want, surplus: map[*Leadership]bool{}}
 	c, err := s.join(group, Config{Seats: max(o.Seats, 1)}, o.Labels, Balanced, 0, nil, func(c *candidacy) {
-		c.wanted = func() int { return standing.want }
+		c.wanted = func() int { return standing.want + len(standing.surplus) }
 		c.deliver = func(l *Leadership) bool {
-			if c.active() > standing.want { // l is counted
+			if c.active() > c.wanted() { // l is counted
 				return false
 			}
 			o.Held(l)
 			return true
 		}
-		c.gone = func(*Leadership) { standing.want = max(standing.want-1, 0) }
+		c.gone = func(l *Leadership) {
+			if standing.surplus[l] {
+				delete(standing.surplus, l)
+			} else {
+				standing.want = max(standing.want-1, 0)
+			}
+		}
 		c.present()
 	})
 	if err != nil {
@@ -53,23 +63,38 @@ func (s *Session) Stand(group string, o StandOptions) (*Standing, error) {
 // Candidate is the id by which this session is known in the group.
 func (s *Standing) Candidate() string { return s.c.me.id }
 
+// Ready waits until the group was read once: Held has been called for all that the
+// session held then.
+func (s *Standing) Ready(ctx context.Context) error {
+	select {
+	case <-s.c.ready:
+		return nil
+	case <-s.c.done:
+		return s.asked(errLeft)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // SetWant says how many seats to hold, those held included. Each seat that ends, in
 // whatever way, is one wanted less. Wanting fewer than are held asks for the others to
 // be handed over; wanting none gives all of them up at once.
 func (s *Standing) SetWant(n int) error {
 	return s.asked(s.c.do(func() error {
 		s.want = n
-		surplus := s.c.active() - n
+		surplus := s.c.active() - len(s.surplus) - n
 		for _, l := range s.c.leads {
-			if _, already := s.c.me.release[l.seat]; already || surplus <= 0 {
-				continue
-			}
-			surplus--
-			if n > 0 {
-				s.want++ // until it is handed over
+			_, already := s.c.me.release[l.seat]
+			switch {
+			case already:
+			case n == 0:
+				if err := s.c.letGo(l, "", ErrResigned); err != nil {
+					return err
+				}
+			case surplus > 0 && !s.surplus[l]:
+				surplus--
+				s.surplus[l] = true
 				l.drain("")
-			} else if err := s.c.letGo(l, "", ErrResigned); err != nil {
-				return err
 			}
 		}
 		s.c.present()

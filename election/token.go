@@ -29,13 +29,14 @@ func (t Token) Compare(u Token) int {
 // String is the token as GENERATION.REVISION, which ParseToken reads.
 func (t Token) String() string { return fmt.Sprintf("%d.%d", t.Generation, t.Revision) }
 
-// ParseToken reads what String writes.
+// ParseToken reads what String writes, and nothing else.
 func ParseToken(text string) (Token, error) {
 	generation, revision, ok := strings.Cut(text, ".")
 	g, errG := strconv.ParseUint(generation, 10, 64)
 	r, errR := strconv.ParseInt(revision, 10, 64)
-	if !ok || errG != nil || errR != nil || r < 0 {
+	token := Token{g, r}
+	if !ok || errG != nil || errR != nil || r < 0 || token.String() != text {
 		return Token{}, fmt.Errorf("%q is no fencing token: expected GENERATION.REVISION, as in 1.4711", text)
 	}
-	return Token{g, r}, nil
+	return token, nil
 }

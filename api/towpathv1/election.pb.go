@@ -24,7 +24,7 @@ const (
 type ObserveResponse_Kind int32
 
 const (
-	ObserveResponse_KIND_UNSPECIFIED ObserveResponse_Kind = 0 // a sign of life
+	ObserveResponse_KIND_UNSPECIFIED ObserveResponse_Kind = 0 // a sign of life, without a revision
 	ObserveResponse_KIND_HELD        ObserveResponse_Kind = 1 // a seat has a new holder
 	ObserveResponse_KIND_FREE        ObserveResponse_Kind = 2 // a seat is held no longer
 	ObserveResponse_KIND_JOINED      ObserveResponse_Kind = 3 // a candidate came, or wants another number of seats

@@ -47,6 +47,7 @@ type controlPlane struct {
 	join   joinFlags
 	// Its member of etcd, where it listens to others: "" is on loopback alone.
 	peer, peerAdvertise string
+	registry            string // a folder; see generations
 	// A cluster of etcd that is there already, instead of a member.
 	etcd                      []string
 	etcdCA, etcdCert, etcdKey string
@@ -116,7 +117,10 @@ func (p *opened) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer keys.Close()
-	sessions := elections.New(store, elections.Options{Node: trust.Node(), Caller: caller, Log: p.log})
+	if err := p.settle(ctx, keys.Ready); err != nil {
+		return err
+	}
+	sessions := elections.New(store, elections.Options{Node: trust.Node(), Caller: caller, Registry: p.generations(), Log: p.log})
 	defer sessions.Close()
 	options := api.Options{
 		Store: store, Registry: registry, Audit: audit, KV: keys, Election: sessions, Routes: electionRoutes(sessions), Version: version(), Log: p.log,
@@ -148,6 +152,19 @@ func (p *opened) run(ctx context.Context) (err error) {
 }
 
 var errMemberEnded = errors.New("this node's member of etcd has ended: it was removed from the cluster, or its listener failed, and the log says which")
+
+// generations is where the store's restores are known outside it: the folder that was
+// named, or for a control node that is alone one of its own. Several need a folder
+// that all of them reach.
+func (p *opened) generations() election.Registry {
+	switch {
+	case p.registry != "":
+		return election.RegistryDir(p.registry)
+	case len(p.etcd) == 0 && p.peer == "":
+		return election.RegistryDir(filepath.Join(p.dir, "generations"))
+	}
+	return nil
+}
 
 // electionRoutes are the lines of JSON of elections.
 func electionRoutes(s *elections.Service) []api.Route {

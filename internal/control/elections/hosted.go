@@ -2,6 +2,7 @@ package elections
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -16,11 +17,14 @@ type hosted struct {
 	owner   string
 	early   bool
 
-	mu        sync.Mutex
+	// Held while the groups are asked, which call held.
+	asking    sync.Mutex
 	standings map[string]*election.Standing
-	leads     map[string]*election.Leadership // by GROUP/SEAT
-	streams   map[*stream]struct{}
-	released  bool // another node has it, or none
+
+	mu       sync.Mutex                      // never held while they are
+	leads    map[string]*election.Leadership // by GROUP/SEAT
+	streams  map[*stream]struct{}
+	released bool // another node has it, or none
 }
 
 // stream is a client that listens: what it has not been sent yet.
@@ -49,8 +53,8 @@ func (h *hosted) id() string {
 
 // stand says how many seats of a group are wanted.
 func (h *hosted) stand(group string, o election.StandOptions) (*election.Standing, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	h.asking.Lock()
+	defer h.asking.Unlock()
 	if there := h.standings[group]; there != nil {
 		return there, there.SetWant(o.Want)
 	}
@@ -80,7 +84,11 @@ func (h *hosted) resume(ctx context.Context) error {
 		if !there {
 			continue
 		}
-		if _, err := h.stand(name, election.StandOptions{Want: c.Want, Labels: c.Labels}); err != nil {
+		standing, err := h.stand(name, election.StandOptions{Want: c.Want, Labels: c.Labels})
+		if err == nil {
+			err = standing.Ready(ctx) // its client asks at once what it holds
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -88,17 +96,13 @@ func (h *hosted) resume(ctx context.Context) error {
 }
 
 // held notes a seat that the session holds, and follows what becomes of it. The
-// group's goroutine calls it: it must not wait for h.mu's holder to ask the group.
+// group's goroutine calls it.
 func (h *hosted) held(l *election.Leadership) {
+	h.mu.Lock()
+	h.leads[l.Name()] = l
+	h.tell(granted(l))
+	h.mu.Unlock()
 	h.service.owned.Go(func() {
-		h.mu.Lock()
-		if l.Context.Err() != nil {
-			h.mu.Unlock()
-			return
-		}
-		h.leads[l.Name()] = l
-		h.tell(granted(l))
-		h.mu.Unlock()
 		select {
 		case <-l.Draining():
 			h.mu.Lock()
@@ -161,6 +165,7 @@ func (h *hosted) listen() *stream {
 		s.closed = true
 	}
 	h.streams[s] = struct{}{}
+	h.service.noteBack(h)
 	return s
 }
 
@@ -213,7 +218,7 @@ func (h *hosted) leave(s *stream) {
 	suspicious := h.early && len(h.streams) == 0 && !h.released
 	h.mu.Unlock()
 	if suspicious && h.service.ctx.Err() == nil {
-		h.service.noteClosing()
+		h.service.noteClosing(h)
 		h.service.owned.Go(h.takeOver)
 	}
 }
@@ -249,10 +254,17 @@ func (h *hosted) takeOver() {
 // without all sessions being left to their TTLs.
 const closeWindow = time.Second
 
-func (s *Service) noteClosing() {
+func (s *Service) noteClosing(h *hosted) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closings = append(s.closings, time.Now())
+	s.closings[h] = time.Now()
+}
+
+// noteBack takes a closing back: the client has a stream again.
+func (s *Service) noteBack(h *hosted) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.closings, h)
 }
 
 // alone reports whether no more than a tenth of the sessions with early takeover, or
@@ -260,20 +272,14 @@ func (s *Service) noteClosing() {
 func (s *Service) alone() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	recent := s.closings[:0]
-	for _, at := range s.closings {
-		if time.Since(at) <= closeWindow {
-			recent = append(recent, at)
-		}
-	}
-	s.closings = recent
+	maps.DeleteFunc(s.closings, func(_ *hosted, at time.Time) bool { return time.Since(at) > closeWindow })
 	early := 0
 	for _, h := range s.sessions {
 		if h.early {
 			early++
 		}
 	}
-	return len(recent) <= max(1, early/10)
+	return len(s.closings) <= max(1, early/10)
 }
 
 func token(t election.Token) *v1.Token {

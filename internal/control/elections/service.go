@@ -55,7 +55,7 @@ type Service struct {
 
 	mu       sync.Mutex
 	sessions map[election.LeaseID]*hosted
-	closings []time.Time // streams of sessions with early takeover that closed of late
+	closings map[*hosted]time.Time // with early takeover, that have lost their stream of late
 }
 
 var _ towpathv1connect.ElectionServiceHandler = (*Service)(nil)
@@ -77,7 +77,7 @@ func New(store control.Store, o Options) *Service {
 	if o.Metrics == nil {
 		o.Metrics = election.NewMetrics()
 	}
-	s := &Service{store: store, opt: o, sessions: map[election.LeaseID]*hosted{}}
+	s := &Service{store: store, opt: o, sessions: map[election.LeaseID]*hosted{}, closings: map[*hosted]time.Time{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.owned.Go(s.watchHosts)
 	return s

@@ -70,9 +70,11 @@ func (s *Service) observe(ctx context.Context, group string, from int64, send fu
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
 	changes := g.Observe(ctx, from)
+	if err := send(&v1.ObserveResponse{}); err != nil { // it has begun, however quiet the group is
+		return err
+	}
 	beat := time.NewTicker(s.opt.Beat)
 	defer beat.Stop()
-	revision := from - 1
 	for {
 		message := &v1.ObserveResponse{}
 		select {
@@ -84,9 +86,8 @@ func (s *Service) observe(ctx context.Context, group string, from int64, send fu
 				return coded(c.Err)
 			}
 			message = change(c)
-			revision = c.Revision
 		case <-beat.C:
-			message.Revision = max(revision, 0)
+			// Nothing has happened.
 		}
 		if err := send(message); err != nil {
 			return err

@@ -56,6 +56,18 @@ type Service struct {
 
 var _ towpathv1connect.KeyValueServiceHandler = (*Service)(nil)
 
+// Ready waits until all keys have been counted once, before which nothing is written.
+func (s *Service) Ready(ctx context.Context) error {
+	select {
+	case <-s.census.first:
+		return nil
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // New serves a store until Close, or until ctx is done. It does not wait for the
 // store: writes before the first count are refused as unavailable.
 func New(ctx context.Context, store control.Store, o Options) (*Service, error) {
