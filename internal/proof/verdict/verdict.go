@@ -57,9 +57,6 @@ type Report struct {
 // Those that are true do so to anybody, the others to the process that they befell.
 type Permits map[string]bool
 
-// enough violations of a kind are told in full.
-const enough = 20
-
 func (r *Report) complain(kind, format string, args ...any) {
 	r.Violations = append(r.Violations, Violation{kind, fmt.Sprintf(format, args...)})
 }
