@@ -353,8 +353,15 @@ func (s *Session) Renew(ctx context.Context) error {
 		return err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.deadline = max(s.deadline, sent+ttl-s.opt.Margin)
+	late := s.opt.Clock() >= s.deadline
+	if !late { // what has ended does not begin again
+		s.deadline = max(s.deadline, sent+ttl-s.opt.Margin)
+	}
+	s.mu.Unlock()
+	if late {
+		s.lose(ErrExpired)
+		return ErrExpired
+	}
 	return nil
 }
 

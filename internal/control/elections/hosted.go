@@ -24,6 +24,7 @@ type hosted struct {
 	mu       sync.Mutex                      // never held while they are
 	leads    map[string]*election.Leadership // by GROUP/SEAT
 	streams  map[*stream]struct{}
+	left     int  // how often a stream ended
 	released bool // another node has it, or none
 }
 
@@ -216,22 +217,24 @@ func (h *hosted) leave(s *stream) {
 	h.mu.Lock()
 	delete(h.streams, s)
 	suspicious := h.early && len(h.streams) == 0 && !h.released
+	h.left++
+	left := h.left
 	h.mu.Unlock()
 	if suspicious && h.service.ctx.Err() == nil {
 		h.service.noteClosing(h)
-		h.service.owned.Go(h.takeOver)
+		h.service.owned.Go(func() { h.takeOver(left) })
 	}
 }
 
-// takeOver ends the session if its client has not come back.
-func (h *hosted) takeOver() {
+// takeOver ends the session if its client has not come back since it left.
+func (h *hosted) takeOver(left int) {
 	select {
 	case <-time.After(h.service.opt.Reattach):
 	case <-h.service.ctx.Done():
 		return // who shuts down closes streams itself
 	}
 	h.mu.Lock()
-	back := len(h.streams) > 0 || h.released
+	back := len(h.streams) > 0 || h.left != left || h.released
 	h.mu.Unlock()
 	if back || h.session.Err() != nil || !h.service.alone() {
 		return

@@ -15,16 +15,18 @@ import (
 	v1 "towpath.dev/api/towpathv1"
 	"towpath.dev/api/towpathv1/towpathv1connect"
 	"towpath.dev/election"
+	"towpath.dev/internal/control"
 	"towpath.dev/internal/control/elections"
 	"towpath.dev/internal/control/memstore"
+	"towpath.dev/internal/testkit/etcd"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, etcd.Leftovers()...) }
 
 type callerKey struct{}
 
 // node is a control node that serves elections over HTTP, to whom the header says.
-func node(t *testing.T, store *memstore.Store, name string) (*httptest.Server, *elections.Service) {
+func node(t *testing.T, store control.Store, name string) (*httptest.Server, *elections.Service) {
 	t.Helper()
 	s := elections.New(store, elections.Options{Node: name, Caller: func(ctx context.Context) string {
 		caller, _ := ctx.Value(callerKey{}).(string)
