@@ -94,7 +94,7 @@ func (w *writer) lead(ctx context.Context, l leadership, enough time.Duration) {
 	if believed == 0 {
 		return
 	}
-	w.record(history.Record{Kind: history.Began, Who: w.Name, Seat: l.seat, Token: l.token})
+	w.record(history.Record{At: believed, Kind: history.Began, Who: w.Name, Seat: l.seat, Token: l.token})
 	var last atomic.Int64
 	last.Store(believed)
 	ctx, cancel := context.WithTimeout(ctx, enough)

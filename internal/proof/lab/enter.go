@@ -19,14 +19,14 @@ import (
 )
 
 // Enter runs this program again, inside of a lab, with the given variables in its
-// environment, and returns how it exited. Interrupts are for the program inside to heed.
+// environment, and returns how it exited. Interrupts are passed on to it.
 func Enter(arguments []string, environment ...string) (int, error) {
 	// Who dies with a parent dies with the thread that started it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	ignored := make(chan os.Signal, 1)
-	signal.Notify(ignored, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(ignored)
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(interrupts)
 	inside := exec.Command("/proc/self/exe", arguments...)
 	inside.Env = append(os.Environ(), environment...)
 	inside.Stdin, inside.Stdout, inside.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -42,7 +42,19 @@ func Enter(arguments []string, environment ...string) (int, error) {
 	if err := inside.Start(); err != nil {
 		return 0, fmt.Errorf("%w: %w; run it as root, or permit users to make namespaces", ErrNotPermitted, err)
 	}
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case s := <-interrupts:
+				_ = inside.Process.Signal(s) // it may have ended
+			case <-done:
+				return
+			}
+		}
+	}()
 	err := inside.Wait()
+	close(done)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.Exited() {
 		return exit.ExitCode(), nil

@@ -218,8 +218,8 @@ func leadershipsOf(records []history.Record) []*leadership {
 			l = &leadership{who: x.Who, seat: x.Seat, token: x.Token, began: x.At, end: x.At}
 			open[k] = l
 			all = append(all, l)
-		case l != nil && x.Kind == history.Ended:
-			l.end, l.told = x.At, true
+		case l != nil && x.Kind == history.Ended && !l.told:
+			l.end, l.told = x.At, true // a restore may give it the same seat and token again
 		case l != nil && x.Kind == history.Call && !l.told:
 			l.end = x.At // who is killed says no end: then the last call has to do
 		}

@@ -94,6 +94,10 @@ func TestVerdicts(t *testing.T) {
 			began(1, "a", 10), {At: 2, Kind: history.Fault, Note: "restore"}, {At: 3, Kind: history.Healed, Note: "restore"},
 			began(4, "b", 11), ended(5, "a", 10), ended(6, "b", 11),
 		}, overlaps: map[string]int{"restore": 1}},
+		{name: "a restore gives a seat back, for no time at all", records: []history.Record{
+			began(1, "a", 10), ended(2, "a", 10), began(3, "b", 11), ended(4, "b", 11),
+			began(5, "a", 10), ended(5, "a", 10),
+		}},
 		{name: "a leader that was killed led until its last call", records: []history.Record{
 			began(1, "a", 10), batch(3, history.Call, "a", 1, 10, nil, write(1)), began(2, "b", 11), ended(4, "b", 11),
 		}, wrong: map[string]int{verdict.Overlap: 1}},
