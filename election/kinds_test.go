@@ -70,6 +70,7 @@ func TestSeatsOfAGroupOfPartitions(t *testing.T) {
 		if l := <-held; l.Seat() != "0" && l.Seat() != "1" {
 			t.Errorf("it got %s", l.Name())
 		}
+		synctest.Wait() // for the other one to see it too
 		if _, err := seats.Campaign(t.Context()); err != nil {
 			t.Error(err)
 		}
