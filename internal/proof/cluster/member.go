@@ -45,7 +45,7 @@ func RunMember(ctx context.Context, o MemberOptions) error {
 	if o.Join {
 		c.ClusterState = embed.ClusterStateFlagExisting
 	}
-	c.TickMs, c.ElectionMs = 50, 500
+	c.TickMs, c.ElectionMs = 100, 1000 // as in tow's own
 	c.LogLevel = "warn"
 	// Processes are killed here, machines do not crash: what the kernel has is kept.
 	c.UnsafeNoFsync = true

@@ -85,7 +85,7 @@ func (w *World) Run(ctx context.Context, steps []Step, length time.Duration) err
 					continue
 				}
 				pause(ctx, time.Until(began.Add(s.At)))
-				if ctx.Err() != nil {
+				if ctx.Err() != nil || time.Since(began) > length { // steps that took longer made it late
 					return
 				}
 				if err := s.do(ctx, w, s); err != nil {
