@@ -1,6 +1,6 @@
 # What can be done here. `make` alone prints this list.
 
-.PHONY: help run test install unit race lint bench bench-serving bench-module soak fuzz editor java generate
+.PHONY: help run test install unit race lint bench bench-serving bench-elections bench-module soak fuzz editor java generate
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -8,7 +8,7 @@ help: ## print this list
 run: ## the featured-offer application serves, over a market in SQLite
 	go run ./cmd/tow dev apps/featured-offer
 
-test: install lint unit race editor bench-module ## install what the tests need and run all of them
+test: install lint unit race editor java bench-module ## install what the tests need and run all of them
 
 install: ## what the tests run besides Go: PostgreSQL, a JDK, Maven
 	./tools/install
@@ -18,6 +18,7 @@ unit: ## all Go tests
 
 race: ## the concurrent packages under the race detector
 	go test -race ./internal/run/... ./internal/tester/... ./internal/lsp/... .
+	go test -race -short ./election ./internal/control/... ./client
 
 lint: ## formatting, vet, staticcheck, tidiness
 	./tools/lint
@@ -38,6 +39,9 @@ bench: ## every claim of speed, both sides in one run, as ratios
 bench-serving: ## a responder over HTTP beside net/http, Node and workerd
 	cd bench/serving/js && npm ci --no-audit --no-fund
 	cd bench && go run ./cmd/serving
+
+bench-elections: ## leader election beside etcd's own, on three members
+	cd bench && go run ./cmd/elections
 
 soak: ## leaders, etcd and a guarded register while all of them break, for ten minutes
 	go run ./internal/proof/cmd/soak --seconds 600
