@@ -198,35 +198,44 @@ func TestJVMsAndGoTakeTurns(t *testing.T) {
 			}
 		})
 	}
-	resign := func(j *jvm) {
+	a := startJVM(t, ts, classes, "jvm-a", first.URL, second.URL)
+	b := startJVM(t, ts, classes, "jvm-b", second.URL, first.URL)
+	say := func(j *jvm, command string) {
 		t.Helper()
-		<-j.held
-		if _, err := fmt.Fprintln(j.in, "resign 0"); err != nil {
+		if _, err := fmt.Fprintln(j.in, command); err != nil {
 			t.Fatal(err)
 		}
 	}
-	a := startJVM(t, ts, classes, "jvm-a", first.URL, second.URL)
-	b := startJVM(t, ts, classes, "jvm-b", second.URL, first.URL)
+	// until has the other one resign until this one leads.
+	until := func(j, other *jvm) {
+		t.Helper()
+		for {
+			select {
+			case <-j.held:
+				return
+			case <-other.held:
+				say(other, "resign 0")
+			}
+		}
+	}
 	for range 5 {
-		resign(a)
-		resign(b)
+		until(a, b)
+		say(a, "resign 0")
+		until(b, a)
+		say(b, "resign 0")
 		<-goHeld
 	}
-	<-a.held
+	until(a, b)
 	_ = a.cmd.Process.Kill() // its seat is taken over at once: the TTL is a minute
-	resign(b)
-	<-b.held // it leads again, and its node goes away
-	serviceTwo.Close()
+	<-a.done
+	until(b, a)
+	serviceTwo.Close() // b's node goes away while it leads
 	second.CloseClientConnections()
 	second.Config.Handler = nil
 	second.Close()
-	if _, err := fmt.Fprintln(b.in, "resign 0"); err != nil {
-		t.Fatal(err)
-	}
-	resign(b) // through the other node
-	if _, err := fmt.Fprintln(b.in, "quit"); err != nil {
-		t.Fatal(err)
-	}
+	say(b, "resign 0")
+	<-b.held // through the other node
+	say(b, "quit")
 	<-b.done
 	cancel()
 	running.Wait()
