@@ -200,6 +200,9 @@ func (g *state) claimSeats(me *self, now time.Duration) (*Txn, time.Duration) {
 		return nil, 0
 	}
 	takers := g.takers()
+	if sure := g.undisputed(me, takers, min(need, maxClaims)); len(sure) > 0 {
+		return g.claim(me, sure), 0
+	}
 	rank := slices.IndexFunc(takers, func(c *candidate) bool { return c.id == me.id })
 	late := me.patience * time.Duration(rank+1)
 	var mine []string
@@ -216,31 +219,32 @@ func (g *state) claimSeats(me *self, now time.Duration) (*Txn, time.Duration) {
 	if len(mine) == 0 {
 		return nil, wait
 	}
-	mine = undisputed(me.id, mine, takers)
 	slices.SortFunc(mine, byNumber)
 	return g.claim(me, mine[:min(len(mine), need, maxClaims)]), wait
 }
 
-// undisputed leaves of many seats those that are this candidate's whatever the others
-// have taken meanwhile, if there are such: one seat that is taken already would fail
-// the claim of all.
-func undisputed(id string, seats []string, takers []*candidate) []string {
-	if len(seats) == 1 || len(takers) == 1 {
-		return seats
-	}
+// undisputed are seats that are this candidate's whatever the others have taken since,
+// where there are enough for all: those that rendezvous hashing gives it of all that
+// could have them. One seat that is taken already would fail the claim of all.
+func (g *state) undisputed(me *self, takers []*candidate, limit int) []string {
+	total := 0
 	hashes := make(map[string]uint64, len(takers))
 	for _, c := range takers {
+		total += g.need(c)
 		hashes[c.id] = hash(c.id)
 	}
+	if total > len(g.free) {
+		return nil
+	}
 	var sure []string
-	for _, name := range seats {
-		if rendezvous(hash(name), hashes) == id {
-			sure = append(sure, name)
+	for name := range g.free {
+		if rendezvous(hash(name), hashes) == me.id {
+			if sure = append(sure, name); len(sure) == limit {
+				break
+			}
 		}
 	}
-	if len(sure) == 0 {
-		return seats
-	}
+	slices.SortFunc(sure, byNumber)
 	return sure
 }
 
