@@ -64,11 +64,11 @@ func (s *Session) Stand(group string, o StandOptions) (*Standing, error) {
 func (s *Standing) Candidate() string { return s.c.me.id }
 
 // Ready waits until the group was read once: Held has been called for all that the
-// session held then.
+// session held then. It fails where the group has partitions.
 func (s *Standing) Ready(ctx context.Context) error {
 	select {
 	case <-s.c.ready:
-		return nil
+		return s.asked(s.c.do(func() error { return s.c.misfit }))
 	case <-s.c.done:
 		return s.asked(errLeft)
 	case <-ctx.Done():

@@ -1745,6 +1745,86 @@ func (*MoveResponse) Descriptor() ([]byte, []int) {
 	return file_towpath_v1_election_proto_rawDescGZIP(), []int{28}
 }
 
+type BeginGenerationRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginGenerationRequest) Reset() {
+	*x = BeginGenerationRequest{}
+	mi := &file_towpath_v1_election_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginGenerationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginGenerationRequest) ProtoMessage() {}
+
+func (x *BeginGenerationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_towpath_v1_election_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginGenerationRequest.ProtoReflect.Descriptor instead.
+func (*BeginGenerationRequest) Descriptor() ([]byte, []int) {
+	return file_towpath_v1_election_proto_rawDescGZIP(), []int{29}
+}
+
+type BeginGenerationResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Generation    uint64                 `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginGenerationResponse) Reset() {
+	*x = BeginGenerationResponse{}
+	mi := &file_towpath_v1_election_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginGenerationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginGenerationResponse) ProtoMessage() {}
+
+func (x *BeginGenerationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_towpath_v1_election_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginGenerationResponse.ProtoReflect.Descriptor instead.
+func (*BeginGenerationResponse) Descriptor() ([]byte, []int) {
+	return file_towpath_v1_election_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *BeginGenerationResponse) GetGeneration() uint64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
 // A seat that the session holds now.
 type SessionEvent_Granted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1757,7 +1837,7 @@ type SessionEvent_Granted struct {
 
 func (x *SessionEvent_Granted) Reset() {
 	*x = SessionEvent_Granted{}
-	mi := &file_towpath_v1_election_proto_msgTypes[29]
+	mi := &file_towpath_v1_election_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1769,7 +1849,7 @@ func (x *SessionEvent_Granted) String() string {
 func (*SessionEvent_Granted) ProtoMessage() {}
 
 func (x *SessionEvent_Granted) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[29]
+	mi := &file_towpath_v1_election_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1819,7 +1899,7 @@ type SessionEvent_Draining struct {
 
 func (x *SessionEvent_Draining) Reset() {
 	*x = SessionEvent_Draining{}
-	mi := &file_towpath_v1_election_proto_msgTypes[30]
+	mi := &file_towpath_v1_election_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1831,7 +1911,7 @@ func (x *SessionEvent_Draining) String() string {
 func (*SessionEvent_Draining) ProtoMessage() {}
 
 func (x *SessionEvent_Draining) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[30]
+	mi := &file_towpath_v1_election_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1887,7 +1967,7 @@ type SessionEvent_Lost struct {
 
 func (x *SessionEvent_Lost) Reset() {
 	*x = SessionEvent_Lost{}
-	mi := &file_towpath_v1_election_proto_msgTypes[31]
+	mi := &file_towpath_v1_election_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1899,7 +1979,7 @@ func (x *SessionEvent_Lost) String() string {
 func (*SessionEvent_Lost) ProtoMessage() {}
 
 func (x *SessionEvent_Lost) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[31]
+	mi := &file_towpath_v1_election_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1946,7 +2026,7 @@ type SessionEvent_Ended struct {
 
 func (x *SessionEvent_Ended) Reset() {
 	*x = SessionEvent_Ended{}
-	mi := &file_towpath_v1_election_proto_msgTypes[32]
+	mi := &file_towpath_v1_election_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1958,7 +2038,7 @@ func (x *SessionEvent_Ended) String() string {
 func (*SessionEvent_Ended) ProtoMessage() {}
 
 func (x *SessionEvent_Ended) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[32]
+	mi := &file_towpath_v1_election_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1991,7 +2071,7 @@ type SessionEvent_Synced struct {
 
 func (x *SessionEvent_Synced) Reset() {
 	*x = SessionEvent_Synced{}
-	mi := &file_towpath_v1_election_proto_msgTypes[33]
+	mi := &file_towpath_v1_election_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2003,7 +2083,7 @@ func (x *SessionEvent_Synced) String() string {
 func (*SessionEvent_Synced) ProtoMessage() {}
 
 func (x *SessionEvent_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[33]
+	mi := &file_towpath_v1_election_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2028,7 +2108,7 @@ type SessionEvent_Beat struct {
 
 func (x *SessionEvent_Beat) Reset() {
 	*x = SessionEvent_Beat{}
-	mi := &file_towpath_v1_election_proto_msgTypes[34]
+	mi := &file_towpath_v1_election_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2040,7 +2120,7 @@ func (x *SessionEvent_Beat) String() string {
 func (*SessionEvent_Beat) ProtoMessage() {}
 
 func (x *SessionEvent_Beat) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_election_proto_msgTypes[34]
+	mi := &file_towpath_v1_election_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2201,7 +2281,12 @@ const file_towpath_v1_election_proto_rawDesc = "" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x12\n" +
 	"\x04seat\x18\x02 \x01(\tR\x04seat\x12\x0e\n" +
 	"\x02to\x18\x03 \x01(\tR\x02to\"\x0e\n" +
-	"\fMoveResponse2\x82\a\n" +
+	"\fMoveResponse\"\x18\n" +
+	"\x16BeginGenerationRequest\"9\n" +
+	"\x17BeginGenerationResponse\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\x04R\n" +
+	"generation2\xde\a\n" +
 	"\x0fElectionService\x12N\n" +
 	"\vOpenSession\x12\x1e.towpath.v1.OpenSessionRequest\x1a\x1f.towpath.v1.OpenSessionResponse\x12Q\n" +
 	"\fRenewSession\x12\x1f.towpath.v1.RenewSessionRequest\x1a .towpath.v1.RenewSessionResponse\x12Q\n" +
@@ -2215,7 +2300,8 @@ const file_towpath_v1_election_proto_rawDesc = "" +
 	"\aObserve\x12\x1a.towpath.v1.ObserveRequest\x1a\x1b.towpath.v1.ObserveResponse0\x01\x12E\n" +
 	"\bSetGroup\x12\x1b.towpath.v1.SetGroupRequest\x1a\x1c.towpath.v1.SetGroupResponse\x12<\n" +
 	"\x05Drain\x12\x18.towpath.v1.DrainRequest\x1a\x19.towpath.v1.DrainResponse\x129\n" +
-	"\x04Move\x12\x17.towpath.v1.MoveRequest\x1a\x18.towpath.v1.MoveResponseB%Z#towpath.dev/api/towpathv1;towpathv1b\x06proto3"
+	"\x04Move\x12\x17.towpath.v1.MoveRequest\x1a\x18.towpath.v1.MoveResponse\x12Z\n" +
+	"\x0fBeginGeneration\x12\".towpath.v1.BeginGenerationRequest\x1a#.towpath.v1.BeginGenerationResponseB%Z#towpath.dev/api/towpathv1;towpathv1b\x06proto3"
 
 var (
 	file_towpath_v1_election_proto_rawDescOnce sync.Once
@@ -2230,57 +2316,59 @@ func file_towpath_v1_election_proto_rawDescGZIP() []byte {
 }
 
 var file_towpath_v1_election_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_towpath_v1_election_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_towpath_v1_election_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_towpath_v1_election_proto_goTypes = []any{
-	(ObserveResponse_Kind)(0),     // 0: towpath.v1.ObserveResponse.Kind
-	(*Token)(nil),                 // 1: towpath.v1.Token
-	(*OpenSessionRequest)(nil),    // 2: towpath.v1.OpenSessionRequest
-	(*OpenSessionResponse)(nil),   // 3: towpath.v1.OpenSessionResponse
-	(*RenewSessionRequest)(nil),   // 4: towpath.v1.RenewSessionRequest
-	(*RenewSessionResponse)(nil),  // 5: towpath.v1.RenewSessionResponse
-	(*CloseSessionRequest)(nil),   // 6: towpath.v1.CloseSessionRequest
-	(*CloseSessionResponse)(nil),  // 7: towpath.v1.CloseSessionResponse
-	(*SessionEventsRequest)(nil),  // 8: towpath.v1.SessionEventsRequest
-	(*SessionEvent)(nil),          // 9: towpath.v1.SessionEvent
-	(*CampaignRequest)(nil),       // 10: towpath.v1.CampaignRequest
-	(*CampaignResponse)(nil),      // 11: towpath.v1.CampaignResponse
-	(*ResignRequest)(nil),         // 12: towpath.v1.ResignRequest
-	(*ResignResponse)(nil),        // 13: towpath.v1.ResignResponse
-	(*Candidate)(nil),             // 14: towpath.v1.Candidate
-	(*Seat)(nil),                  // 15: towpath.v1.Seat
-	(*GroupConfig)(nil),           // 16: towpath.v1.GroupConfig
-	(*GetGroupRequest)(nil),       // 17: towpath.v1.GetGroupRequest
-	(*GetGroupResponse)(nil),      // 18: towpath.v1.GetGroupResponse
-	(*LineError)(nil),             // 19: towpath.v1.LineError
-	(*ListGroupsRequest)(nil),     // 20: towpath.v1.ListGroupsRequest
-	(*ListGroupsResponse)(nil),    // 21: towpath.v1.ListGroupsResponse
-	(*ObserveRequest)(nil),        // 22: towpath.v1.ObserveRequest
-	(*ObserveResponse)(nil),       // 23: towpath.v1.ObserveResponse
-	(*SetGroupRequest)(nil),       // 24: towpath.v1.SetGroupRequest
-	(*SetGroupResponse)(nil),      // 25: towpath.v1.SetGroupResponse
-	(*DrainRequest)(nil),          // 26: towpath.v1.DrainRequest
-	(*DrainResponse)(nil),         // 27: towpath.v1.DrainResponse
-	(*MoveRequest)(nil),           // 28: towpath.v1.MoveRequest
-	(*MoveResponse)(nil),          // 29: towpath.v1.MoveResponse
-	(*SessionEvent_Granted)(nil),  // 30: towpath.v1.SessionEvent.Granted
-	(*SessionEvent_Draining)(nil), // 31: towpath.v1.SessionEvent.Draining
-	(*SessionEvent_Lost)(nil),     // 32: towpath.v1.SessionEvent.Lost
-	(*SessionEvent_Ended)(nil),    // 33: towpath.v1.SessionEvent.Ended
-	(*SessionEvent_Synced)(nil),   // 34: towpath.v1.SessionEvent.Synced
-	(*SessionEvent_Beat)(nil),     // 35: towpath.v1.SessionEvent.Beat
-	nil,                           // 36: towpath.v1.CampaignRequest.LabelsEntry
-	nil,                           // 37: towpath.v1.Candidate.LabelsEntry
+	(ObserveResponse_Kind)(0),       // 0: towpath.v1.ObserveResponse.Kind
+	(*Token)(nil),                   // 1: towpath.v1.Token
+	(*OpenSessionRequest)(nil),      // 2: towpath.v1.OpenSessionRequest
+	(*OpenSessionResponse)(nil),     // 3: towpath.v1.OpenSessionResponse
+	(*RenewSessionRequest)(nil),     // 4: towpath.v1.RenewSessionRequest
+	(*RenewSessionResponse)(nil),    // 5: towpath.v1.RenewSessionResponse
+	(*CloseSessionRequest)(nil),     // 6: towpath.v1.CloseSessionRequest
+	(*CloseSessionResponse)(nil),    // 7: towpath.v1.CloseSessionResponse
+	(*SessionEventsRequest)(nil),    // 8: towpath.v1.SessionEventsRequest
+	(*SessionEvent)(nil),            // 9: towpath.v1.SessionEvent
+	(*CampaignRequest)(nil),         // 10: towpath.v1.CampaignRequest
+	(*CampaignResponse)(nil),        // 11: towpath.v1.CampaignResponse
+	(*ResignRequest)(nil),           // 12: towpath.v1.ResignRequest
+	(*ResignResponse)(nil),          // 13: towpath.v1.ResignResponse
+	(*Candidate)(nil),               // 14: towpath.v1.Candidate
+	(*Seat)(nil),                    // 15: towpath.v1.Seat
+	(*GroupConfig)(nil),             // 16: towpath.v1.GroupConfig
+	(*GetGroupRequest)(nil),         // 17: towpath.v1.GetGroupRequest
+	(*GetGroupResponse)(nil),        // 18: towpath.v1.GetGroupResponse
+	(*LineError)(nil),               // 19: towpath.v1.LineError
+	(*ListGroupsRequest)(nil),       // 20: towpath.v1.ListGroupsRequest
+	(*ListGroupsResponse)(nil),      // 21: towpath.v1.ListGroupsResponse
+	(*ObserveRequest)(nil),          // 22: towpath.v1.ObserveRequest
+	(*ObserveResponse)(nil),         // 23: towpath.v1.ObserveResponse
+	(*SetGroupRequest)(nil),         // 24: towpath.v1.SetGroupRequest
+	(*SetGroupResponse)(nil),        // 25: towpath.v1.SetGroupResponse
+	(*DrainRequest)(nil),            // 26: towpath.v1.DrainRequest
+	(*DrainResponse)(nil),           // 27: towpath.v1.DrainResponse
+	(*MoveRequest)(nil),             // 28: towpath.v1.MoveRequest
+	(*MoveResponse)(nil),            // 29: towpath.v1.MoveResponse
+	(*BeginGenerationRequest)(nil),  // 30: towpath.v1.BeginGenerationRequest
+	(*BeginGenerationResponse)(nil), // 31: towpath.v1.BeginGenerationResponse
+	(*SessionEvent_Granted)(nil),    // 32: towpath.v1.SessionEvent.Granted
+	(*SessionEvent_Draining)(nil),   // 33: towpath.v1.SessionEvent.Draining
+	(*SessionEvent_Lost)(nil),       // 34: towpath.v1.SessionEvent.Lost
+	(*SessionEvent_Ended)(nil),      // 35: towpath.v1.SessionEvent.Ended
+	(*SessionEvent_Synced)(nil),     // 36: towpath.v1.SessionEvent.Synced
+	(*SessionEvent_Beat)(nil),       // 37: towpath.v1.SessionEvent.Beat
+	nil,                             // 38: towpath.v1.CampaignRequest.LabelsEntry
+	nil,                             // 39: towpath.v1.Candidate.LabelsEntry
 }
 var file_towpath_v1_election_proto_depIdxs = []int32{
-	30, // 0: towpath.v1.SessionEvent.granted:type_name -> towpath.v1.SessionEvent.Granted
-	31, // 1: towpath.v1.SessionEvent.draining:type_name -> towpath.v1.SessionEvent.Draining
-	32, // 2: towpath.v1.SessionEvent.lost:type_name -> towpath.v1.SessionEvent.Lost
-	33, // 3: towpath.v1.SessionEvent.ended:type_name -> towpath.v1.SessionEvent.Ended
-	34, // 4: towpath.v1.SessionEvent.synced:type_name -> towpath.v1.SessionEvent.Synced
-	35, // 5: towpath.v1.SessionEvent.beat:type_name -> towpath.v1.SessionEvent.Beat
-	36, // 6: towpath.v1.CampaignRequest.labels:type_name -> towpath.v1.CampaignRequest.LabelsEntry
+	32, // 0: towpath.v1.SessionEvent.granted:type_name -> towpath.v1.SessionEvent.Granted
+	33, // 1: towpath.v1.SessionEvent.draining:type_name -> towpath.v1.SessionEvent.Draining
+	34, // 2: towpath.v1.SessionEvent.lost:type_name -> towpath.v1.SessionEvent.Lost
+	35, // 3: towpath.v1.SessionEvent.ended:type_name -> towpath.v1.SessionEvent.Ended
+	36, // 4: towpath.v1.SessionEvent.synced:type_name -> towpath.v1.SessionEvent.Synced
+	37, // 5: towpath.v1.SessionEvent.beat:type_name -> towpath.v1.SessionEvent.Beat
+	38, // 6: towpath.v1.CampaignRequest.labels:type_name -> towpath.v1.CampaignRequest.LabelsEntry
 	1,  // 7: towpath.v1.ResignRequest.token:type_name -> towpath.v1.Token
-	37, // 8: towpath.v1.Candidate.labels:type_name -> towpath.v1.Candidate.LabelsEntry
+	39, // 8: towpath.v1.Candidate.labels:type_name -> towpath.v1.Candidate.LabelsEntry
 	1,  // 9: towpath.v1.Seat.token:type_name -> towpath.v1.Token
 	16, // 10: towpath.v1.GetGroupResponse.config:type_name -> towpath.v1.GroupConfig
 	15, // 11: towpath.v1.GetGroupResponse.seats:type_name -> towpath.v1.Seat
@@ -2305,20 +2393,22 @@ var file_towpath_v1_election_proto_depIdxs = []int32{
 	24, // 30: towpath.v1.ElectionService.SetGroup:input_type -> towpath.v1.SetGroupRequest
 	26, // 31: towpath.v1.ElectionService.Drain:input_type -> towpath.v1.DrainRequest
 	28, // 32: towpath.v1.ElectionService.Move:input_type -> towpath.v1.MoveRequest
-	3,  // 33: towpath.v1.ElectionService.OpenSession:output_type -> towpath.v1.OpenSessionResponse
-	5,  // 34: towpath.v1.ElectionService.RenewSession:output_type -> towpath.v1.RenewSessionResponse
-	7,  // 35: towpath.v1.ElectionService.CloseSession:output_type -> towpath.v1.CloseSessionResponse
-	9,  // 36: towpath.v1.ElectionService.SessionEvents:output_type -> towpath.v1.SessionEvent
-	11, // 37: towpath.v1.ElectionService.Campaign:output_type -> towpath.v1.CampaignResponse
-	13, // 38: towpath.v1.ElectionService.Resign:output_type -> towpath.v1.ResignResponse
-	18, // 39: towpath.v1.ElectionService.GetGroup:output_type -> towpath.v1.GetGroupResponse
-	21, // 40: towpath.v1.ElectionService.ListGroups:output_type -> towpath.v1.ListGroupsResponse
-	23, // 41: towpath.v1.ElectionService.Observe:output_type -> towpath.v1.ObserveResponse
-	25, // 42: towpath.v1.ElectionService.SetGroup:output_type -> towpath.v1.SetGroupResponse
-	27, // 43: towpath.v1.ElectionService.Drain:output_type -> towpath.v1.DrainResponse
-	29, // 44: towpath.v1.ElectionService.Move:output_type -> towpath.v1.MoveResponse
-	33, // [33:45] is the sub-list for method output_type
-	21, // [21:33] is the sub-list for method input_type
+	30, // 33: towpath.v1.ElectionService.BeginGeneration:input_type -> towpath.v1.BeginGenerationRequest
+	3,  // 34: towpath.v1.ElectionService.OpenSession:output_type -> towpath.v1.OpenSessionResponse
+	5,  // 35: towpath.v1.ElectionService.RenewSession:output_type -> towpath.v1.RenewSessionResponse
+	7,  // 36: towpath.v1.ElectionService.CloseSession:output_type -> towpath.v1.CloseSessionResponse
+	9,  // 37: towpath.v1.ElectionService.SessionEvents:output_type -> towpath.v1.SessionEvent
+	11, // 38: towpath.v1.ElectionService.Campaign:output_type -> towpath.v1.CampaignResponse
+	13, // 39: towpath.v1.ElectionService.Resign:output_type -> towpath.v1.ResignResponse
+	18, // 40: towpath.v1.ElectionService.GetGroup:output_type -> towpath.v1.GetGroupResponse
+	21, // 41: towpath.v1.ElectionService.ListGroups:output_type -> towpath.v1.ListGroupsResponse
+	23, // 42: towpath.v1.ElectionService.Observe:output_type -> towpath.v1.ObserveResponse
+	25, // 43: towpath.v1.ElectionService.SetGroup:output_type -> towpath.v1.SetGroupResponse
+	27, // 44: towpath.v1.ElectionService.Drain:output_type -> towpath.v1.DrainResponse
+	29, // 45: towpath.v1.ElectionService.Move:output_type -> towpath.v1.MoveResponse
+	31, // 46: towpath.v1.ElectionService.BeginGeneration:output_type -> towpath.v1.BeginGenerationResponse
+	34, // [34:47] is the sub-list for method output_type
+	21, // [21:34] is the sub-list for method input_type
 	21, // [21:21] is the sub-list for extension type_name
 	21, // [21:21] is the sub-list for extension extendee
 	0,  // [0:21] is the sub-list for field type_name
@@ -2343,7 +2433,7 @@ func file_towpath_v1_election_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_towpath_v1_election_proto_rawDesc), len(file_towpath_v1_election_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   37,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -163,6 +163,7 @@ func (p *opened) generations() election.Registry {
 	case len(p.etcd) == 0 && p.peer == "":
 		return election.RegistryDir(filepath.Join(p.dir, "generations"))
 	}
+	p.log.Warn("without --registry a store that was restored from a backup cannot be told from what it was, and fencing tokens may repeat")
 	return nil
 }
 

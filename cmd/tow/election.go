@@ -29,7 +29,7 @@ docs/election.md teaches it.`,
 			"  tow election simulate --candidates 20 --seats 500 --kill 1",
 	}
 	c.AddCommand(electionListCommand(u), electionShowCommand(u), electionWatchCommand(u), electionSetCommand(u),
-		electionResignCommand(u), electionDrainCommand(u), electionSimulateCommand(u))
+		electionResignCommand(u), electionDrainCommand(u), electionRestoredCommand(u), electionSimulateCommand(u))
 	return c
 }
 
@@ -145,7 +145,7 @@ func electionDrainCommand(u *ui) *cobra.Command {
 		Use:   "drain GROUP CANDIDATE",
 		Short: "Ask a candidate to hand over all that it holds",
 		Long: `Ask a candidate to hand over all that it holds in a group and to take nothing new,
-before its host is stopped, say. The drain ends when the candidate leaves, or with
+before its host is stopped, say. The drain ends with the candidate's session, or with
 --undo.`,
 		Example: "  tow election drain shards 694d8f5c3a2b1e07",
 		Args:    exactly("a group", "a candidate's id, as \"tow election show\" has it"),
@@ -157,6 +157,36 @@ before its host is stopped, say. The drain ends when the candidate leaves, or wi
 		},
 	}
 	c.Flags().BoolVar(&undo, "undo", false, "take the drain back")
+	e.flags(c)
+	return c
+}
+
+func electionRestoredCommand(u *ui) *cobra.Command {
+	e := &electionAsk{ui: u}
+	var sure bool
+	c := &cobra.Command{
+		Use:   "restored",
+		Short: "Say that the store was restored from a backup",
+		Long: `Begin a new generation after the store was restored from a backup: fencing tokens
+grow on from those that were given out before, and all that is held, waited for and
+planned in any group is dropped, as it is of the past. Groups keep their seats and
+partitions. Run it once after each restore, before anybody uses the store.`,
+		Example: "  tow election restored --yes",
+		Args:    exactly(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if !sure {
+				return usage{errors.New("every leadership in the cluster ends by this: say --yes if the store was restored from a backup"), "tow election restored"}
+			}
+			return e.at.ask(c.Context(), func(ctx context.Context, api *client.Control) error {
+				r, err := api.Election.BeginGeneration(ctx, &v1.BeginGenerationRequest{})
+				if err == nil {
+					fmt.Fprintf(e.err, "Generation %d has begun.\n", r.GetGeneration())
+				}
+				return err
+			})
+		},
+	}
+	c.Flags().BoolVar(&sure, "yes", false, "the store was restored: end every leadership")
 	e.flags(c)
 	return c
 }

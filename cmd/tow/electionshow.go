@@ -192,12 +192,15 @@ func (e *electionAsk) line(m *v1.ObserveResponse) string {
 		}
 		return kind(bold, "configured") + " " + count(int(m.GetConfig().GetSeats()), "seat")
 	case v1.ObserveResponse_KIND_DRAINING:
-		if c != nil {
+		switch {
+		case c != nil && !c.GetDraining():
+			return fmt.Sprintf("%s %s (%s)", kind(bold, "undrained"), c.GetName(), c.GetId())
+		case c != nil:
 			return fmt.Sprintf("%s %s (%s)", kind(bold, "draining"), c.GetName(), c.GetId())
 		}
 		return fmt.Sprintf("%s %s", kind(bold, "draining"), s.GetName())
 	case v1.ObserveResponse_KIND_PLANNED:
-		return fmt.Sprintf("%s %s goes to %s", kind(dim, "planned"), s.GetName(), s.GetPlanned())
+		return fmt.Sprintf("%s %s goes to %s", kind(dim, "planned"), s.GetName(), or(s.GetPlanned(), "nobody"))
 	case v1.ObserveResponse_KIND_SYNCED:
 		return kind(dim, "now")
 	case v1.ObserveResponse_KIND_GAP:

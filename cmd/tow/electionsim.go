@@ -60,11 +60,6 @@ type eventFlag struct {
 }
 
 func (f *eventFlag) Set(who string) error {
-	if f.kind == "join" {
-		if n, err := strconv.Atoi(who); err != nil || n < 1 {
-			return fmt.Errorf("expected how many join, found %q", who)
-		}
-	}
 	f.of.events = append(f.of.events, simulated{f.kind, who})
 	return nil
 }
@@ -100,7 +95,10 @@ func (s *simulation) run() error {
 		before := held
 		var gone []string
 		if e.kind == "join" {
-			n, _ := strconv.Atoi(e.who) // Set has looked
+			n, err := strconv.Atoi(e.who)
+			if err != nil || n < 1 || len(live)+n > maxSimulated {
+				return usage{fmt.Errorf("--join %s: expected how many join, and no more than %d candidates in all", e.who, maxSimulated), "tow election simulate"}
+			}
 			for range n {
 				join()
 			}

@@ -65,6 +65,9 @@ const (
 	ElectionServiceDrainProcedure = "/towpath.v1.ElectionService/Drain"
 	// ElectionServiceMoveProcedure is the fully-qualified name of the ElectionService's Move RPC.
 	ElectionServiceMoveProcedure = "/towpath.v1.ElectionService/Move"
+	// ElectionServiceBeginGenerationProcedure is the fully-qualified name of the ElectionService's
+	// BeginGeneration RPC.
+	ElectionServiceBeginGenerationProcedure = "/towpath.v1.ElectionService/BeginGeneration"
 )
 
 // ElectionServiceClient is a client for the towpath.v1.ElectionService service.
@@ -95,6 +98,9 @@ type ElectionServiceClient interface {
 	Drain(context.Context, *towpathv1.DrainRequest) (*towpathv1.DrainResponse, error)
 	// Asks a seat's holder to hand it over, to a candidate that may be named.
 	Move(context.Context, *towpathv1.MoveRequest) (*towpathv1.MoveResponse, error)
+	// Begins a new generation of a store that was restored from a backup: all that was
+	// held, waited for and planned in it is dropped, and tokens grow on.
+	BeginGeneration(context.Context, *towpathv1.BeginGenerationRequest) (*towpathv1.BeginGenerationResponse, error)
 }
 
 // NewElectionServiceClient constructs a client for the towpath.v1.ElectionService service. By
@@ -182,23 +188,30 @@ func NewElectionServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			connect.WithSchema(electionServiceMethods.ByName("Move")),
 			connect.WithClientOptions(opts...),
 		),
+		beginGeneration: connect.NewClient[towpathv1.BeginGenerationRequest, towpathv1.BeginGenerationResponse](
+			httpClient,
+			baseURL+ElectionServiceBeginGenerationProcedure,
+			connect.WithSchema(electionServiceMethods.ByName("BeginGeneration")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // electionServiceClient implements ElectionServiceClient.
 type electionServiceClient struct {
-	openSession   *connect.Client[towpathv1.OpenSessionRequest, towpathv1.OpenSessionResponse]
-	renewSession  *connect.Client[towpathv1.RenewSessionRequest, towpathv1.RenewSessionResponse]
-	closeSession  *connect.Client[towpathv1.CloseSessionRequest, towpathv1.CloseSessionResponse]
-	sessionEvents *connect.Client[towpathv1.SessionEventsRequest, towpathv1.SessionEvent]
-	campaign      *connect.Client[towpathv1.CampaignRequest, towpathv1.CampaignResponse]
-	resign        *connect.Client[towpathv1.ResignRequest, towpathv1.ResignResponse]
-	getGroup      *connect.Client[towpathv1.GetGroupRequest, towpathv1.GetGroupResponse]
-	listGroups    *connect.Client[towpathv1.ListGroupsRequest, towpathv1.ListGroupsResponse]
-	observe       *connect.Client[towpathv1.ObserveRequest, towpathv1.ObserveResponse]
-	setGroup      *connect.Client[towpathv1.SetGroupRequest, towpathv1.SetGroupResponse]
-	drain         *connect.Client[towpathv1.DrainRequest, towpathv1.DrainResponse]
-	move          *connect.Client[towpathv1.MoveRequest, towpathv1.MoveResponse]
+	openSession     *connect.Client[towpathv1.OpenSessionRequest, towpathv1.OpenSessionResponse]
+	renewSession    *connect.Client[towpathv1.RenewSessionRequest, towpathv1.RenewSessionResponse]
+	closeSession    *connect.Client[towpathv1.CloseSessionRequest, towpathv1.CloseSessionResponse]
+	sessionEvents   *connect.Client[towpathv1.SessionEventsRequest, towpathv1.SessionEvent]
+	campaign        *connect.Client[towpathv1.CampaignRequest, towpathv1.CampaignResponse]
+	resign          *connect.Client[towpathv1.ResignRequest, towpathv1.ResignResponse]
+	getGroup        *connect.Client[towpathv1.GetGroupRequest, towpathv1.GetGroupResponse]
+	listGroups      *connect.Client[towpathv1.ListGroupsRequest, towpathv1.ListGroupsResponse]
+	observe         *connect.Client[towpathv1.ObserveRequest, towpathv1.ObserveResponse]
+	setGroup        *connect.Client[towpathv1.SetGroupRequest, towpathv1.SetGroupResponse]
+	drain           *connect.Client[towpathv1.DrainRequest, towpathv1.DrainResponse]
+	move            *connect.Client[towpathv1.MoveRequest, towpathv1.MoveResponse]
+	beginGeneration *connect.Client[towpathv1.BeginGenerationRequest, towpathv1.BeginGenerationResponse]
 }
 
 // OpenSession calls towpath.v1.ElectionService.OpenSession.
@@ -301,6 +314,15 @@ func (c *electionServiceClient) Move(ctx context.Context, req *towpathv1.MoveReq
 	return nil, err
 }
 
+// BeginGeneration calls towpath.v1.ElectionService.BeginGeneration.
+func (c *electionServiceClient) BeginGeneration(ctx context.Context, req *towpathv1.BeginGenerationRequest) (*towpathv1.BeginGenerationResponse, error) {
+	response, err := c.beginGeneration.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ElectionServiceHandler is an implementation of the towpath.v1.ElectionService service.
 type ElectionServiceHandler interface {
 	OpenSession(context.Context, *towpathv1.OpenSessionRequest) (*towpathv1.OpenSessionResponse, error)
@@ -329,6 +351,9 @@ type ElectionServiceHandler interface {
 	Drain(context.Context, *towpathv1.DrainRequest) (*towpathv1.DrainResponse, error)
 	// Asks a seat's holder to hand it over, to a candidate that may be named.
 	Move(context.Context, *towpathv1.MoveRequest) (*towpathv1.MoveResponse, error)
+	// Begins a new generation of a store that was restored from a backup: all that was
+	// held, waited for and planned in it is dropped, and tokens grow on.
+	BeginGeneration(context.Context, *towpathv1.BeginGenerationRequest) (*towpathv1.BeginGenerationResponse, error)
 }
 
 // NewElectionServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -412,6 +437,12 @@ func NewElectionServiceHandler(svc ElectionServiceHandler, opts ...connect.Handl
 		connect.WithSchema(electionServiceMethods.ByName("Move")),
 		connect.WithHandlerOptions(opts...),
 	)
+	electionServiceBeginGenerationHandler := connect.NewUnaryHandlerSimple(
+		ElectionServiceBeginGenerationProcedure,
+		svc.BeginGeneration,
+		connect.WithSchema(electionServiceMethods.ByName("BeginGeneration")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/towpath.v1.ElectionService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case ElectionServiceOpenSessionProcedure:
@@ -438,6 +469,8 @@ func NewElectionServiceHandler(svc ElectionServiceHandler, opts ...connect.Handl
 			electionServiceDrainHandler.ServeHTTP(w, r)
 		case ElectionServiceMoveProcedure:
 			electionServiceMoveHandler.ServeHTTP(w, r)
+		case ElectionServiceBeginGenerationProcedure:
+			electionServiceBeginGenerationHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -493,4 +526,8 @@ func (UnimplementedElectionServiceHandler) Drain(context.Context, *towpathv1.Dra
 
 func (UnimplementedElectionServiceHandler) Move(context.Context, *towpathv1.MoveRequest) (*towpathv1.MoveResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("towpath.v1.ElectionService.Move is not implemented"))
+}
+
+func (UnimplementedElectionServiceHandler) BeginGeneration(context.Context, *towpathv1.BeginGenerationRequest) (*towpathv1.BeginGenerationResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("towpath.v1.ElectionService.BeginGeneration is not implemented"))
 }

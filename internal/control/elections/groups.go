@@ -2,6 +2,9 @@ package elections
 
 import (
 	"context"
+	"errors"
+
+	"connectrpc.com/connect"
 
 	v1 "towpath.dev/api/towpathv1"
 	"towpath.dev/election"
@@ -85,6 +88,18 @@ func (s *Service) Move(ctx context.Context, r *v1.MoveRequest) (*v1.MoveResponse
 		return nil, coded(err)
 	}
 	return &v1.MoveResponse{}, nil
+}
+
+// BeginGeneration implements towpath.v1.ElectionService.
+func (s *Service) BeginGeneration(ctx context.Context, _ *v1.BeginGenerationRequest) (*v1.BeginGenerationResponse, error) {
+	if s.opt.Registry == nil {
+		return nil, connect.NewError(connect.CodeFailedPrecondition, errors.New("this control node has no registry of generations: start it with --registry"))
+	}
+	g, err := election.Restored(ctx, s.store, s.opt.Prefix, s.opt.Registry)
+	if err != nil {
+		return nil, connect.NewError(connect.CodeUnavailable, err)
+	}
+	return &v1.BeginGenerationResponse{Generation: g.Number}, nil
 }
 
 func config(c election.Config) *v1.GroupConfig {

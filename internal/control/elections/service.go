@@ -170,6 +170,9 @@ func (s *Service) Campaign(ctx context.Context, r *v1.CampaignRequest) (*v1.Camp
 		return nil, err
 	}
 	standing, err := h.stand(r.GetGroup(), election.StandOptions{Seats: int(r.GetSeats()), Want: int(r.GetWant()), Labels: r.GetLabels()})
+	if err == nil {
+		err = standing.Ready(ctx)
+	}
 	if err != nil {
 		return nil, coded(err)
 	}

@@ -310,13 +310,17 @@ func TestWrongRequests(t *testing.T) {
 	web, _ := node(t, newStore(t), "n1")
 	a := as(t, web, "a")
 	session, _ := a.open(t, &v1.OpenSessionRequest{})
+	if _, err := a.SetGroup(t.Context(), &v1.SetGroupRequest{Group: "shards", Config: &v1.GroupConfig{Partitions: []string{"p"}}}); err != nil {
+		t.Fatal(err)
+	}
 	for what, err := range map[string]error{
-		"ttl":       second(a.OpenSession(t.Context(), &v1.OpenSessionRequest{TtlSeconds: 301})),
-		"want":      second(a.Campaign(t.Context(), &v1.CampaignRequest{Session: session, Group: "g", Want: -1})),
-		"group":     second(a.Campaign(t.Context(), &v1.CampaignRequest{Session: session, Group: "a/b", Want: 1})),
-		"config":    second(a.SetGroup(t.Context(), &v1.SetGroupRequest{Group: "g", Config: &v1.GroupConfig{Seats: 1, Partitions: []string{"a"}}})),
-		"candidate": second(a.Drain(t.Context(), &v1.DrainRequest{Group: "g", Candidate: "x"})),
-		"seat":      second(a.Move(t.Context(), &v1.MoveRequest{Group: "g", Seat: "7"})),
+		"partitions": second(a.Campaign(t.Context(), &v1.CampaignRequest{Session: session, Group: "shards", Want: 1})),
+		"ttl":        second(a.OpenSession(t.Context(), &v1.OpenSessionRequest{TtlSeconds: 301})),
+		"want":       second(a.Campaign(t.Context(), &v1.CampaignRequest{Session: session, Group: "g", Want: -1})),
+		"group":      second(a.Campaign(t.Context(), &v1.CampaignRequest{Session: session, Group: "a/b", Want: 1})),
+		"config":     second(a.SetGroup(t.Context(), &v1.SetGroupRequest{Group: "g", Config: &v1.GroupConfig{Seats: 1, Partitions: []string{"a"}}})),
+		"candidate":  second(a.Drain(t.Context(), &v1.DrainRequest{Group: "g", Candidate: "x"})),
+		"seat":       second(a.Move(t.Context(), &v1.MoveRequest{Group: "g", Seat: "7"})),
 	} {
 		var coded *connect.Error
 		if !errors.As(err, &coded) || coded.Code() != connect.CodeInvalidArgument {
