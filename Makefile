@@ -10,7 +10,7 @@ run: ## the featured-offer application serves, over a market in SQLite
 
 test: install lint unit race editor java bench-module ## install what the tests need and run all of them
 
-install: ## what the tests run besides Go: PostgreSQL, a JDK, Maven
+install: ## what the tests run besides Go: PostgreSQL, protoc, a JDK, Maven
 	./tools/install
 
 unit: ## all Go tests
@@ -51,3 +51,4 @@ fuzz: ## each fuzz target for a minute
 
 generate: ## write goldens and generated documents anew
 	go test ./... -update
+	./tools/generate-api
