@@ -16,19 +16,26 @@ import (
 
 // logger is one of etcd's that writes to ours. While etcd starts, what it would end
 // the process for is a panic of the type fatal.
-func logger(log *slog.Logger, verbose bool, starts *atomic.Bool) *zap.Logger {
+func logger(log *slog.Logger, verbose bool, life *life) *zap.Logger {
 	least := zapcore.WarnLevel
 	if verbose {
 		least = zapcore.InfoLevel
 	}
-	return zap.New(&core{least, log.Handler()},
-		zap.WithFatalHook(hook{starts, zapcore.WriteThenFatal}), zap.WithPanicHook(hook{starts, zapcore.WriteThenPanic}))
+	return zap.New(&core{least, log.Handler(), life},
+		zap.WithFatalHook(hook{life, zapcore.WriteThenFatal}), zap.WithPanicHook(hook{life, zapcore.WriteThenPanic}))
+}
+
+// life is where in its life a member is.
+type life struct {
+	starts atomic.Bool
+	ends   atomic.Bool // it is closed on purpose
 }
 
 // A core passes entries on to a handler.
 type core struct {
 	least   zapcore.Level
 	handler slog.Handler
+	life    *life
 }
 
 func (c *core) Enabled(level zapcore.Level) bool {
@@ -50,16 +57,22 @@ func levelOf(level zapcore.Level) slog.Level {
 }
 
 func (c *core) With(fields []zapcore.Field) zapcore.Core {
-	return &core{c.least, c.handler.WithAttrs(attrs(fields))}
+	return &core{c.least, c.handler.WithAttrs(attrs(fields)), c.life}
 }
 
-// singlePort is a warning at each start of what we do on purpose: what little HTTP there is,
-// metrics, comes in where gRPC does.
-const singlePort = "Running http and grpc server on single port"
+// Warnings at each start of what we do on purpose: what little HTTP there is, metrics,
+// comes in where gRPC does; and etcd's own users, who would have tokens, are not used.
+const (
+	singlePort  = "Running http and grpc server on single port"
+	simpleToken = "simple token is not cryptographically signed"
+)
 
 func (c *core) Check(e zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	if !c.Enabled(e.Level) || strings.HasPrefix(e.Message, singlePort) {
+	switch {
+	case !c.Enabled(e.Level), strings.HasPrefix(e.Message, singlePort), e.Message == simpleToken:
 		return checked
+	case c.life.ends.Load() && e.Level <= zapcore.ErrorLevel:
+		return checked // that its listeners are closed is an error to etcd, each time
 	}
 	return checked.AddCore(e, c)
 }
@@ -92,12 +105,12 @@ func (f fatal) Error() string { return f.message }
 
 // A hook runs after an entry that is the last one.
 type hook struct {
-	starts    *atomic.Bool
+	life      *life
 	otherwise zapcore.CheckWriteAction
 }
 
 func (h hook) OnWrite(e *zapcore.CheckedEntry, fields []zapcore.Field) {
-	if !h.starts.Load() {
+	if !h.life.starts.Load() {
 		h.otherwise.OnWrite(e, fields)
 	}
 	message := e.Message

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"go.uber.org/zap"
@@ -24,7 +23,7 @@ func TestLog(t *testing.T) {
 			}
 			return a
 		}})
-		log := logger(slog.New(handler), verbose, new(atomic.Bool))
+		log := logger(slog.New(handler), verbose, new(life))
 		log.Debug("never")
 		log.Info("started")
 		log.Warn(singlePort + ". This is not recommended for production.")
@@ -38,9 +37,9 @@ func TestLog(t *testing.T) {
 
 // TestFatal: while etcd starts, what would end the process is a panic that says why.
 func TestFatal(t *testing.T) {
-	var starts atomic.Bool
-	starts.Store(true)
-	log := logger(slog.New(slog.DiscardHandler), false, &starts)
+	var now life
+	now.starts.Store(true)
+	log := logger(slog.New(slog.DiscardHandler), false, &now)
 	for _, end := range []func(string, ...zap.Field){log.Fatal, log.Panic} {
 		func() {
 			defer func() {

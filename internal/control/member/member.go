@@ -32,6 +32,7 @@ type Member struct {
 	etcd    *embed.Etcd
 	folder  *folder
 	log     *zap.Logger
+	life    life
 	close   sync.Once
 }
 
@@ -60,9 +61,9 @@ func start(ctx context.Context, options Options) (_ *Member, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var starts atomic.Bool
-	m := &Member{options: options, folder: folder, log: logger(options.Log, options.Verbose, &starts)}
-	if m.etcd, err = run(options.config(m.log), &starts); err != nil {
+	m := &Member{options: options, folder: folder}
+	m.log = logger(options.Log, options.Verbose, &m.life)
+	if m.etcd, err = run(options.config(m.log), &m.life.starts); err != nil {
 		folder.close()
 		return nil, options.explain(err)
 	}
@@ -75,6 +76,7 @@ func start(ctx context.Context, options Options) (_ *Member, err error) {
 	case <-ctx.Done():
 		err = fmt.Errorf("%w; most members of its cluster have to run and reach each other: %s", context.Cause(ctx), options.cluster())
 	}
+	m.life.ends.Store(true)
 	m.etcd.Server.Stop() // without it, closing would wait for the member to be ready
 	m.Close()
 	return nil, fmt.Errorf("the member %q did not become part of its cluster: %w", options.Name, err)
@@ -119,6 +121,7 @@ func (o Options) explain(err error) error {
 // another one first. Clients are given a moment to end their calls.
 func (m *Member) Close() {
 	m.close.Do(func() {
+		m.life.ends.Store(true)
 		m.etcd.Close()
 		m.folder.close()
 	})
