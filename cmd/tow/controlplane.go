@@ -19,6 +19,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -120,10 +122,11 @@ func (p *opened) run(ctx context.Context) (err error) {
 	if err := p.settle(ctx, keys.Ready); err != nil {
 		return err
 	}
-	sessions := elections.New(store, elections.Options{Node: trust.Node(), Caller: caller, Registry: p.generations(), Log: p.log})
+	metrics := election.NewMetrics()
+	sessions := elections.New(store, elections.Options{Node: trust.Node(), Caller: caller, Registry: p.generations(), Metrics: metrics, Log: p.log})
 	defer sessions.Close()
 	options := api.Options{
-		Store: store, Registry: registry, Audit: audit, KV: keys, Election: sessions, Routes: electionRoutes(sessions), Version: version(), Log: p.log,
+		Store: store, Registry: registry, Audit: audit, KV: keys, Election: sessions, Routes: append(electionRoutes(sessions), metricsRoute(metrics)), Version: version(), Log: p.log,
 	}
 	if store.members != nil {
 		options.Members = store.members
@@ -165,6 +168,17 @@ func (p *opened) generations() election.Registry {
 	}
 	p.log.Warn("without --registry a store that was restored from a backup cannot be told from what it was, and fencing tokens may repeat")
 	return nil
+}
+
+// metricsRoute serves the control node's metrics, and those that etcd registers of its
+// member, to everybody who has a name.
+func metricsRoute(metrics ...prometheus.Collector) api.Route {
+	own := prometheus.NewRegistry()
+	own.MustRegister(metrics...)
+	return api.Route{
+		Pattern: "GET /metrics", Procedure: towpathv1connect.AccessServiceWhoAmIProcedure,
+		Handler: promhttp.HandlerFor(prometheus.Gatherers{own, prometheus.DefaultGatherer}, promhttp.HandlerOpts{}),
+	}
 }
 
 // electionRoutes are the lines of JSON of elections.
