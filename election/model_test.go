@@ -2,6 +2,7 @@ package election
 
 import (
 	"encoding/binary"
+	"flag"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -674,9 +675,14 @@ func (m *model) explore() (states int, whole bool, wrong error) {
 	return len(seen), true, nil
 }
 
+var states = flag.Int("states", 0, "explore so many states of each model")
+
 func TestModel(t *testing.T) {
 	limit := 1_500
-	if os.Getenv("TOWPATH_REQUIRE") != "" {
+	switch {
+	case *states != 0:
+		limit = *states
+	case os.Getenv("TOWPATH_REQUIRE") != "":
 		limit = 20_000
 	}
 	x, y, z := []string{"x"}, []string{"x", "y"}, []string{"x", "y", "z"}
