@@ -6,7 +6,7 @@ help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 run: ## the featured-offer application serves, over a market in SQLite
-	go run ./cmd/tow dev apps/featured-offer
+	go run -tags solo ./cmd/tow dev apps/featured-offer
 
 test: install lint unit race editor java bench-module ## install what the tests need and run all of them
 

@@ -1,3 +1,5 @@
+//go:build !solo
+
 // A responder stays attached to its cluster while it serves.
 
 package main

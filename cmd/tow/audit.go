@@ -1,3 +1,5 @@
+//go:build !solo
+
 // tow audit: who called what at the control API.
 
 package main

@@ -1,3 +1,5 @@
+//go:build !solo
+
 // Where the control API is, and as whom tow asks it: flags, variables, a profile.
 
 package main

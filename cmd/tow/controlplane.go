@@ -1,3 +1,5 @@
+//go:build !solo
+
 // A control node in this process: a member of etcd, and the control API over it.
 
 package main

@@ -1,3 +1,5 @@
+//go:build !solo
+
 // tow election: who leads what.
 
 package main

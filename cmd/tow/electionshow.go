@@ -1,3 +1,5 @@
+//go:build !solo
+
 // tow election show and watch: who holds what, and what becomes of it.
 
 package main

@@ -1,3 +1,5 @@
+//go:build !solo
+
 // tow election simulate: what moves when candidates come and go.
 
 package main

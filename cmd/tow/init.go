@@ -1,3 +1,5 @@
+//go:build !solo
+
 // tow init: a new cluster, on this machine to begin with.
 
 package main

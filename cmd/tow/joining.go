@@ -1,3 +1,5 @@
+//go:build !solo
+
 // A node joins a cluster: what control nodes and responders have in common.
 
 package main

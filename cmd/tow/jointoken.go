@@ -1,3 +1,5 @@
+//go:build !solo
+
 // tow join-token: letting machines in.
 
 package main

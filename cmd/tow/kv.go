@@ -1,3 +1,5 @@
+//go:build !solo
+
 // tow kv: keys and values of the control plane.
 
 package main

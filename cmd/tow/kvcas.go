@@ -1,3 +1,5 @@
+//go:build !solo
+
 // tow kv cas: a value, if nobody wrote another one meanwhile.
 
 package main

@@ -1,3 +1,5 @@
+//go:build !solo
+
 // tow kv del: a key less.
 
 package main

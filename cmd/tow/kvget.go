@@ -1,3 +1,5 @@
+//go:build !solo
+
 // tow kv get: one value.
 
 package main

@@ -1,3 +1,5 @@
+//go:build !solo
+
 // tow kv list: keys in order.
 
 package main

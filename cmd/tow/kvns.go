@@ -1,3 +1,5 @@
+//go:build !solo
+
 // tow kv ns: namespaces.
 
 package main

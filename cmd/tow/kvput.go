@@ -1,3 +1,5 @@
+//go:build !solo
+
 // tow kv put: a value, whatever was there before.
 
 package main

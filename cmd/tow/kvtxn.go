@@ -1,3 +1,5 @@
+//go:build !solo
+
 // tow kv txn: several reads and writes as one step.
 
 package main

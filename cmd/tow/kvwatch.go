@@ -1,3 +1,5 @@
+//go:build !solo
+
 // tow kv watch: changes as they happen.
 
 package main

@@ -1,3 +1,5 @@
+//go:build !solo
+
 // The members of the control plane's etcd: control nodes join and leave as such.
 
 package main

@@ -1,3 +1,5 @@
+//go:build !solo
+
 // tow node: the nodes that are attached.
 
 package main

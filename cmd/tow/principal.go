@@ -1,3 +1,5 @@
+//go:build !solo
+
 // tow principal: who may do what at the control API.
 
 package main

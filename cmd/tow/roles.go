@@ -1,3 +1,5 @@
+//go:build !solo
+
 // What a tow serve is of a cluster: all of it, a control node, a responder.
 
 package main

@@ -39,7 +39,7 @@ type usage struct {
 // commands are the subcommands, in the order in which help lists them.
 var commands = []func(*ui) *cobra.Command{
 	newCommand, importCommand, devCommand, checkCommand, testCommand, runCommand, fmtCommand, buildCommand,
-	serveCommand, callCommand, loadCommand, tokenCommand, initCommand, joinTokenCommand, principalCommand, nodeCommand, auditCommand, whoamiCommand, kvCommand, electionCommand,
+	serveCommand, callCommand, loadCommand, tokenCommand,
 	explainRequestCommand, replayCommand, inspectCommand, explainCommand, lspCommand, versionCommand,
 }
 
@@ -113,7 +113,7 @@ func rootCommand(u *ui) *cobra.Command {
 	root.Version = version()
 	root.SetVersionTemplate("{{.Version}}\n")
 	cobra.EnableCommandSorting = false
-	for _, command := range commands {
+	for _, command := range slices.Concat(commands, clusterCommands) {
 		root.AddCommand(command(u))
 	}
 	root.SetFlagErrorFunc(flagError)

@@ -1,3 +1,5 @@
+//go:build !solo
+
 // tow whoami: as whom tow asks the control API.
 
 package main
