@@ -56,6 +56,7 @@ type model struct {
 	turned  bool // begin when an empty store has been restored
 	warm    bool // begin where all has come to rest once
 	limit   int  // of states
+	whole   bool // it is small enough to be explored to its end
 	// mistake changes what is decided, for the model to find out.
 	mistake func(*Txn)
 
@@ -687,6 +688,9 @@ func TestModel(t *testing.T) {
 	}
 	x, y, z := []string{"x"}, []string{"x", "y"}, []string{"x", "y", "z"}
 	for _, m := range []model{
+		{name: "a seat for two, one fault", config: Config{Seats: 1}, actors: 2, wants: 1, budget: 1, warm: true, whole: true},
+		{name: "a seat for three, one fault", config: Config{Seats: 1}, actors: 3, wants: 1, budget: 1, warm: true, whole: true},
+		{name: "two seats for three, one fault", config: Config{Seats: 2}, actors: 3, wants: 1, budget: 1, warm: true, whole: true},
 		{name: "from nothing, one seat", config: Config{Seats: 1}, actors: 2, wants: 1, budget: 1},
 		{name: "from nothing, two seats", config: Config{Seats: 2}, actors: 2, wants: 2, budget: 1},
 		{name: "from nothing, a partition", config: Config{Partitions: x}, actors: 2, wants: 1, budget: 1},
@@ -712,6 +716,8 @@ func TestModel(t *testing.T) {
 			switch {
 			case wrong != nil:
 				t.Error(wrong)
+			case m.whole && !whole:
+				t.Errorf("%d states, and there are more: it was to be explored whole", states)
 			case whole:
 				t.Logf("all of its %d states", states)
 			default:
