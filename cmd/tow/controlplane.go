@@ -354,6 +354,10 @@ func (p *controlPlane) store(ctx context.Context, trust *access.Trust, cluster m
 		m.Close()
 	}
 	// It may listen elsewhere than at its last start.
+	if err := sayEtcdAt(p.dir, m.Endpoints()); err != nil {
+		stop()
+		return nil, nil, err
+	}
 	err = p.settle(ctx, func(ctx context.Context) error { return store.members.move(ctx, m.ID(), m.PeerURL()) })
 	if err == nil && cluster != nil {
 		err = os.Remove(p.membersFile()) // its data says it from now on
