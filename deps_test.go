@@ -59,6 +59,8 @@ var layers = []struct {
 	{"internal/control/etcdstore", 3, []string{"internal/control"}},
 	{"internal/control/memstore", 3, []string{"internal/control"}},
 	{"internal/control/faultstore", 3, []string{"internal/control"}},
+	{"internal/control/backup/catalog", 3, nil},
+	{"internal/control/backup/cost", 3, []string{"internal/control/backup/catalog"}},
 	{"internal/control", 3, nil},
 
 	{"client", 2, nil},
