@@ -66,6 +66,7 @@ var layers = []struct {
 	{"client", 2, nil},
 	{"internal/settings", 2, nil},
 	{"internal/artifact", 2, nil},
+	{"internal/blob", 2, []string{"internal/blob"}},
 	{"internal/jsonschema", 2, nil},
 	{"internal/codec", 2, nil},
 

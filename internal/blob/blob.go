@@ -24,6 +24,9 @@ import (
 var (
 	ErrExists   = errors.New("an object of this name exists")
 	ErrNotFound = errors.New("no object of this name")
+	// ErrRefused is that nothing was done, and nothing will be until something other than
+	// the store's state has changed: credentials, permissions, a setting, a name.
+	ErrRefused = errors.New("refused")
 )
 
 // A Store keeps objects. Names are parts of lower-case letters, digits, '.', '_' and '-'
@@ -62,4 +65,6 @@ type Class uint8
 const (
 	Standard   Class = iota
 	Infrequent       // cheaper to keep, for 30 days at least, and dearer to read: S3's STANDARD_IA
+
+	classes // how many there are
 )
