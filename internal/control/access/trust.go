@@ -3,14 +3,13 @@ package access
 import (
 	"crypto"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -19,16 +18,26 @@ import (
 // it is the first one, whom the store is to begin with.
 //
 //	ca.pem  ca-key.pem  node.pem  node-key.pem  founders.json
+//
+// Its certificate may be replaced while it is in use: see [Trust.Stage].
 type Trust struct {
 	CA *CA
 
-	dir   string
-	hosts []string
-	self  Principal
+	dir  string
+	self Principal
 
-	mu   sync.Mutex
-	node *tls.Certificate
+	mu    sync.Mutex
+	node  *tls.Certificate
+	hosts []string
+	read  fs.FileInfo // node.pem, as it was read
 }
+
+// The files of a node's own.
+const (
+	nodeFile     = "node.pem"
+	nodeKeyFile  = "node-key.pem"
+	foundersFile = "founders.json"
+)
 
 // TrustOptions say what a new cluster is called. The zero value works.
 type TrustOptions struct {
@@ -102,7 +111,7 @@ func SaveTrust(dir string, caPEM, caKey, certificate, key []byte) (*Trust, error
 	if _, err := ReadCA(caPEM, caKey); err != nil {
 		return nil, fmt.Errorf("the certificate authority that came: %w", err)
 	}
-	if err := writeNew(dir, []file{{"ca.pem", caPEM}, {"ca-key.pem", caKey}, {"node-key.pem", key}, {"node.pem", certificate}}); err != nil {
+	if err := writeNew(dir, []file{{"ca.pem", caPEM}, {"ca-key.pem", caKey}, {nodeKeyFile, key}, {nodeFile, certificate}}); err != nil {
 		return nil, err
 	}
 	return OpenTrust(dir)
@@ -130,7 +139,7 @@ func makeTrust(dir string, ca *CA, name string, hosts []string, founders func(ke
 	if err != nil {
 		return nil, err
 	}
-	err = writeNew(dir, []file{{"ca.pem", ca.PEM}, {"ca-key.pem", caKey}, {"node-key.pem", key}, {"founders.json", first}, {"node.pem", certificate}})
+	err = writeNew(dir, []file{{"ca.pem", ca.PEM}, {"ca-key.pem", caKey}, {nodeKeyFile, key}, {foundersFile, first}, {nodeFile, certificate}})
 	if err != nil {
 		return nil, err
 	}
@@ -161,33 +170,39 @@ func writeNew(dir string, files []file) error {
 
 // replaceFile writes a file whole or not at all.
 func replaceFile(path string, text []byte) error {
+	beside, err := writeBeside(path, text)
+	if err == nil {
+		err = os.Rename(beside, path)
+	}
+	if err != nil && beside != "" {
+		_ = os.Remove(beside) // the first error is the one to tell
+	}
+	return err
+}
+
+// writeBeside writes what is to replace a file, and says where it is.
+func writeBeside(path string, text []byte) (string, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-") // of mode 0600
 	if err != nil {
-		return err
+		return "", err
 	}
 	_, err = f.Write(text)
 	if err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // the first error is the one to tell
-	}
-	return err
+	return f.Name(), errors.Join(err, f.Close())
 }
 
 // HasTrust reports whether a folder holds a control node's trust.
 func HasTrust(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, "node.pem"))
+	_, err := os.Stat(filepath.Join(dir, nodeFile))
 	return err == nil
 }
 
 // OpenTrust reads a folder that [InitTrust] or [SaveTrust] wrote.
 func OpenTrust(dir string) (*Trust, error) {
 	texts := map[string][]byte{}
-	for _, name := range []string{"ca.pem", "ca-key.pem", "node.pem", "node-key.pem"} {
+	for _, name := range []string{"ca.pem", "ca-key.pem", nodeFile, nodeKeyFile} {
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("%s is missing: \"tow init\" makes it, and a backup may have it", filepath.Join(dir, name))
@@ -201,34 +216,64 @@ func OpenTrust(dir string) (*Trust, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s and its key: %w", filepath.Join(dir, "ca.pem"), err)
 	}
-	pair, err := tls.X509KeyPair(texts["node.pem"], texts["node-key.pem"])
+	if err := finishInstall(dir); err != nil {
+		return nil, err
+	}
+	t := &Trust{CA: ca, dir: dir}
+	if err := t.load(); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// load reads the node's certificate and its key. t.mu is held, or nobody has t yet.
+func (t *Trust) load() error {
+	at := t.file(nodeFile)
+	info, err := os.Stat(at) // before it is read, so that what replaces it meanwhile is read too
 	if err != nil {
-		return nil, fmt.Errorf("%s and its key: %w", filepath.Join(dir, "node.pem"), err)
+		return err
 	}
-	t := &Trust{CA: ca, dir: dir, node: &pair}
-	if t.self, _, err = Identity(pair.Leaf); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "node.pem"), err)
+	pair, err := tls.LoadX509KeyPair(at, t.file(nodeKeyFile))
+	if err != nil {
+		return fmt.Errorf("%s and its key: %w", at, err)
 	}
-	t.self.Expires = time.Time{}
-	if err := pair.Leaf.CheckSignatureFrom(ca.Certificate); err != nil {
-		return nil, fmt.Errorf("%s is not of the certificate authority beside it: %w", filepath.Join(dir, "node.pem"), err)
+	self, _, err := Identity(pair.Leaf)
+	if err != nil {
+		return fmt.Errorf("%s: %w", at, err)
 	}
+	self.Expires = time.Time{}
+	if t.self.Name != "" && t.self != self {
+		return fmt.Errorf("%s is of %s, and this node is %s", at, self.Name, t.self.Name)
+	}
+	if err := pair.Leaf.CheckSignatureFrom(t.CA.Certificate); err != nil {
+		return fmt.Errorf("%s is not of the certificate authority beside it: %w", at, err)
+	}
+	if t.self.Name == "" {
+		t.self = self // and never again: it is read without the lock
+	}
+	t.node, t.read, t.hosts = &pair, info, nil
 	for _, name := range pair.Leaf.DNSNames {
-		if name != ca.ControlHost() { // which the CA adds itself
+		if name != t.CA.ControlHost() { // which the CA adds itself
 			t.hosts = append(t.hosts, name)
 		}
 	}
 	for _, ip := range pair.Leaf.IPAddresses {
 		t.hosts = append(t.hosts, ip.String())
 	}
-	return t, nil
+	return nil
 }
+
+func (t *Trust) file(name string) string { return filepath.Join(t.dir, name) }
 
 // Node is the name of this control node.
 func (t *Trust) Node() string { return t.self.Name }
 
 // Hosts are the names and addresses that this node's certificate is for.
-func (t *Trust) Hosts() []string { return t.hosts }
+func (t *Trust) Hosts() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.hosts)
+}
 
 // TLS is the listener's: TLS 1.3, which asks for certificates of the CA's and does not
 // insist, since there are tokens.
@@ -240,10 +285,12 @@ func (t *Trust) TLS() *tls.Config {
 }
 
 // Certificate is this node's, and behind it the CA's, for who knows only the pin. One
-// that ends within [RenewBefore] is renewed first: the key of the CA is here.
+// that ends within [RenewBefore] is renewed first: the key of the CA is here. One that was
+// put in its place is taken up.
 func (t *Trust) Certificate() (*tls.Certificate, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.reload()
 	if time.Until(t.node.Leaf.NotAfter) < RenewBefore {
 		// While the old one is good, a disk that is full is no reason to refuse
 		// everybody.
@@ -268,16 +315,10 @@ func (t *Trust) renew() error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(filepath.Join(t.dir, "node.pem"), text); err != nil {
+	if err := replaceFile(t.file(nodeFile), text); err != nil {
 		return fmt.Errorf("the renewed certificate: %w", err)
 	}
-	block, _ := pem.Decode(text)
-	leaf, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return err
-	}
-	t.node = &tls.Certificate{Certificate: [][]byte{block.Bytes}, PrivateKey: key, Leaf: leaf}
-	return nil
+	return t.load()
 }
 
 // founders are whom a store begins with.
@@ -288,7 +329,7 @@ type founders struct {
 
 // founders reads who a new store begins with. Only the cluster's first node knows.
 func (t *Trust) founders() (*founders, error) {
-	name := filepath.Join(t.dir, "founders.json")
+	name := t.file(foundersFile)
 	text, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
