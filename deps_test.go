@@ -61,6 +61,7 @@ var layers = []struct {
 	{"internal/control/faultstore", 3, []string{"internal/control"}},
 	{"internal/control/backup/catalog", 3, nil},
 	{"internal/control/backup/cost", 3, []string{"internal/control/backup/catalog"}},
+	{"internal/control/certs", 3, nil},
 	{"internal/control", 3, nil},
 
 	{"client", 2, nil},
