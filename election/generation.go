@@ -52,7 +52,7 @@ func (s *Session) readGeneration(ctx context.Context) error {
 		}
 	}
 	if s.generation.Dropping {
-		return fmt.Errorf("%w: generation %d of it has begun, and what was held before is not deleted yet; if that does not end by itself, call Restored again", ErrTurnedBack, s.generation.Generation)
+		return fmt.Errorf("%w: generation %d of it has begun, and what was held before is not deleted yet; if that does not end by itself, call Resume, or \"tow cluster resume\"", ErrTurnedBack, s.generation.Generation)
 	}
 	if s.opt.Registry == nil {
 		return nil
@@ -104,23 +104,76 @@ func Restored(ctx context.Context, store Store, prefix string, registry Registry
 	}
 	// First the generation: from here on no session of an earlier one gets a seat. Nor is
 	// one of the new generation opened yet: it could acquire a seat that is deleted then.
-	record, key := generationRecord{Generation: next, Claim: claim, Dropping: true}, generationKey(prefix)
-	r, err := store.Txn(ctx, Txn{Then: []Op{Put(key, encode(record), 0)}})
+	key, record := RestoredKey(prefix, next, claim)
+	r, err := store.Txn(ctx, Txn{Then: []Op{Put(key, record, 0)}})
 	if err != nil {
 		return Generation{}, fmt.Errorf("election: generation %d is claimed but not in the store: %w; run it again", next, err)
 	}
-	err = drop(ctx, store, prefix)
+	return finish(ctx, store, prefix, registry, Generation{next, claim, r.Revision})
+}
+
+// RestoredKey is what a restore writes that begins a generation in a store's file, before
+// the store runs: a key and its value, which keep sessions from opening until [Resume].
+// The generation has been claimed then.
+func RestoredKey(prefix string, generation uint64, claim string) (key string, value []byte) {
+	return generationKey(cmp.Or(prefix, "election/")), encode(generationRecord{Generation: generation, Claim: claim, Dropping: true})
+}
+
+// Pending is the generation that a restore began and [Resume] has not opened yet; false
+// if there is none.
+func Pending(ctx context.Context, store Store, prefix string) (Generation, bool, error) {
+	page, err := store.Range(ctx, Span{Keys: Key(generationKey(cmp.Or(prefix, "election/")))})
+	if err != nil || len(page.Entries) == 0 {
+		return Generation{}, false, err
+	}
+	var record generationRecord
+	if err := json.Unmarshal(page.Entries[0].Value, &record); err != nil {
+		return Generation{}, false, fmt.Errorf("the key %s: expected a generation, found %q", page.Entries[0].Key, page.Entries[0].Value)
+	}
+	return Generation{record.Generation, record.Claim, page.Entries[0].Modified}, record.Dropping, nil
+}
+
+// Resume opens a generation that a restore began: it deletes all that was held, waited
+// for and planned in the one before, as [Restored] does, and lets sessions open. Of a
+// generation that is open already it does nothing.
+func Resume(ctx context.Context, store Store, prefix string, registry Registry) (Generation, error) {
+	prefix = cmp.Or(prefix, "election/")
+	pending, dropping, err := Pending(ctx, store, prefix)
+	if err != nil || !dropping {
+		return pending, err
+	}
+	if registry != nil {
+		latest, err := registry.Latest(ctx)
+		if err != nil {
+			return Generation{}, fmt.Errorf("election: the registry of generations: %w", err)
+		}
+		if latest.Number != pending.Number || latest.Claim != pending.Claim {
+			return Generation{}, fmt.Errorf("election: the store was restored into generation %d (%s), and the registry knows generation %d (%s) as the latest: another restore has begun since, and this store may not go on", pending.Number, pending.Claim, latest.Number, latest.Claim)
+		}
+	}
+	return finish(ctx, store, prefix, registry, pending)
+}
+
+// finish opens a generation that has begun with its Mark as the revision of its key.
+func finish(ctx context.Context, store Store, prefix string, registry Registry, begun Generation) (Generation, error) {
+	err := drop(ctx, store, prefix)
+	var r Result
 	if err == nil {
-		record.Dropping = false
-		r, err = store.Txn(ctx, Txn{If: []Compare{ModifiedAt(key, r.Revision)}, Then: []Op{Put(key, encode(record), 0)}})
+		key := generationKey(prefix)
+		record := generationRecord{Generation: begun.Number, Claim: begun.Claim}
+		r, err = store.Txn(ctx, Txn{If: []Compare{ModifiedAt(key, begun.Mark)}, Then: []Op{Put(key, encode(record), 0)}})
 	}
 	if err != nil {
-		return Generation{}, fmt.Errorf("election: generation %d has begun, but what was held before is not deleted yet: %w; run it again", next, err)
+		return Generation{}, fmt.Errorf("election: generation %d has begun, but what was held before is not deleted yet: %w; run it again", begun.Number, err)
 	}
 	if !r.OK {
-		return Generation{}, fmt.Errorf("election: generation %d was ended at once by another one: run Restored once a restore", next)
+		return Generation{}, fmt.Errorf("election: generation %d was ended at once by another one: begin one generation a restore", begun.Number)
 	}
-	return Generation{next, claim, r.Revision}, registry.Raise(ctx, next, r.Revision)
+	begun.Mark = r.Revision
+	if registry == nil {
+		return begun, nil
+	}
+	return begun, registry.Raise(ctx, begun.Number, r.Revision)
 }
 
 // drop deletes all election keys but generations and configurations.

@@ -1,0 +1,284 @@
+package backup
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sync/errgroup"
+
+	"towpath.dev/internal/blob"
+	"towpath.dev/internal/control/backup/segment"
+)
+
+// A Manifest describes a base: all of a store at one revision.
+type Manifest struct {
+	Cluster    string `json:"cluster"`
+	Generation uint64 `json:"generation"`
+	Member     string `json:"member"`  // whose snapshot it was
+	Version    string `json:"version"` // of etcd
+	Revision   int64  `json:"revision"`
+	// Compacted is from which revision on history is in it.
+	Compacted int64     `json:"compacted"`
+	HashKV    uint32    `json:"hashKV"` // at its revision, compacted at Compacted
+	Time      time.Time `json:"time"`   // by when its revision had been
+	Rows      int64     `json:"rows"`
+	Raw       int64     `json:"raw"`  // bytes of the rows
+	Size      int64     `json:"size"` // bytes as stored
+	File      int64     `json:"file"` // bytes of the snapshot that it was made of
+	Encrypted bool      `json:"encrypted,omitempty"`
+	Chunks    []Chunk   `json:"chunks"`
+}
+
+// A Chunk is a part of a base, an object of its own. Chunks follow each other.
+type Chunk struct {
+	SHA256 string `json:"sha256"` // of the object, and its name
+	Size   int64  `json:"size"`
+	Raw    int64  `json:"raw"`
+}
+
+// chunkSize is how many bytes of rows a chunk has: what a reader holds in memory, several
+// times over.
+const chunkSize = 32 << 20
+
+// baser makes a base.
+type baser struct {
+	place    place
+	store    blob.Store
+	class    blob.Class
+	segments segment.Options
+	scratch  string // folder for the snapshot
+	client   *clientv3.Client
+	dial     func(endpoint string) (*clientv3.Client, error)
+	now      func() time.Time
+	log      func(message string, args ...any)
+}
+
+// take makes a base of the state that one member has: a follower, if there is one.
+func (b *baser) take(ctx context.Context) (Manifest, error) {
+	m := Manifest{Cluster: b.place.cluster, Generation: b.place.generation, Encrypted: len(b.segments.Recipients) > 0}
+	endpoint, err := b.follower(ctx)
+	if err != nil {
+		return m, err
+	}
+	m.Member = endpoint
+	file, err := b.snapshot(ctx, endpoint, &m)
+	if err != nil {
+		return m, fmt.Errorf("a snapshot of %s: %w", endpoint, err)
+	}
+	defer os.Remove(file)
+	db, err := bolt.Open(file, 0o400, &bolt.Options{ReadOnly: true})
+	if err != nil {
+		return m, fmt.Errorf("the snapshot of %s is no store of etcd's: %w", endpoint, err)
+	}
+	defer db.Close()
+	if err := describe(db, &m); err != nil {
+		return m, err
+	}
+	if err := b.upload(ctx, db, &m); err != nil {
+		return m, err
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		return m, err
+	}
+	err = b.store.Create(ctx, b.place.manifest(m.Revision), text, blob.Standard)
+	if errors.Is(err, blob.ErrExists) { // of the same revision, so of the same state
+		return readManifest(ctx, b.store, b.place, m.Revision)
+	}
+	return m, err
+}
+
+// follower is an endpoint of a member that answers and does not lead; the leader's if it is
+// alone.
+func (b *baser) follower(ctx context.Context) (string, error) {
+	var leader string
+	var faults []error
+	for _, endpoint := range b.client.Endpoints() {
+		asking, cancel := context.WithTimeout(ctx, answerTime)
+		status, err := b.client.Status(asking, endpoint)
+		cancel()
+		switch {
+		case err != nil:
+			faults = append(faults, fmt.Errorf("%s: %w", endpoint, err))
+		case status.IsLearner:
+		case status.Leader == status.Header.MemberId:
+			leader = endpoint
+		default:
+			return endpoint, nil
+		}
+	}
+	if leader == "" {
+		return "", fmt.Errorf("no member of etcd answers: %w", errors.Join(faults...))
+	}
+	return leader, nil
+}
+
+// snapshot reads a member's file to a file of ours, and checks it by the hash that follows
+// it. It takes from etcd what a new member would.
+func (b *baser) snapshot(ctx context.Context, endpoint string, m *Manifest) (_ string, err error) {
+	client, err := b.dial(endpoint)
+	if err != nil {
+		return "", err
+	}
+	defer client.Close()
+	answer, err := client.SnapshotWithVersion(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Snapshot.Close()
+	m.Version = answer.Version
+	f, err := os.CreateTemp(b.scratch, "snapshot-*.db")
+	if err != nil {
+		return "", fmt.Errorf("%w; name a folder with room for the store with --scratch", err)
+	}
+	defer func() {
+		if err = errors.Join(err, f.Close()); err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	n, err := io.Copy(f, answer.Snapshot)
+	if err != nil {
+		return "", err
+	}
+	m.File, m.Time = n-sha256.Size, b.now().UTC()
+	if n%512 != sha256.Size {
+		return "", fmt.Errorf("expected a file and its hash behind it, found %d bytes", n)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return "", err
+	}
+	sum, want := sha256.New(), make([]byte, sha256.Size)
+	if _, err := io.Copy(sum, io.LimitReader(f, m.File)); err != nil {
+		return "", err
+	}
+	if _, err := io.ReadFull(f, want); err != nil {
+		return "", err
+	}
+	if got := sum.Sum(nil); !bytes.Equal(got, want) {
+		return "", fmt.Errorf("it was damaged on its way: expected the hash %x, found %x", want, got)
+	}
+	return f.Name(), f.Truncate(m.File)
+}
+
+// describe says which revision a file is at.
+func describe(db *bolt.DB, m *Manifest) error {
+	err := db.View(func(tx *bolt.Tx) error {
+		if meta := tx.Bucket([]byte(metaBucket)); meta != nil {
+			// The scheduled one may be under way.
+			for _, key := range []string{"finishedCompactRev", "scheduledCompactRev"} {
+				if v := meta.Get([]byte(key)); v != nil {
+					c, err := parseRevision(v)
+					if err != nil {
+						return err
+					}
+					m.Compacted = max(m.Compacted, c.Main)
+				}
+			}
+		}
+		m.Revision = max(m.Compacted, 1)
+		if rows := tx.Bucket(keyBucket); rows != nil {
+			if k, _ := rows.Cursor().Last(); k != nil {
+				c, err := parseRevision(k)
+				if err != nil {
+					return err
+				}
+				m.Revision = max(m.Revision, c.Main)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	m.HashKV, err = hashKV(db, m.Compacted, m.Revision)
+	return err
+}
+
+// upload writes a file's rows as chunks, two at a time.
+func (b *baser) upload(ctx context.Context, db *bolt.DB, m *Manifest) error {
+	sealing, ctx := errgroup.WithContext(ctx)
+	sealing.SetLimit(2)
+	seal := func(w *segment.ChunkWriter, at int) {
+		sealing.Go(func() error {
+			object, err := w.Seal()
+			if err != nil {
+				return err
+			}
+			sum := sha256.Sum256(object)
+			c := &m.Chunks[at]
+			c.SHA256, c.Size = hex.EncodeToString(sum[:]), int64(len(object))
+			err = b.store.Create(ctx, b.place.chunk(m.Revision, c.SHA256), object, b.class)
+			if errors.Is(err, blob.ErrExists) {
+				return nil // its name is its content
+			}
+			return err
+		})
+	}
+	// The manifest's slice has its length before anything writes to it.
+	m.Chunks = make([]Chunk, chunksOf(db))
+	at, w := 0, segment.NewChunkWriter(b.segments)
+	err := eachRow(db, func(bucket string, k, v []byte) error {
+		w.Row(bucket, k, v)
+		m.Rows++
+		if w.Raw() < chunkSize {
+			return nil
+		}
+		m.Chunks[at].Raw = w.Raw()
+		seal(w, at)
+		at, w = at+1, segment.NewChunkWriter(b.segments)
+		return ctx.Err()
+	})
+	if err == nil && (w.Raw() > 0 || at == 0) {
+		m.Chunks[at].Raw = w.Raw()
+		seal(w, at)
+		at++
+	}
+	err = errors.Join(err, sealing.Wait())
+	m.Chunks = m.Chunks[:at]
+	for _, c := range m.Chunks {
+		m.Raw, m.Size = m.Raw+c.Raw, m.Size+c.Size
+	}
+	return err
+}
+
+// chunksOf is how many chunks a file may need, or more.
+func chunksOf(db *bolt.DB) int {
+	var size int64
+	_ = db.View(func(tx *bolt.Tx) error { size = tx.Size(); return nil })
+	return int(size/chunkSize) + 2
+}
+
+// eachRow visits all rows of a file, bucket by bucket.
+func eachRow(db *bolt.DB, visit func(bucket string, k, v []byte) error) error {
+	return db.View(func(tx *bolt.Tx) error {
+		return tx.ForEach(func(name []byte, b *bolt.Bucket) error {
+			return b.ForEach(func(k, v []byte) error { return visit(string(name), k, v) })
+		})
+	})
+}
+
+// readManifest reads that of the base at a revision.
+func readManifest(ctx context.Context, store blob.Store, at place, revision int64) (m Manifest, err error) {
+	name := at.manifest(revision)
+	text, err := store.Get(ctx, name)
+	if err != nil {
+		return m, err
+	}
+	if err := json.Unmarshal(text, &m); err != nil {
+		return m, fmt.Errorf("%s: %w: %w", name, segment.ErrDamaged, err)
+	}
+	if m.Revision != revision || m.Cluster != at.cluster || m.Generation != at.generation {
+		return m, fmt.Errorf("%s: %w: it says that it is of revision %d of %s, generation %d", name, segment.ErrDamaged, m.Revision, m.Cluster, m.Generation)
+	}
+	return m, nil
+}

@@ -1,0 +1,136 @@
+package backup
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"towpath.dev/election"
+	"towpath.dev/internal/blob"
+	"towpath.dev/internal/control/backup/segment"
+)
+
+// Generations is the registry of a cluster's restores beside its backups: outside the
+// store, as it has to be. Objects are only ever created, so nothing in it goes back.
+func Generations(store blob.Store, cluster string) election.Registry {
+	return &generations{store, cluster}
+}
+
+type generations struct {
+	store   blob.Store
+	cluster string
+}
+
+// A claimRecord is what a generation's object holds.
+type claimRecord struct {
+	Claim   string       `json:"claim"`
+	Restore *restorePlan `json:"restore,omitempty"`
+}
+
+// A restorePlan is what all members of a cluster that is being restored have to do alike.
+type restorePlan struct {
+	From     uint64            `json:"from"` // the generation whose backup it is
+	Revision int64             `json:"revision"`
+	Bump     uint64            `json:"bump"`
+	Members  map[string]string `json:"members"` // peer URLs by name, with commas between
+	Begun    time.Time         `json:"begun"`
+}
+
+func (g *generations) name(n uint64) string {
+	return claimsOf(g.cluster) + fmt.Sprintf("%020d", n)
+}
+
+func (g *generations) Claim(ctx context.Context, generation uint64, claim string) (bool, error) {
+	return g.claim(ctx, generation, claimRecord{Claim: claim})
+}
+
+func (g *generations) claim(ctx context.Context, generation uint64, record claimRecord) (bool, error) {
+	text, err := json.Marshal(record)
+	if err != nil {
+		return false, err
+	}
+	err = g.store.Create(ctx, g.name(generation), text, blob.Standard)
+	if !errors.Is(err, blob.ErrExists) {
+		return err == nil, err
+	}
+	there, err := g.read(ctx, generation)
+	return there.Claim == record.Claim, err
+}
+
+func (g *generations) read(ctx context.Context, generation uint64) (record claimRecord, err error) {
+	text, err := g.store.Get(ctx, g.name(generation))
+	if err != nil {
+		return record, err
+	}
+	if err := json.Unmarshal(text, &record); err != nil {
+		return record, fmt.Errorf("%s in %s: %w: %w", g.name(generation), g.store, segment.ErrDamaged, err)
+	}
+	return record, nil
+}
+
+func (g *generations) Latest(ctx context.Context) (latest election.Generation, err error) {
+	for info, err := range g.store.List(ctx, claimsOf(g.cluster), "") {
+		if err != nil {
+			return latest, err
+		}
+		n, err := number(info.Name, claimsOf(g.cluster))
+		if err != nil {
+			return latest, err
+		}
+		latest.Number = max(latest.Number, uint64(n))
+	}
+	if latest.Number > 0 {
+		record, err := g.read(ctx, latest.Number)
+		if err != nil {
+			return latest, err
+		}
+		latest.Claim = record.Claim
+	}
+	for info, err := range g.store.List(ctx, g.marks(latest.Number), "") {
+		if err != nil {
+			return latest, err
+		}
+		mark, err := number(info.Name, g.marks(latest.Number))
+		if err != nil {
+			return latest, err
+		}
+		latest.Mark = max(latest.Mark, mark)
+	}
+	return latest, nil
+}
+
+func (g *generations) marks(generation uint64) string {
+	return marksOf(g.cluster) + strconv.FormatUint(generation, 10) + "/"
+}
+
+func (g *generations) Raise(ctx context.Context, generation uint64, revision int64) error {
+	latest, err := g.Latest(ctx)
+	if err != nil || generation == latest.Number && revision <= latest.Mark {
+		return err
+	}
+	err = g.store.Create(ctx, g.marks(generation)+fmt.Sprintf("%020d", revision), []byte{}, blob.Standard)
+	if err != nil && !errors.Is(err, blob.ErrExists) {
+		return err
+	}
+	// The new mark is there: the older one says nothing any more.
+	if latest.Mark != 0 && generation == latest.Number {
+		return g.store.Delete(ctx, g.marks(generation)+fmt.Sprintf("%020d", latest.Mark))
+	}
+	return nil
+}
+
+// restoredBy says which members have been restored into a generation.
+func restoredBy(ctx context.Context, store blob.Store, at place) (map[string]bool, error) {
+	members := map[string]bool{}
+	for info, err := range store.List(ctx, at.restores(), "") {
+		if err != nil {
+			return nil, err
+		}
+		members[strings.TrimPrefix(info.Name, at.restores())] = true
+	}
+	return members, nil
+}

@@ -1,0 +1,91 @@
+package backup
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"towpath.dev/internal/blob"
+	"towpath.dev/internal/control/backup/segment"
+)
+
+// An identity says which cluster of etcd a generation's backups are of. It is written once,
+// so two clusters never write to one place.
+type identity struct {
+	Etcd string    `json:"etcd"` // the cluster's ID, as etcd's tools print it
+	From time.Time `json:"from"`
+}
+
+// findPlace is where a cluster's objects go: to the generation that is this cluster's
+// already, or else to the latest one, if that is nobody's yet.
+func findPlace(ctx context.Context, o Options) (place, error) {
+	asking, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	answer, err := o.Source.Client.MemberList(asking)
+	if err != nil {
+		return place{}, fmt.Errorf("the cluster does not say who it is: %w", err)
+	}
+	etcd := fmt.Sprintf("%016x", answer.Header.ClusterId)
+	latest, err := Generations(o.Store, o.Cluster).Latest(ctx)
+	if err != nil {
+		return place{}, err
+	}
+	for {
+		at, owner, err := ownerOf(ctx, o.Store, o.Cluster, latest.Number, etcd)
+		switch {
+		case err != nil:
+			return place{}, err
+		case owner == etcd:
+			if at.generation != latest.Number {
+				o.Log.Warn("backup: a later generation of this cluster has been restored; this one is kept as what it is", "cluster", o.Cluster, "generation", at.generation, "latest", latest.Number)
+			}
+			return at, nil
+		case owner != "":
+			return place{}, fmt.Errorf("%s holds the backups of another cluster of etcd (%s) under the name %s, and this one is %s: choose another name with --cluster; if this is that cluster, restored, then restore it with \"tow backup restore\", which begins a generation for it", o.Store, owner, o.Cluster, etcd)
+		}
+		text, err := json.Marshal(identity{etcd, o.now().UTC()})
+		if err != nil {
+			return place{}, err
+		}
+		err = o.Store.Create(ctx, at.identity(), text, blob.Standard)
+		if err != nil && !errors.Is(err, blob.ErrExists) {
+			return place{}, err
+		}
+		// Whoever wrote it, it is read again.
+	}
+}
+
+// ownerOf finds the generation that is of a cluster, or else says whose the latest is.
+func ownerOf(ctx context.Context, store blob.Store, cluster string, latest uint64, etcd string) (at place, owner string, err error) {
+	for g := int64(latest); g >= 0; g-- {
+		at = place{cluster, uint64(g)}
+		found, err := readIdentity(ctx, store, at)
+		if err != nil {
+			return at, "", err
+		}
+		if found.Etcd == etcd {
+			return at, etcd, nil
+		}
+		if uint64(g) == latest {
+			owner = found.Etcd
+		}
+	}
+	return place{cluster, latest}, owner, nil
+}
+
+// readIdentity is the zero one where there is none.
+func readIdentity(ctx context.Context, store blob.Store, at place) (id identity, err error) {
+	text, err := store.Get(ctx, at.identity())
+	if errors.Is(err, blob.ErrNotFound) {
+		return id, nil
+	}
+	if err != nil {
+		return id, err
+	}
+	if err := json.Unmarshal(text, &id); err != nil {
+		return id, fmt.Errorf("%s in %s: %w: %w", at.identity(), store, segment.ErrDamaged, err)
+	}
+	return id, nil
+}

@@ -1,0 +1,47 @@
+package backup
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"towpath.dev/internal/control/backup/catalog"
+)
+
+// A place is where one generation of a cluster has its objects.
+type place struct {
+	cluster    string
+	generation uint64
+}
+
+func (p place) root() string     { return fmt.Sprintf("%s/%06d/", p.cluster, p.generation) }
+func (p place) identity() string { return p.root() + "cluster" }
+
+// A log object's name is the revision that it starts at, in the folder of its level.
+func (p place) log(level catalog.Level, start int64) string {
+	return p.level(level) + fmt.Sprintf("%020d", start)
+}
+func (p place) level(level catalog.Level) string { return p.root() + "log/" + level.String() + "/" }
+
+func (p place) bases() string                  { return p.root() + "base/" }
+func (p place) base(revision int64) string     { return p.bases() + fmt.Sprintf("%020d/", revision) }
+func (p place) manifest(revision int64) string { return p.base(revision) + "manifest" }
+func (p place) chunk(revision int64, sum string) string {
+	return p.base(revision) + sum
+}
+
+// The generations of a cluster are outside them.
+func claimsOf(cluster string) string { return cluster + "/generation/" }
+func marksOf(cluster string) string  { return cluster + "/mark/" }
+
+// number reads the revision that a name ends with.
+func number(name, prefix string) (int64, error) {
+	text := strings.TrimPrefix(name, prefix)
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || len(text) != 20 {
+		return 0, fmt.Errorf("the object %s: expected a revision of 20 digits behind %s", name, prefix)
+	}
+	return n, nil
+}
+
+func (p place) restores() string { return p.root() + "restore/" }

@@ -1,0 +1,322 @@
+package backup
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	etcdutl "go.etcd.io/etcd/etcdutl/v3/snapshot"
+	"go.uber.org/zap"
+	"google.golang.org/protobuf/proto"
+
+	"towpath.dev/election"
+	"towpath.dev/internal/blob"
+	"towpath.dev/internal/control/backup/catalog"
+	"towpath.dev/internal/control/backup/segment"
+)
+
+// RestoreOptions say what is restored, and into which member of which cluster.
+type RestoreOptions struct {
+	Store      blob.Store
+	Cluster    string
+	Identities []age.Identity
+	// Revision or At name what is restored; without either it is the last revision.
+	Revision int64
+	At       time.Time
+	// DataDir is the member's, which must not be there or be empty. Name is the
+	// member's, and Members are the peer URLs of all members by their names.
+	DataDir, Name string
+	Members       map[string]string
+	// Again begins a new generation where one with the same members has begun.
+	Again bool
+	// Bump is added to the revision, so that no revision that a client has seen comes
+	// again; default 10^9.
+	Bump uint64
+	// Prefix is that of election's keys; default "election/".
+	Prefix   string
+	Progress func(bytes int64) // of objects that were read
+	now      func() time.Time
+}
+
+const defaultBump = 1_000_000_000
+
+func (o RestoreOptions) filled() RestoreOptions {
+	if o.Bump == 0 {
+		o.Bump = defaultBump
+	}
+	if o.Prefix == "" {
+		o.Prefix = "election/"
+	}
+	if o.now == nil {
+		o.now = time.Now
+	}
+	return o
+}
+
+// A Restore is one member's restore, planned: what it reads, and where it leads.
+type Restore struct {
+	Target     catalog.Point // the revision, and when it was seen if that is known
+	Base       int64         // the base's revision
+	Objects    int           // how many log objects are read
+	Bytes      int64         // of the objects that are read
+	From, Into uint64        // generations
+	Joins      bool          // another member has begun the generation
+
+	o     RestoreOptions
+	shelf *shelf
+	chain catalog.Chain
+	plan  restorePlan
+	claim string
+}
+
+// PlanRestore finds out what a restore would do. It changes nothing.
+func PlanRestore(ctx context.Context, o RestoreOptions) (*Restore, error) {
+	o = o.filled()
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	latest, err := Generations(o.Store, o.Cluster).Latest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &Restore{o: o}
+	if r.shelf, r.Target, r.chain, err = find(ctx, o, latest.Number); err != nil {
+		return nil, err
+	}
+	r.From, r.Base, r.Objects, r.Bytes = r.shelf.place.generation, r.chain.Base.Revision, len(r.chain.Steps), r.chain.Size()
+	r.plan = restorePlan{From: r.From, Revision: r.Target.Revision, Bump: o.Bump, Members: o.Members, Begun: o.now().UTC()}
+	return r, r.join(ctx, latest.Number)
+}
+
+// check refuses what can be known to be wrong.
+func (o RestoreOptions) check() error {
+	var faults []error
+	if _, there := o.Members[o.Name]; !there {
+		faults = append(faults, fmt.Errorf("the member %q is not one of %s: name itself and its peer URLs among the members", o.Name, strings.Join(slices.Sorted(maps.Keys(o.Members)), ", ")))
+	}
+	entries, err := os.ReadDir(o.DataDir)
+	switch {
+	case err == nil && len(entries) > 0:
+		faults = append(faults, fmt.Errorf("the data folder %s is not empty: nothing is written over; move it away, or name another", o.DataDir))
+	case err != nil && !errors.Is(err, os.ErrNotExist):
+		faults = append(faults, err)
+	}
+	if o.Revision != 0 && !o.At.IsZero() {
+		faults = append(faults, errors.New("both a revision and an instant: name one of them"))
+	}
+	return errors.Join(faults...)
+}
+
+// find finds the newest generation that has a backup, and in it what leads to the target.
+func find(ctx context.Context, o RestoreOptions, latest uint64) (*shelf, catalog.Point, catalog.Chain, error) {
+	var none catalog.Chain
+	for g := int64(latest); g >= 0; g-- {
+		s := newShelf(o.Store, place{o.Cluster, uint64(g)})
+		c, err := s.load(ctx)
+		if err != nil {
+			return nil, catalog.Point{}, none, err
+		}
+		if len(c.Bases) == 0 {
+			continue
+		}
+		target, err := resolve(ctx, s, c, o)
+		if err != nil {
+			// What is older than a generation may be in the one before.
+			if _, old := errors.AsType[*catalog.UnrestorableError](err); old && !o.At.IsZero() && g > 0 {
+				continue
+			}
+			return nil, target, none, err
+		}
+		chain, err := c.Chain(target.Revision)
+		return s, target, chain, err
+	}
+	return nil, catalog.Point{}, none, fmt.Errorf("%s has no base of a cluster %q: \"tow backup list\" says which clusters it has", o.Store, o.Cluster)
+}
+
+// resolve is the revision that the options ask for.
+func resolve(ctx context.Context, s *shelf, c catalog.Catalog, o RestoreOptions) (catalog.Point, error) {
+	if o.Revision != 0 {
+		return catalog.Point{Revision: o.Revision}, nil
+	}
+	if o.At.IsZero() {
+		return c.Durable(), nil
+	}
+	moment, err := c.At(o.At)
+	if err != nil || moment.Inside == nil {
+		return moment.Point, err
+	}
+	target := moment.Point
+	err = (&builder{shelf: s, identities: o.Identities}).read(ctx, *moment.Inside, func(r segment.Record) error {
+		if r.Mark != nil && !r.Mark.Time.After(o.At) && r.Mark.Revision > target.Revision {
+			target = catalog.Point{Revision: r.Mark.Revision, Time: r.Mark.Time}
+		}
+		return nil
+	})
+	if err == nil && target.Revision == 0 {
+		err = fmt.Errorf("nothing can be restored as it was at %s: the oldest revision that can be was seen later", o.At.UTC().Format(time.RFC3339))
+	}
+	return target, err
+}
+
+// join finds out whether another member has begun this restore.
+func (r *Restore) join(ctx context.Context, latest uint64) error {
+	r.Into = latest + 1
+	if latest == 0 || r.o.Again {
+		return nil
+	}
+	record, err := (&generations{r.o.Store, r.o.Cluster}).read(ctx, latest)
+	if err != nil {
+		return err
+	}
+	begun := record.Restore
+	if begun == nil || !maps.Equal(begun.Members, r.o.Members) {
+		return nil
+	}
+	done, err := restoredBy(ctx, r.o.Store, place{r.o.Cluster, latest})
+	if err != nil {
+		return err
+	}
+	if done[r.o.Name] {
+		return nil
+	}
+	if begun.Revision != r.Target.Revision || begun.From != r.From {
+		return fmt.Errorf("generation %d of %s, begun at %s, restores these members to revision %d of generation %d, and this command would restore %s to revision %d of generation %d: to join it, add --revision %d; to begin another with all members, add --again",
+			latest, r.o.Cluster, begun.Begun.Format(time.RFC3339), begun.Revision, begun.From, r.o.Name, r.Target.Revision, r.From, begun.Revision)
+	}
+	r.Into, r.Joins, r.plan, r.claim = latest, true, *begun, record.Claim
+	return nil
+}
+
+// Restored is what a restore has done.
+type Restored struct {
+	HashKV   uint32 // of the revision as the source had it, compacted at Compacted
+	Compact  int64
+	Revision int64  // that the member begins with
+	Token    string // of the new cluster: --initial-cluster-token
+	Paused   bool   // election waits for "tow cluster resume"
+}
+
+// Run restores the member. If it is killed, run it again.
+func (r *Restore) Run(ctx context.Context) (Restored, error) {
+	var done Restored
+	if !r.Joins {
+		r.claim = rand.Text()
+		ours, err := (&generations{r.o.Store, r.o.Cluster}).claim(ctx, r.Into, claimRecord{Claim: r.claim, Restore: &r.plan})
+		if err != nil {
+			return done, fmt.Errorf("the claim of generation %d of %s: %w", r.Into, r.o.Cluster, err)
+		}
+		if !ours {
+			return done, fmt.Errorf("generation %d of %s was begun by another restore just now: run this again to join it", r.Into, r.o.Cluster)
+		}
+	}
+	work := strings.TrimRight(r.o.DataDir, "/") + ".restoring"
+	if err := errors.Join(os.RemoveAll(work), os.MkdirAll(work, 0o700)); err != nil {
+		return done, fmt.Errorf("the folder for the restore: %w", err)
+	}
+	defer os.RemoveAll(work)
+	file := filepath.Join(work, "store.db")
+	if err := r.build(ctx, file, &done); err != nil {
+		return done, err
+	}
+	done.Token = fmt.Sprintf("%s-%06d", r.o.Cluster, r.Into)
+	made := filepath.Join(work, "member")
+	err := etcdutl.NewV3(zap.NewNop()).Restore(etcdutl.RestoreConfig{
+		SnapshotPath: file, SkipHashCheck: true, // the file was checked by its rows
+		Name: r.o.Name, OutputDataDir: made, PeerURLs: strings.Split(r.o.Members[r.o.Name], ","),
+		InitialCluster: initialCluster(r.o.Members), InitialClusterToken: done.Token,
+		RevisionBump: r.plan.Bump, MarkCompacted: true,
+	})
+	if err != nil {
+		return done, fmt.Errorf("making a member of the restored store: %w", err)
+	}
+	if err := r.install(made); err != nil {
+		return done, err
+	}
+	err = r.o.Store.Create(ctx, place{r.o.Cluster, r.Into}.restores()+r.o.Name, []byte(r.claim), blob.Standard)
+	if err != nil && !errors.Is(err, blob.ErrExists) {
+		return done, fmt.Errorf("the member is restored in %s, and that could not be noted in %s: %w; if another member of this cluster is restored now, it will find generation %d nevertheless", r.o.DataDir, r.o.Store, err, r.Into)
+	}
+	return done, nil
+}
+
+// build makes the store's file and writes the new generation into it.
+func (r *Restore) build(ctx context.Context, file string, done *Restored) error {
+	key, value := election.RestoredKey(r.o.Prefix, r.Into, r.claim)
+	b := &builder{shelf: r.shelf, identities: r.o.Identities, progress: r.o.Progress}
+	f, err := b.build(ctx, file, r.chain, key)
+	if err != nil {
+		return err
+	}
+	keep := false
+	defer func() {
+		if !keep {
+			f.discard()
+		}
+	}()
+	done.Compact = r.chain.Base.Compacted
+	if done.HashKV, err = hashKV(f.db, done.Compact, r.Target.Revision); err != nil {
+		return err
+	}
+	revision := r.Target.Revision
+	if done.Paused, err = f.hasPrefix(r.o.Prefix); err != nil {
+		return err
+	}
+	if done.Paused {
+		revision++
+		if err := f.begin(key, value, revision); err != nil {
+			return err
+		}
+	}
+	done.Revision = revision + int64(r.plan.Bump)
+	keep = true
+	return f.close(false) // etcdutl copies it
+}
+
+// begin writes one more revision.
+func (f *storeFile) begin(key string, value []byte, revision int64) error {
+	kv := &mvccpb.KeyValue{Key: []byte(key), Value: value, CreateRevision: revision, ModRevision: revision, Version: 1}
+	if f.current != nil {
+		kv.CreateRevision, kv.Version = f.current.CreateRevision, f.current.Version+1
+	}
+	row, err := proto.Marshal(kv)
+	if err != nil {
+		return err
+	}
+	f.target = revision
+	return errors.Join(f.change(segment.Change{Main: revision, Row: row}), f.commit())
+}
+
+// install moves the member's folder to its place, whole or not at all.
+func (r *Restore) install(made string) error {
+	if err := os.Remove(r.o.DataDir); err != nil && !errors.Is(err, os.ErrNotExist) { // it is empty
+		return err
+	}
+	if err := os.Rename(made, r.o.DataDir); err != nil {
+		return err
+	}
+	parent, err := os.Open(filepath.Dir(filepath.Clean(r.o.DataDir)))
+	if err != nil {
+		return err
+	}
+	return errors.Join(parent.Sync(), parent.Close())
+}
+
+// initialCluster is members as etcd's flag has them.
+func initialCluster(members map[string]string) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		for url := range strings.SplitSeq(members[name], ",") {
+			all = append(all, name+"="+url)
+		}
+	}
+	return strings.Join(all, ",")
+}

@@ -1,0 +1,320 @@
+package backup
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"filippo.io/age"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sync/errgroup"
+
+	"towpath.dev/internal/blob"
+	"towpath.dev/internal/control/backup/catalog"
+	"towpath.dev/internal/control/backup/segment"
+)
+
+// A Source is a cluster of etcd whose revisions are kept.
+type Source struct {
+	Client *clientv3.Client
+	// Dial connects to one member alone, for what has to be one member's.
+	Dial func(endpoint string) (*clientv3.Client, error)
+}
+
+// Options say what is kept where. Source, Store and Cluster have no default.
+type Options struct {
+	Source  Source
+	Store   blob.Store
+	Cluster string        // its name in the store; see blob.CheckName
+	Every   time.Duration // how much may be lost; default one minute
+	//KEEP Keep catalog.Policy // default [DefaultKeep]
+	// Recipients can read what is written; without any, everybody who can read the store.
+	Recipients []age.Recipient
+	// Identities read what was written, to merge, thin and verify it. Those of encrypted
+	// backups should be a recipient of their own, so that the key for restores stays away.
+	Identities []age.Identity
+	Scratch    string // folder for snapshots and restores; default the system's
+	Log        *slog.Logger
+	Metrics    *Metrics
+	now        func() time.Time
+}
+
+// DefaultKeep is what is kept where nobody said what.
+const DefaultKeep = "any minute for 2 days, hours for 2 weeks, days for 3 months"
+
+func (o Options) filled() (Options, error) {
+	if o.Every == 0 {
+		o.Every = time.Minute
+	}
+	/*KEEP if len(o.Keep.Tiers) == 0 {
+		o.Keep, _ = catalog.Parse(DefaultKeep)
+	} */
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics()
+	}
+	if o.now == nil {
+		o.now = time.Now
+	}
+	var faults []error
+	if err := blob.CheckName(o.Cluster); err != nil {
+		faults = append(faults, fmt.Errorf("the cluster's name: %w", err))
+	}
+	if o.Every < 0 {
+		faults = append(faults, fmt.Errorf("every %s: expected a time", o.Every))
+	}
+	return o, errors.Join(faults...)
+}
+
+// An Uploader keeps a cluster's revisions. Several for one cluster do no harm, and no
+// good.
+type Uploader struct {
+	o     Options
+	shelf *shelf
+	gauge *clusterMetrics
+
+	mu      sync.Mutex
+	durable int64     // the last revision that is in the store
+	proven  time.Time // when all revisions there were were in the store
+	changed chan struct{}
+	rebase  chan string // reasons to make a base now
+}
+
+// NewUploader finds out where a cluster's objects go.
+func NewUploader(ctx context.Context, o Options) (*Uploader, error) {
+	o, err := o.filled()
+	if err != nil {
+		return nil, err
+	}
+	at, err := findPlace(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return &Uploader{
+		o: o, shelf: newShelf(o.Store, at), gauge: o.Metrics.of(o.Cluster),
+		changed: make(chan struct{}), rebase: make(chan string, 1),
+	}, nil
+}
+
+// Durable is the last revision that is in the store: compaction up to there loses
+// nothing. It is 0 until one is known to be.
+func (u *Uploader) Durable() int64 {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.durable
+}
+
+// WaitDurable waits until a revision is in the store.
+func (u *Uploader) WaitDurable(ctx context.Context, revision int64) error {
+	for {
+		u.mu.Lock()
+		durable, changed := u.durable, u.changed
+		u.mu.Unlock()
+		if durable >= revision {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("revision %d is not in the store yet, %d is: %w", revision, durable, ctx.Err())
+		}
+	}
+}
+
+// Base asks for a base soon.
+func (u *Uploader) Base(reason string) {
+	select {
+	case u.rebase <- reason:
+	default: // one is asked for
+	}
+}
+
+// Run keeps revisions until the context ends. What goes wrong on the way is logged, and
+// tried again.
+func (u *Uploader) Run(ctx context.Context) error {
+	running, ctx := errgroup.WithContext(ctx)
+	running.Go(func() error { return u.keep(ctx) })
+	running.Go(func() error { return u.care(ctx) })
+	return running.Wait()
+}
+
+// keep uploads the log.
+func (u *Uploader) keep(ctx context.Context) error {
+	var wait backoff
+	for {
+		err := u.keepOn(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		var gap *gapError
+		if errors.As(err, &gap) {
+			u.alarm(alarmGap, gap.Error()+"; a base is made at once", "next", gap.next, "compacted", gap.compacted)
+			u.Base("compaction was faster than the log")
+			u.resume(gap.compacted + 1)
+			continue
+		}
+		u.o.Log.Warn("backup: the log is not followed", "cluster", u.o.Cluster, "error", err)
+		if err := wait.sleep(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// resume says from where on to go on, when that is not what the store says.
+func (u *Uploader) resume(next int64) { u.setDurable(next-1, time.Time{}) }
+
+func (u *Uploader) setDurable(revision int64, proven time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if revision > u.durable {
+		u.durable = revision
+		close(u.changed)
+		u.changed = make(chan struct{})
+	}
+	if proven.After(u.proven) {
+		u.proven = proven
+	}
+	u.gauge.durable(u.durable, u.proven)
+}
+
+// keepOn uploads from where the store ends.
+func (u *Uploader) keepOn(ctx context.Context) error {
+	last, some, err := u.shelf.last(ctx)
+	if err != nil {
+		return err
+	}
+	now, err := u.revision(ctx)
+	if err != nil {
+		return err
+	}
+	due := u.o.now().Add(u.o.Every)
+	switch {
+	case some:
+		if last.End > now {
+			return fmt.Errorf("the store has revision %d of %s, and the cluster is at %d: it was turned back without a restore that says so. Restore with \"tow backup restore\", or give this cluster another name", last.End, u.o.Cluster, now)
+		}
+		u.setDurable(last.End, time.Time{})
+		// What came while nobody was here is late already.
+		if next := last.To.Add(u.o.Every); next.Before(due) {
+			due = next
+		}
+	case u.Durable() == 0:
+		// Of what is older, the base has what counts.
+		u.Base("there is none yet")
+		u.resume(now + 1)
+	}
+	return u.upload(ctx, due)
+}
+
+// upload follows the store and uploads what it gathers.
+func (u *Uploader) upload(ctx context.Context, due time.Time) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	t := newTail(u.o.Source.Client, u.Durable()+1, u.o.now, u.begin)
+	var following sync.WaitGroup
+	defer following.Wait()
+	defer cancel(nil)
+	following.Go(func() { cancel(t.follow(ctx)) })
+	for {
+		u.wait(ctx, t, due)
+		due = u.o.now().Add(u.o.Every)
+		if err := u.uploadOnce(ctx, t); err != nil {
+			// If following has ended, that is why.
+			if cause := context.Cause(ctx); cause != nil {
+				return cause
+			}
+			return err
+		}
+	}
+}
+
+// wait waits until it is time, or there is enough for an object.
+func (u *Uploader) wait(ctx context.Context, t *tail, due time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, due.Sub(u.o.now()))
+	defer cancel()
+	_ = t.full(ctx)
+}
+
+// uploadOnce uploads all that there is now.
+func (u *Uploader) uploadOnce(ctx context.Context, t *tail) error {
+	at := u.o.now()
+	now, err := u.revision(ctx)
+	if err != nil {
+		return err
+	}
+	catching, cancel := context.WithTimeout(ctx, answerTime)
+	reached := t.reached(catching, now)
+	cancel()
+	object, h, err := t.cut(ctx)
+	if err != nil {
+		return err
+	}
+	if object != nil {
+		if err := u.put(ctx, object, h); err != nil {
+			return err
+		}
+		u.gauge.uploaded(len(object), h)
+	}
+	if reached != nil {
+		at = time.Time{} // what is missing comes with the next object
+	}
+	u.setDurable(h.End, at)
+	return nil
+}
+
+// put uploads a log object. If another uploader was first, following has to go on behind
+// what that one has.
+func (u *Uploader) put(ctx context.Context, object []byte, h segment.Header) error {
+	name := u.shelf.place.log(catalog.Minute, h.Start)
+	err := u.o.Store.Create(ctx, name, object, blob.Standard)
+	if err == nil {
+		u.shelf.remember(name, h)
+		return nil
+	}
+	if !errors.Is(err, blob.ErrExists) {
+		return err
+	}
+	there, err := u.o.Store.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	if sha256.Sum256(there) == sha256.Sum256(object) {
+		u.shelf.remember(name, h)
+		return nil // an attempt whose answer was lost had succeeded
+	}
+	other, _, err := segment.ReadHeader(there)
+	if err != nil {
+		return fmt.Errorf("the object %s in %s: %w", name, u.o.Store, err)
+	}
+	return fmt.Errorf("another uploader of %s was first: it has the revisions %d to %d ; going on behind it", u.o.Cluster, other.Start, other.End)
+}
+
+// begin begins a log object.
+func (u *Uploader) begin() *segment.Writer {
+	return segment.NewWriter(segment.Header{Cluster: u.shelf.place.cluster, Generation: u.shelf.place.generation}, u.segments())
+}
+
+func (u *Uploader) segments() segment.Options { return segment.Options{Recipients: u.o.Recipients} }
+
+// revision is the one that the cluster has come to, as most of its members know it.
+func (u *Uploader) revision(ctx context.Context) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	answer, err := u.o.Source.Client.Get(ctx, "\x00", clientv3.WithCountOnly())
+	if err != nil {
+		return 0, fmt.Errorf("the cluster does not say which revision it is at: %w", err)
+	}
+	return answer.Header.Revision, nil
+}
+
+// alarm tells of something that a person should know.
+func (u *Uploader) alarm(kind, message string, args ...any) {
+	u.gauge.alarm(kind)
+	u.o.Log.Error("backup: "+message, append([]any{"cluster", u.o.Cluster, "alarm", kind}, args...)...)
+}
