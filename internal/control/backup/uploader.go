@@ -29,9 +29,9 @@ type Source struct {
 type Options struct {
 	Source  Source
 	Store   blob.Store
-	Cluster string        // its name in the store; see blob.CheckName
-	Every   time.Duration // how much may be lost; default one minute
-	//KEEP Keep catalog.Policy // default [DefaultKeep]
+	Cluster string         // its name in the store; see blob.CheckName
+	Every   time.Duration  // how much may be lost; default one minute
+	Keep    catalog.Policy // default [DefaultKeep]
 	// Recipients can read what is written; without any, everybody who can read the store.
 	Recipients []age.Recipient
 	// Identities read what was written, to merge, thin and verify it. Those of encrypted
@@ -50,9 +50,9 @@ func (o Options) filled() (Options, error) {
 	if o.Every == 0 {
 		o.Every = time.Minute
 	}
-	/*KEEP if len(o.Keep.Tiers) == 0 {
+	if o.Keep == (catalog.Policy{}) {
 		o.Keep, _ = catalog.Parse(DefaultKeep)
-	} */
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -1,0 +1,159 @@
+//go:build !solo
+
+// tow backup restore: a member of etcd, as its cluster was.
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"towpath.dev/internal/control/backup"
+)
+
+// backupRestore is one tow backup restore.
+type backupRestore struct {
+	*ui
+	at                 backupAt
+	revision           int64
+	instant            string
+	dir, name          string
+	initial            string
+	again, dry, really bool
+	bump               uint64
+}
+
+func backupRestoreCommand(u *ui) *cobra.Command {
+	r := &backupRestore{ui: u}
+	c := &cobra.Command{
+		Use:   "restore",
+		Short: "Make a member of etcd of a backup",
+		Long: `Make a member's data folder of a cluster as it was at a revision, at an instant, or at the
+last revision that was kept. For a cluster of several, run the same command on the
+machine of each member, with its own --name. No etcd runs meanwhile.
+
+The cluster's revisions go on far above all that any client has seen, and a new
+generation begins, so that watchers and fencing tokens never go back. If Towpath's
+elections were in it, they wait until "tow cluster resume".`,
+		Example: "  tow backup restore --store s3://backups/etcd --cluster prod --data-dir /var/lib/etcd --name m1 \\\n" +
+			"      --initial-cluster m1=https://10.0.0.1:2380,m2=https://10.0.0.2:2380,m3=https://10.0.0.3:2380\n" +
+			"  tow backup restore … --at 2026-11-27T10:15:00Z",
+		Args: exactly(),
+		RunE: func(c *cobra.Command, _ []string) error { return r.run(c.Context()) },
+	}
+	r.at.flags(c)
+	r.at.identityFlag(c)
+	f := c.Flags()
+	f.Int64Var(&r.revision, "revision", 0, "restore the `REVISION`")
+	f.StringVar(&r.instant, "at", "", "restore what there was at the `TIME`, as 2026-11-27T10:15:00Z")
+	f.StringVar(&r.dir, "data-dir", "", "make the member's data folder `DIR`")
+	f.StringVar(&r.name, "name", "", "the member's `NAME`")
+	f.StringVar(&r.initial, "initial-cluster", "", "all members of the cluster, `NAME=PEER-URL`, with commas between")
+	f.BoolVar(&r.again, "again", false, "begin a restore anew, where one with the same members has begun")
+	f.Uint64Var(&r.bump, "bump", 1_000_000_000, "add `N` to the revision")
+	f.BoolVar(&r.dry, "dry-run", false, "say what would be restored, and do nothing")
+	return c
+}
+
+func (r *backupRestore) run(ctx context.Context) error {
+	o, err := r.options()
+	if err != nil {
+		return err
+	}
+	plan, err := backup.PlanRestore(ctx, o)
+	if err != nil {
+		return err
+	}
+	r.show(plan)
+	if r.dry {
+		return nil
+	}
+	begun := time.Now()
+	done, err := plan.Run(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(r.err, "Restored in %s: HashKV %08x at revision %d, compacted at %d. It begins at revision %d.\n\n",
+		time.Since(begun).Round(100*time.Millisecond), done.HashKV, plan.Target.Revision, done.Compact, done.Revision)
+	fmt.Fprintf(r.err, "Start it with its usual flags, and these:\n\n")
+	fmt.Fprintf(r.out, "--name %s --data-dir %s --initial-cluster %s --initial-cluster-token %s\n", r.name, r.dir, r.initial, done.Token)
+	if len(o.Members) > 1 {
+		fmt.Fprintf(r.err, "\nRun the same command for the other members, with --revision %d.\n", plan.Target.Revision)
+	}
+	if done.Paused {
+		fmt.Fprint(r.err, "\nElections wait until you have seen what differs: \"tow cluster resume\".\n")
+	}
+	return nil
+}
+
+func (r *backupRestore) options() (o backup.RestoreOptions, err error) {
+	if err := r.at.named(); err != nil {
+		return o, err
+	}
+	switch {
+	case r.dir == "":
+		return o, usage{errors.New("name the data folder to make with --data-dir"), ""}
+	case r.name == "":
+		return o, usage{errors.New("name the member with --name"), ""}
+	}
+	o = backup.RestoreOptions{Cluster: r.at.cluster, Revision: r.revision, DataDir: r.dir, Name: r.name, Again: r.again, Bump: r.bump}
+	if r.instant != "" {
+		if o.At, err = parseInstant(r.instant); err != nil {
+			return o, err
+		}
+	}
+	if o.Members, err = parseMembers(r.initial); err != nil {
+		return o, err
+	}
+	if o.Identities, err = readIdentities(r.at.identities); err != nil {
+		return o, err
+	}
+	o.Store, err = r.at.open()
+	return o, err
+}
+
+// parseInstant reads a time as people write it to a machine.
+func parseInstant(text string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02 15:04:05Z07:00"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, usage{fmt.Errorf("--at %s: expected a time with its zone, as 2026-11-27T10:15:00Z or 2026-11-27T11:15:00+01:00", text), ""}
+}
+
+// parseMembers reads what etcd takes for --initial-cluster.
+func parseMembers(list string) (map[string]string, error) {
+	members := map[string]string{}
+	for part := range strings.SplitSeq(list, ",") {
+		name, url, found := strings.Cut(strings.TrimSpace(part), "=")
+		if !found || name == "" || !strings.Contains(url, "://") {
+			return nil, usage{fmt.Errorf("--initial-cluster %q: expected NAME=https://HOST:2380 of each member, with commas between, found %q", list, part), ""}
+		}
+		if members[name] != "" {
+			url = members[name] + "," + url
+		}
+		members[name] = url
+	}
+	return members, nil
+}
+
+// show says what would be restored.
+func (r *backupRestore) show(p *backup.Restore) {
+	seen := ""
+	if !p.Target.Time.IsZero() {
+		seen = ", last seen to be the newest at " + p.Target.Time.UTC().Format("2006-01-02 15:04:05Z")
+	}
+	fmt.Fprintf(r.err, "%s, generation %d, at revision %d%s\n", r.at.cluster, p.From, p.Target.Revision, seen)
+	fmt.Fprintf(r.err, "  of the base of revision %d and %s, %s in all\n", p.Base, count(p.Objects, "object"), size(int(p.Bytes)))
+	how := "begins"
+	if p.Joins {
+		how = "joins"
+	}
+	fmt.Fprintf(r.err, "  into %s, as the member %s, which %s generation %d\n", r.dir, r.name, how, p.Into)
+}

@@ -1,0 +1,152 @@
+//go:build !solo
+
+// tow backup run: uploading, until it is stopped.
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"towpath.dev/internal/control/backup"
+	"towpath.dev/internal/control/backup/catalog"
+)
+
+// backupRun is one tow backup run.
+type backupRun struct {
+	*ui
+	at         backupAt
+	etcd       etcdFlags
+	every      time.Duration
+	keep       string
+	recipients []string
+	scratch    string
+	metrics    string
+	alone      bool
+}
+
+func backupRunCommand(u *ui) *cobra.Command {
+	b := &backupRun{ui: u}
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Keep a cluster's revisions, until it is stopped",
+		Long: `Follow a cluster's revisions and keep them: every minute, if anything changed, an object;
+a base of all that there is when it pays. Minutes are merged into hours and days, and what
+--keep does not name is deleted.
+
+Several may run for one cluster: one is elected to upload, and another goes on when it
+dies. It may be killed at any time.`,
+		Example: "  tow backup run --store s3://backups/etcd?region=eu-central-1 --cluster prod --endpoints https://etcd-1:2379\n" +
+			"  tow backup run --store /mnt/backups --cluster prod --data /var/lib/towpath --keep \"any minute for 7 days\"",
+		Args: exactly(),
+		RunE: func(c *cobra.Command, _ []string) error { return b.run(c.Context()) },
+	}
+	b.at.flags(c)
+	b.at.identityFlag(c)
+	f := c.Flags()
+	f.DurationVar(&b.every, "every", time.Minute, "upload what changed each `TIME`: what a loss of the cluster may cost")
+	f.StringVar(&b.keep, "keep", backup.DefaultKeep, "keep what the `SENTENCE` says")
+	f.StringArrayVar(&b.recipients, "recipient", nil, "encrypt for the age `RECIPIENT`, or for those in a file; may be repeated")
+	f.StringVar(&b.scratch, "scratch", "", "put snapshots in the folder `DIR`, which needs room for the whole store (default: the system's for temporary files)")
+	f.StringVar(&b.metrics, "metrics-listen", "", "serve metrics for Prometheus at `HOST:PORT`/metrics")
+	f.BoolVar(&b.alone, "alone", false, "upload without being elected: nothing is written to the cluster")
+	b.etcd.flags(c)
+	return c
+}
+
+func (b *backupRun) run(ctx context.Context) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := b.at.named(); err != nil {
+		return err
+	}
+	o, err := b.options()
+	if err != nil {
+		return err
+	}
+	client, err := b.etcd.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer closed(client)
+	o.Source = backup.Source{Client: client, Dial: b.etcd.dialer()}
+	if err := b.serveMetrics(ctx, o.Metrics); err != nil {
+		return err
+	}
+	fmt.Fprintf(b.err, "Keeping %s in %s, every %s: %s\n", b.at.cluster, o.Store, b.every, b.keep)
+	if b.alone {
+		var u *backup.Uploader
+		if u, err = backup.NewUploader(ctx, o); err == nil {
+			err = u.Run(ctx)
+		}
+	} else {
+		err = backup.RunElected(ctx, o, "")
+	}
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return nil // it was stopped
+	}
+	return err
+}
+
+func (b *backupRun) options() (o backup.Options, err error) {
+	o = backup.Options{Cluster: b.at.cluster, Every: b.every, Scratch: b.scratch, Metrics: backup.NewMetrics(), Log: slog.New(slog.NewTextHandler(b.err, nil))}
+	if b.every < time.Second {
+		return o, usage{fmt.Errorf("--every %s: expected a second at least", b.every), ""}
+	}
+	if o.Recipients, err = readRecipients(b.recipients); err != nil {
+		return o, err
+	}
+	if o.Identities, err = readIdentities(b.at.identities); err != nil {
+		return o, err
+	}
+	if o.Keep, err = catalog.Parse(b.keep); err != nil {
+		return o, usage{fmt.Errorf("--keep: %w", err), ""}
+	}
+	o.Store, err = b.at.open()
+	return o, err
+}
+
+// serveMetrics serves metrics until the context ends, if it was asked for.
+func (b *backupRun) serveMetrics(ctx context.Context, metrics prometheus.Collector) error {
+	if b.metrics == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", b.metrics)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s: %w; name another address with --metrics-listen", b.metrics, innermost(err))
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(metrics)
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	fmt.Fprintf(b.err, "Metrics at http://%s/metrics\n", l.Addr())
+	go func() { _ = server.Serve(l) }() // ends with the process, or when it is closed
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	return nil
+}
+
+// dialer connects to one endpoint alone.
+func (e *etcdFlags) dialer() func(string) (*clientv3.Client, error) {
+	return func(endpoint string) (*clientv3.Client, error) {
+		config, err := e.config()
+		if err != nil {
+			return nil, err
+		}
+		config.Endpoints = []string{endpoint}
+		return clientv3.New(*config)
+	}
+}
