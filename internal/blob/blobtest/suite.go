@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"towpath.dev/internal/blob"
 )
@@ -251,20 +252,22 @@ func order(k *kit) {
 	}
 }
 
-// foldersComeAndGo creates and deletes the only objects of folders at the same time.
+// foldersComeAndGo creates and deletes the only objects of folders at the same time. A
+// store may fail meanwhile, as stores do, but then do as it is told.
 func foldersComeAndGo(k *kit) {
+	store := blob.Retry(k.store, blob.Policy{First: time.Millisecond})
 	var at sync.WaitGroup
 	for w := range 4 {
 		at.Go(func() {
 			for i := range 25 {
 				name := fmt.Sprintf("come/and/go/%d", w)
-				if err := k.store.Create(k.ctx, name, []byte{byte(i)}, blob.Standard); err != nil {
+				if err := store.Create(k.ctx, name, []byte{byte(i)}, blob.Standard); err != nil {
 					k.Error(err)
 				}
-				if got, err := k.store.Get(k.ctx, name); err != nil || len(got) != 1 || got[0] != byte(i) {
+				if got, err := store.Get(k.ctx, name); err != nil || len(got) != 1 || got[0] != byte(i) {
 					k.Errorf("%s: %v, %v", name, got, err)
 				}
-				if err := k.store.Delete(k.ctx, name); err != nil {
+				if err := store.Delete(k.ctx, name); err != nil {
 					k.Error(err)
 				}
 			}
