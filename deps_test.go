@@ -52,6 +52,7 @@ var layers = []struct {
 	{"internal/run/source", 3, []string{"internal/run/source"}},
 	{"internal/run/engine", 3, nil},
 	{"internal/control/api", 3, []string{"internal/control"}},
+	{"internal/control/cluster", 3, []string{"internal/control"}},
 	{"internal/control/elections", 3, []string{"internal/control"}},
 	{"internal/control/kv", 3, []string{"internal/control"}},
 	{"internal/control/access", 3, []string{"internal/control"}},

@@ -13,7 +13,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -36,12 +38,18 @@ type Cluster struct {
 	members []*member.Member // nil while one is stopped
 }
 
-// Start starts a cluster of n members, which is stopped when the test ends.
-func Start(t testing.TB, n int) *Cluster {
+// Start starts a cluster of n members, which is stopped when the test ends. The options of
+// each may be changed first.
+func Start(t testing.TB, n int, change ...func(*member.Options)) *Cluster {
 	t.Helper()
 	dir := t.TempDir()
 	for attempt := 1; ; attempt++ {
 		c := &Cluster{members: make([]*member.Member, n), options: plan(t, filepath.Join(dir, fmt.Sprint(attempt)), n)}
+		for _, do := range change {
+			for i := range c.options {
+				do(&c.options[i])
+			}
+		}
 		err := c.start(t)
 		if err == nil {
 			t.Cleanup(c.stop)
@@ -132,6 +140,74 @@ func (c *Cluster) Restart(t testing.TB, i int) {
 	}
 	c.members[i] = m
 }
+
+// Prepare makes a member that has its name and its addresses, and is not of the cluster
+// yet. It returns its number.
+func (c *Cluster) Prepare(t testing.TB) int {
+	t.Helper()
+	i, addresses := len(c.options), freeAddresses(t, 2)
+	o := c.options[0]
+	o.Name = fmt.Sprintf("m%d", i)
+	o.Dir, o.Client, o.Peer = filepath.Join(filepath.Dir(o.Dir), o.Name), addresses[0], addresses[1]
+	c.options, c.members = append(c.options, o), append(c.members, nil)
+	return i
+}
+
+// Join starts a member that was prepared, or wiped, and has been added to the cluster.
+func (c *Cluster) Join(t testing.TB, i int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := c.JoinContext(ctx, i); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// JoinContext is Join for a goroutine that is not the test's own.
+func (c *Cluster) JoinContext(ctx context.Context, i int) error {
+	var running []string
+	for j, m := range c.members {
+		if m != nil {
+			running = append(running, "http://"+c.options[j].Client)
+		}
+	}
+	client, err := clientv3.New(clientv3.Config{Endpoints: running, Logger: zap.NewNop()})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }() // says that its context has ended
+	list, err := client.MemberList(ctx)
+	if err != nil {
+		return err
+	}
+	o := c.options[i]
+	o.Join, o.Cluster = true, map[string]string{o.Name: o.Peer}
+	for _, m := range list.Members {
+		if m.Name != "" {
+			o.Cluster[m.Name] = strings.TrimPrefix(m.PeerURLs[0], "http://")
+		}
+	}
+	m, err := member.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	c.options[i], c.members[i] = o, m
+	return nil
+}
+
+// Wipe removes the data of a member that is stopped, as a lost disk does.
+func (c *Cluster) Wipe(t testing.TB, i int) {
+	t.Helper()
+	if err := os.RemoveAll(c.options[i].Dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Name is what the cluster calls a member.
+func (c *Cluster) Name(i int) string { return c.options[i].Name }
+
+// PeerURL is where others reach a member.
+func (c *Cluster) PeerURL(i int) string { return "http://" + c.options[i].Peer }
 
 // Member is a member, nil while it is stopped.
 func (c *Cluster) Member(i int) *member.Member { return c.members[i] }

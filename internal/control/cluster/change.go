@@ -1,0 +1,171 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// What commands keep in the store while they change the cluster.
+const (
+	changePrefix = "towpath/cluster/"
+	changeKey    = changePrefix + "change"    // a Change, on its holder's lease
+	replacingKey = changePrefix + "replacing" // a replacing, for good
+)
+
+// A Change is who changes a cluster.
+type Change struct {
+	Who   string    `json:"who"`
+	What  string    `json:"what"`
+	Since time.Time `json:"since"`
+}
+
+// replacing is a replacement that was begun. One that removes the old member first leaves no
+// other sign of what it is in the middle of.
+type replacing struct {
+	Old   string   `json:"old"` // as the user called it
+	New   string   `json:"new"`
+	Peers []string `json:"peers"`
+}
+
+// changes reads both keys; what is not there, or may not be read, is nil.
+func changes(ctx context.Context, client *clientv3.Client) (change *Change, begun *replacing) {
+	r, err := client.Get(ctx, changePrefix, clientv3.WithPrefix())
+	if err != nil {
+		return nil, nil
+	}
+	for _, kv := range r.Kvs {
+		switch string(kv.Key) {
+		case changeKey:
+			change = changeOf(kv.Value)
+		case replacingKey:
+			begun = &replacing{}
+			if json.Unmarshal(kv.Value, begun) != nil {
+				begun = nil
+			}
+		}
+	}
+	return change, begun
+}
+
+// changeOf reads a change. Whatever is there, somebody has put it there.
+func changeOf(text []byte) *Change {
+	c := &Change{}
+	if err := json.Unmarshal(text, c); err != nil || c.Who == "" {
+		return &Change{Who: "somebody", What: "a command that is not known here"}
+	}
+	return c
+}
+
+// lockTime is how long a command that was killed keeps others out.
+const lockTime = 10 * time.Second
+
+// A Lock keeps others from changing the cluster, for as long as it is renewed: two commands
+// would each find safe what both together are not. It is no proof, as no lock is: what etcd
+// refuses by itself it refuses under one too.
+type Lock struct {
+	client *clientv3.Client
+	lease  clientv3.LeaseID
+	done   <-chan struct{}
+	lost   context.CancelCauseFunc
+}
+
+// errLockLost is why what is done under a lock ends early.
+var errLockLost = errors.New("the lock on changes of the cluster was lost, as etcd could not be reached for too long: run the command again, which goes on where the cluster is")
+
+// A HeldError says who changes the cluster already.
+type HeldError struct{ Change }
+
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("%s changes the cluster since %s: %s; wait until that is over, and run the command again", e.Who, e.Since.Local().Format(time.TimeOnly), e.What)
+}
+
+// Acquire takes the lock. A holder that was killed is waited for: its lease is no longer
+// renewed. One that lives is a [HeldError]. The context is for what is done under the lock,
+// and ends when the lock is lost.
+func Acquire(ctx context.Context, client *clientv3.Client, c Change) (context.Context, *Lock, error) {
+	lease, err := client.Grant(ctx, int64(lockTime/time.Second))
+	if err != nil {
+		return nil, nil, err
+	}
+	held, lost := context.WithCancelCause(ctx)
+	l := &Lock{client: client, lease: lease.ID, lost: lost}
+	if err := l.take(ctx, c); err != nil {
+		lost(nil)
+		l.revoke(ctx)
+		return nil, nil, err
+	}
+	renewals, err := client.KeepAlive(held, lease.ID)
+	if err != nil {
+		lost(nil)
+		l.revoke(ctx)
+		return nil, nil, err
+	}
+	done := make(chan struct{})
+	l.done = done
+	go func() { // until the lock is lost, or released
+		defer close(done)
+		for range renewals {
+		}
+		lost(errLockLost)
+	}()
+	return held, l, nil
+}
+
+// take puts the key there, once nobody else's is.
+func (l *Lock) take(ctx context.Context, c Change) error {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	seen := int64(-1)
+	for {
+		r, err := l.client.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(changeKey), "=", 0)).
+			Then(clientv3.OpPut(changeKey, string(text), clientv3.WithLease(l.lease))).Else(clientv3.OpGet(changeKey)).Commit()
+		if err != nil || r.Succeeded {
+			return err
+		}
+		kvs := r.Responses[0].GetResponseRange().Kvs
+		if len(kvs) == 0 {
+			continue
+		}
+		held := &HeldError{*changeOf(kvs[0].Value)}
+		if kvs[0].Lease == 0 {
+			return held // nothing ends it
+		}
+		left, err := l.client.TimeToLive(ctx, clientv3.LeaseID(kvs[0].Lease))
+		if err != nil {
+			return err
+		}
+		if seen >= 0 && left.TTL > seen {
+			return held // it was renewed
+		}
+		seen = left.TTL
+		select {
+		case <-time.After(lockAgain):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// lockAgain is how often it is looked whether a lock is renewed, which is every third of
+// its time.
+const lockAgain = time.Second
+
+// Release lets others in.
+func (l *Lock) Release() {
+	l.lost(nil)
+	<-l.done
+	l.revoke(context.Background())
+}
+
+func (l *Lock) revoke(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockTime)
+	defer cancel()
+	_, _ = l.client.Revoke(ctx, l.lease) // otherwise it ends by itself
+}
