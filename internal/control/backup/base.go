@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -31,12 +32,14 @@ type Manifest struct {
 	Compacted int64     `json:"compacted"`
 	HashKV    uint32    `json:"hashKV"` // at its revision, compacted at Compacted
 	Time      time.Time `json:"time"`   // by when its revision had been
-	Rows      int64     `json:"rows"`
-	Raw       int64     `json:"raw"`  // bytes of the rows
-	Size      int64     `json:"size"` // bytes as stored
-	File      int64     `json:"file"` // bytes of the snapshot that it was made of
-	Encrypted bool      `json:"encrypted,omitempty"`
-	Chunks    []Chunk   `json:"chunks"`
+	// AuthRevision is etcd's of its users and roles, which the log does not have.
+	AuthRevision uint64  `json:"authRevision"`
+	Rows         int64   `json:"rows"`
+	Raw          int64   `json:"raw"`  // bytes of the rows
+	Size         int64   `json:"size"` // bytes as stored
+	File         int64   `json:"file"` // bytes of the snapshot that it was made of
+	Encrypted    bool    `json:"encrypted,omitempty"`
+	Chunks       []Chunk `json:"chunks"`
 }
 
 // A Chunk is a part of a base, an object of its own. Chunks follow each other.
@@ -66,7 +69,7 @@ type baser struct {
 // take makes a base of the state that one member has: a follower, if there is one.
 func (b *baser) take(ctx context.Context) (Manifest, error) {
 	m := Manifest{Cluster: b.place.cluster, Generation: b.place.generation, Encrypted: len(b.segments.Recipients) > 0}
-	endpoint, err := b.follower(ctx)
+	endpoint, err := follower(ctx, b.client)
 	if err != nil {
 		return m, err
 	}
@@ -82,7 +85,7 @@ func (b *baser) take(ctx context.Context) (Manifest, error) {
 	}
 	defer db.Close()
 	if err := describe(db, &m); err != nil {
-		return m, err
+		return m, fmt.Errorf("the snapshot of %s: %w", endpoint, err)
 	}
 	if err := b.upload(ctx, db, &m); err != nil {
 		return m, err
@@ -100,12 +103,12 @@ func (b *baser) take(ctx context.Context) (Manifest, error) {
 
 // follower is an endpoint of a member that answers and does not lead; the leader's if it is
 // alone.
-func (b *baser) follower(ctx context.Context) (string, error) {
+func follower(ctx context.Context, client *clientv3.Client) (string, error) {
 	var leader string
 	var faults []error
-	for _, endpoint := range b.client.Endpoints() {
+	for _, endpoint := range client.Endpoints() {
 		asking, cancel := context.WithTimeout(ctx, answerTime)
-		status, err := b.client.Status(asking, endpoint)
+		status, err := client.Status(asking, endpoint)
 		cancel()
 		switch {
 		case err != nil:
@@ -173,6 +176,11 @@ func (b *baser) snapshot(ctx context.Context, endpoint string, m *Manifest) (_ s
 // describe says which revision a file is at.
 func describe(db *bolt.DB, m *Manifest) error {
 	err := db.View(func(tx *bolt.Tx) error {
+		if auth := tx.Bucket([]byte("auth")); auth != nil {
+			if v := auth.Get([]byte("authRevision")); len(v) == 8 {
+				m.AuthRevision = binary.BigEndian.Uint64(v)
+			}
+		}
 		if meta := tx.Bucket([]byte(metaBucket)); meta != nil {
 			// The scheduled one may be under way.
 			for _, key := range []string{"finishedCompactRev", "scheduledCompactRev"} {

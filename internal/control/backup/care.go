@@ -8,21 +8,142 @@ import (
 	"time"
 
 	"towpath.dev/internal/blob"
+	"towpath.dev/internal/control/backup/catalog"
+)
+
+const (
+	// careAt is when care comes after each whole hour: once the hour's objects may be merged.
+	careAt = 11 * time.Minute
+	// verifyEvery is how often a backup is restored and compared.
+	verifyEvery = 24 * time.Hour
 )
 
 // care makes bases, merges, thins, deletes and verifies, beside the log and never in its
 // way.
 func (u *Uploader) care(ctx context.Context) error {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	var wanted string // why a base is, "" if none is
+	var wait backoff
 	for {
+		now := u.o.Now()
+		next := now.Truncate(time.Hour).Add(careAt)
+		if !next.After(now) {
+			next = next.Add(time.Hour)
+		}
+		timer.Reset(next.Sub(now))
 		select {
-		case reason := <-u.rebase:
-			if err := u.base(ctx, reason); err != nil {
-				u.alarm(alarmBase, err.Error())
+		case wanted = <-u.rebase:
+		case <-timer.C:
+			if err := u.Care(ctx); err != nil && ctx.Err() == nil {
+				u.alarm(alarmCare, err.Error())
 			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		for wanted != "" {
+			err := u.base(ctx, wanted)
+			if err == nil {
+				wanted, wait = "", backoff{}
+				break
+			}
+			if ctx.Err() == nil {
+				u.alarm(alarmBase, err.Error())
+			}
+			if err := wait.sleep(ctx); err != nil {
+				return err
+			}
+		}
 	}
+}
+
+// Care does once what is due: a base, merging, thinning, deleting, verifying.
+func (u *Uploader) Care(ctx context.Context) error {
+	c, err := u.shelf.load(ctx)
+	if err != nil {
+		return err
+	}
+	if due, why := c.BaseDue(u.o.Keep, u.o.Now()); due {
+		if err := u.base(ctx, why); err != nil {
+			return err
+		}
+	} else if changed, err := u.authChanged(ctx, c); err != nil {
+		u.o.Log.Warn("backup: whether users and roles have changed is not known", "cluster", u.o.Cluster, "error", err)
+	} else if changed {
+		if err := u.base(ctx, "users or roles have changed, which the log does not have"); err != nil {
+			return err
+		}
+	}
+	if err := u.tidy(ctx, c); err != nil {
+		return err
+	}
+	if c, err = u.shelf.load(ctx); err != nil {
+		return err
+	}
+	u.note(c)
+	return u.verifyDue(ctx, c)
+}
+
+// tidy does what a catalog's plan says.
+func (u *Uploader) tidy(ctx context.Context, c catalog.Catalog) error {
+	plan := c.Plan(u.o.Keep, u.o.Now())
+	rewrites := append(plan.Merge, plan.Thin...)
+	if len(rewrites) > 0 && !u.readable() {
+		u.alarm(alarmUnchecked, "what is encrypted is not merged, thinned or verified, as there is no identity to read it with: name that of a recipient of its own with --identity")
+		rewrites = nil
+	}
+	for _, r := range rewrites {
+		if err := u.rewrite(ctx, r, u.class(r.Level)); err != nil {
+			return fmt.Errorf("making log/%s of the revisions %d to %d: %w", r.Level, r.First, r.Last, err)
+		}
+		u.o.Log.Debug("backup: rewritten", "cluster", u.o.Cluster, "level", r.Level, "first", r.First, "last", r.Last, "because", r.Reason)
+	}
+	for _, d := range plan.Delete {
+		if err := u.remove(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readable says whether what is written can be read here.
+func (u *Uploader) readable() bool { return len(u.o.Recipients) == 0 || len(u.o.Identities) > 0 }
+
+// class is the cheaper one for what lives long.
+func (u *Uploader) class(l catalog.Level) blob.Class { return classFor(u.o.Keep.Life(l)) }
+
+// minInfrequent is for how long S3 bills an object of the cheaper class at least.
+const minInfrequent = 30 * 24 * time.Hour
+
+func classFor(life time.Duration) blob.Class {
+	if life >= minInfrequent {
+		return blob.Infrequent
+	}
+	return blob.Standard
+}
+
+// remove deletes what a plan says.
+func (u *Uploader) remove(ctx context.Context, d catalog.Deletion) error {
+	switch {
+	case d.Log != nil:
+		return u.o.Store.Delete(ctx, u.shelf.place.log(d.Log.Level, d.Log.Start))
+	case d.Orphan != nil:
+		return u.o.Store.Delete(ctx, d.Orphan.Name)
+	}
+	// The manifest first: what is left of a base without one is orphans.
+	m, err := u.shelf.manifest(ctx, d.Base.Revision)
+	if err != nil {
+		return err
+	}
+	if err := u.o.Store.Delete(ctx, u.shelf.place.manifest(m.Revision)); err != nil {
+		return err
+	}
+	for _, c := range m.Chunks {
+		if err := u.o.Store.Delete(ctx, u.shelf.place.chunk(m.Revision, c.SHA256)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // base makes a base.
@@ -31,16 +152,51 @@ func (u *Uploader) base(ctx context.Context, reason string) error {
 	if err != nil {
 		return fmt.Errorf("a folder for a snapshot: %w; name one with --scratch", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
 	b := &baser{
-		place: u.shelf.place, store: u.o.Store, class: blob.Standard, segments: u.segments(), scratch: scratch,
-		client: u.o.Source.Client, dial: u.o.Source.Dial, now: u.o.now,
+		place: u.shelf.place, store: u.o.Store, class: classFor(u.o.Keep.Reach()), segments: u.segments(), scratch: scratch,
+		client: u.o.Source.Client, dial: u.o.Source.Dial, now: u.o.Now,
 	}
 	begun := time.Now()
 	m, err := b.take(ctx)
-	if err != nil {
+	if err = errors.Join(err, os.RemoveAll(scratch)); err != nil {
 		return fmt.Errorf("no base: %w", err)
 	}
 	u.o.Log.Info("backup: a base", "cluster", u.o.Cluster, "because", reason, "revision", m.Revision, "bytes", m.Size, "took", time.Since(begun).Round(time.Millisecond))
+	u.based()
 	return nil
+}
+
+// authChanged says whether users and roles are other than in the newest base.
+func (u *Uploader) authChanged(ctx context.Context, c catalog.Catalog) (bool, error) {
+	var newest int64
+	for _, b := range c.Bases {
+		newest = max(newest, b.Revision)
+	}
+	m, err := u.shelf.manifest(ctx, newest)
+	if err != nil {
+		return false, err
+	}
+	asking, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	status, err := u.o.Source.Client.AuthStatus(asking)
+	if err != nil {
+		return false, err
+	}
+	return status.AuthRevision != m.AuthRevision, nil
+}
+
+// note says what there is, as metrics and alarms.
+func (u *Uploader) note(c catalog.Catalog) {
+	var newest catalog.Base
+	for _, b := range c.Bases {
+		if b.Revision >= newest.Revision {
+			newest = b
+		}
+	}
+	spans := c.Restorable()
+	if len(spans) == 0 {
+		return
+	}
+	gaps := c.Gaps()
+	u.gauge.catalog(newest.Time, knownBy(c, spans[0].First), len(gaps))
 }

@@ -3,6 +3,7 @@ package backup
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 
@@ -192,4 +193,36 @@ func (f *storeFile) hasPrefix(prefix string) (found bool, err error) {
 		})
 	})
 	return found, err
+}
+
+// reopenFile goes on with a file that holds the revisions up to one.
+func reopenFile(path string, last int64) (*storeFile, error) {
+	f, err := createFile(path, last, "")
+	if err == nil {
+		f.last = last
+	}
+	return f, err
+}
+
+// compact drops the rows that are superseded at a revision.
+func (f *storeFile) compact(revision int64) error {
+	return f.db.Update(func(tx *bolt.Tx) error {
+		rows := tx.Bucket(keyBucket)
+		live, err := liveAt(rows, revision)
+		if err != nil {
+			return err
+		}
+		var gone [][]byte
+		err = eachUpTo(rows, revision, func(c segment.Change, k, v []byte) error {
+			key, _, err := keyAndLease(v)
+			if live[string(key)] != (spot{c.Main, c.Sub}) {
+				gone = append(gone, bytes.Clone(k))
+			}
+			return err
+		})
+		for _, k := range gone {
+			err = errors.Join(err, rows.Delete(k))
+		}
+		return err
+	})
 }

@@ -17,20 +17,7 @@ func hashKV(db *bolt.DB, compacted, revision int64) (uint32, error) {
 	var sum uint32
 	err := db.View(func(tx *bolt.Tx) error {
 		rows := tx.Bucket(keyBucket)
-		type place struct{ main, sub int64 }
-		last := map[string]place{} // of each key, up to the revision
-		err := eachUpTo(rows, revision, func(c segment.Change, k, v []byte) error {
-			key, _, err := keyAndLease(v)
-			if err != nil {
-				return err
-			}
-			if c.Deleted {
-				delete(last, string(key))
-			} else {
-				last[string(key)] = place{c.Main, c.Sub}
-			}
-			return nil
-		})
+		live, err := liveAt(rows, revision)
 		if err != nil {
 			return err
 		}
@@ -42,7 +29,7 @@ func hashKV(db *bolt.DB, compacted, revision int64) (uint32, error) {
 				if err != nil {
 					return err
 				}
-				if at, there := last[string(key)]; !there || at != (place{c.Main, c.Sub}) {
+				if live[string(key)] != (spot{c.Main, c.Sub}) {
 					return nil
 				}
 			}
@@ -51,6 +38,24 @@ func hashKV(db *bolt.DB, compacted, revision int64) (uint32, error) {
 		})
 	})
 	return sum, err
+}
+
+// A spot is where a change is: a revision, and the place within it.
+type spot struct{ main, sub int64 }
+
+// liveAt is where each key that there was at a revision had been written last.
+func liveAt(rows *bolt.Bucket, revision int64) (map[string]spot, error) {
+	live := map[string]spot{}
+	err := eachUpTo(rows, revision, func(c segment.Change, _, v []byte) error {
+		key, _, err := keyAndLease(v)
+		if c.Deleted {
+			delete(live, string(key))
+		} else {
+			live[string(key)] = spot{c.Main, c.Sub}
+		}
+		return err
+	})
+	return live, err
 }
 
 // eachUpTo visits the rows of the revisions up to one.

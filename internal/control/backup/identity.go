@@ -45,7 +45,7 @@ func findPlace(ctx context.Context, o Options) (place, error) {
 		case owner != "":
 			return place{}, fmt.Errorf("%s holds the backups of another cluster of etcd (%s) under the name %s, and this one is %s: choose another name with --cluster; if this is that cluster, restored, then restore it with \"tow backup restore\", which begins a generation for it", o.Store, owner, o.Cluster, etcd)
 		}
-		text, err := json.Marshal(identity{etcd, o.now().UTC()})
+		text, err := json.Marshal(identity{etcd, o.Now().UTC()})
 		if err != nil {
 			return place{}, err
 		}

@@ -45,3 +45,4 @@ func number(name, prefix string) (int64, error) {
 }
 
 func (p place) restores() string { return p.root() + "restore/" }
+func (p place) proofs() string   { return p.root() + "verified/" }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -40,6 +41,7 @@ func (s *shelf) load(ctx context.Context) (catalog.Catalog, error) {
 	reading, ctx := errgroup.WithContext(ctx)
 	reading.SetLimit(headsAtOnce)
 	there := map[string]bool{}
+	var chunks []catalog.Orphan // until a manifest names them
 	logs := s.place.root() + "log/"
 	for info, err := range s.store.List(ctx, logs, "") {
 		if err != nil {
@@ -74,6 +76,7 @@ func (s *shelf) load(ctx context.Context) (catalog.Catalog, error) {
 		}
 		revision, isManifest := manifestOf(strings.TrimPrefix(info.Name, s.place.bases()))
 		if !isManifest {
+			chunks = append(chunks, catalog.Orphan{Base: revision, Name: info.Name, Time: info.Modified})
 			continue
 		}
 		reading.Go(func() error {
@@ -94,6 +97,11 @@ func (s *shelf) load(ctx context.Context) (catalog.Catalog, error) {
 		return c, err
 	}
 	s.forget(there)
+	for _, chunk := range chunks {
+		if chunk.Base != 0 && !s.named(chunk) {
+			c.Orphans = append(c.Orphans, chunk)
+		}
+	}
 	return c, nil
 }
 
@@ -111,6 +119,26 @@ func manifestOf(name string) (revision int64, isManifest bool) {
 	digits, rest, _ := strings.Cut(name, "/")
 	revision, err := number(digits, "")
 	return revision, err == nil && rest == "manifest"
+}
+
+// named says whether the manifest of its base names a chunk.
+func (s *shelf) named(chunk catalog.Orphan) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.bases[chunk.Base].Chunks, func(c Chunk) bool { return s.place.chunk(chunk.Base, c.SHA256) == chunk.Name })
+}
+
+// hasBase says whether there is a base.
+func (s *shelf) hasBase(ctx context.Context) (bool, error) {
+	for info, err := range s.store.List(ctx, s.place.bases(), "") {
+		if err != nil {
+			return false, err
+		}
+		if _, isManifest := manifestOf(strings.TrimPrefix(info.Name, s.place.bases())); isManifest {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // header reads the header of a log object.

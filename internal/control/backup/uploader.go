@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -40,7 +41,7 @@ type Options struct {
 	Scratch    string // folder for snapshots and restores; default the system's
 	Log        *slog.Logger
 	Metrics    *Metrics
-	now        func() time.Time
+	Now        func() time.Time // default time.Now
 }
 
 // DefaultKeep is what is kept where nobody said what.
@@ -59,8 +60,11 @@ func (o Options) filled() (Options, error) {
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics()
 	}
-	if o.now == nil {
-		o.now = time.Now
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Scratch == "" {
+		o.Scratch = os.TempDir()
 	}
 	var faults []error
 	if err := blob.CheckName(o.Cluster); err != nil {
@@ -81,9 +85,12 @@ type Uploader struct {
 
 	mu      sync.Mutex
 	durable int64     // the last revision that is in the store
+	hasBase bool      // nothing is proven before there is one
 	proven  time.Time // when all revisions there were were in the store
 	changed chan struct{}
 	rebase  chan string // reasons to make a base now
+
+	verified time.Time // of care alone
 }
 
 // NewUploader finds out where a cluster's objects go.
@@ -92,6 +99,9 @@ func NewUploader(ctx context.Context, o Options) (*Uploader, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Store = blob.Retry(o.Store, blob.Policy{Failed: func(f blob.Failure) {
+		o.Log.Warn("backup: the store failed; trying again", "cluster", o.Cluster, "operation", f.Operation, "object", f.Name, "attempt", f.Attempt, "error", f.Err)
+	}})
 	at, err := findPlace(ctx, o)
 	if err != nil {
 		return nil, err
@@ -108,6 +118,13 @@ func (u *Uploader) Durable() int64 {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.durable
+}
+
+// based notes that there is a base.
+func (u *Uploader) based() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.hasBase = true
 }
 
 // WaitDurable waits until a revision is in the store.
@@ -177,7 +194,7 @@ func (u *Uploader) setDurable(revision int64, proven time.Time) {
 		close(u.changed)
 		u.changed = make(chan struct{})
 	}
-	if proven.After(u.proven) {
+	if u.hasBase && proven.After(u.proven) {
 		u.proven = proven
 	}
 	u.gauge.durable(u.durable, u.proven)
@@ -185,87 +202,19 @@ func (u *Uploader) setDurable(revision int64, proven time.Time) {
 
 // keepOn uploads from where the store ends.
 func (u *Uploader) keepOn(ctx context.Context) error {
-	last, some, err := u.shelf.last(ctx)
+	f, err := u.Follow(ctx)
 	if err != nil {
 		return err
 	}
-	now, err := u.revision(ctx)
-	if err != nil {
-		return err
-	}
-	due := u.o.now().Add(u.o.Every)
-	switch {
-	case some:
-		if last.End > now {
-			return fmt.Errorf("the store has revision %d of %s, and the cluster is at %d: it was turned back without a restore that says so. Restore with \"tow backup restore\", or give this cluster another name", last.End, u.o.Cluster, now)
-		}
-		u.setDurable(last.End, time.Time{})
-		// What came while nobody was here is late already.
-		if next := last.To.Add(u.o.Every); next.Before(due) {
-			due = next
-		}
-	case u.Durable() == 0:
-		// Of what is older, the base has what counts.
-		u.Base("there is none yet")
-		u.resume(now + 1)
-	}
-	return u.upload(ctx, due)
-}
-
-// upload follows the store and uploads what it gathers.
-func (u *Uploader) upload(ctx context.Context, due time.Time) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	t := newTail(u.o.Source.Client, u.Durable()+1, u.o.now, u.begin)
-	var following sync.WaitGroup
-	defer following.Wait()
-	defer cancel(nil)
-	following.Go(func() { cancel(t.follow(ctx)) })
+	defer f.Close()
 	for {
-		u.wait(ctx, t, due)
-		due = u.o.now().Add(u.o.Every)
-		if err := u.uploadOnce(ctx, t); err != nil {
-			// If following has ended, that is why.
-			if cause := context.Cause(ctx); cause != nil {
-				return cause
-			}
+		if err := f.wait(); err != nil {
+			return err
+		}
+		if err := f.Upload(ctx); err != nil {
 			return err
 		}
 	}
-}
-
-// wait waits until it is time, or there is enough for an object.
-func (u *Uploader) wait(ctx context.Context, t *tail, due time.Time) {
-	ctx, cancel := context.WithTimeout(ctx, due.Sub(u.o.now()))
-	defer cancel()
-	_ = t.full(ctx)
-}
-
-// uploadOnce uploads all that there is now.
-func (u *Uploader) uploadOnce(ctx context.Context, t *tail) error {
-	at := u.o.now()
-	now, err := u.revision(ctx)
-	if err != nil {
-		return err
-	}
-	catching, cancel := context.WithTimeout(ctx, answerTime)
-	reached := t.reached(catching, now)
-	cancel()
-	object, h, err := t.cut(ctx)
-	if err != nil {
-		return err
-	}
-	if object != nil {
-		if err := u.put(ctx, object, h); err != nil {
-			return err
-		}
-		u.gauge.uploaded(len(object), h)
-	}
-	if reached != nil {
-		at = time.Time{} // what is missing comes with the next object
-	}
-	u.setDurable(h.End, at)
-	return nil
 }
 
 // put uploads a log object. If another uploader was first, following has to go on behind
@@ -292,8 +241,10 @@ func (u *Uploader) put(ctx context.Context, object []byte, h segment.Header) err
 	if err != nil {
 		return fmt.Errorf("the object %s in %s: %w", name, u.o.Store, err)
 	}
-	return fmt.Errorf("another uploader of %s was first: it has the revisions %d to %d ; going on behind it", u.o.Cluster, other.Start, other.End)
+	return fmt.Errorf("%w: the revisions %d to %d of %s are there; going on behind them", errOvertaken, other.Start, other.End, u.o.Cluster)
 }
+
+var errOvertaken = errors.New("another uploader was first")
 
 // begin begins a log object.
 func (u *Uploader) begin() *segment.Writer {

@@ -97,9 +97,9 @@ func (w *Writer) Empty() bool { return w.header.Changes == 0 }
 func (w *Writer) Span() (start, end int64) { return w.header.Start, w.header.End }
 
 // Cover says which revisions the object answers for where these are more than those of
-// its changes, as of one that is kept by points.
-func (w *Writer) Cover(start, end int64, from, to time.Time) {
-	w.header.Start, w.header.End, w.header.From, w.header.To = start, end, from.UTC(), to.UTC()
+// its changes: one that is kept by points.
+func (w *Writer) Cover(start, end int64, from, to time.Time, points []Point) {
+	w.header.Start, w.header.End, w.header.From, w.header.To, w.header.Points = start, end, from.UTC(), to.UTC(), points
 }
 
 // Seal ends the object.

@@ -1,0 +1,147 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"towpath.dev/internal/control/backup/segment"
+)
+
+// A Feed is a cluster that is followed from where the store ends. It has to be closed.
+type Feed struct {
+	u         *Uploader
+	t         *tail
+	ctx       context.Context // ends when following has; its cause is why
+	cancel    context.CancelCauseFunc
+	following sync.WaitGroup
+	due       time.Time // when the next object is
+}
+
+// Follow finds where the store ends, and follows the cluster from there on until the
+// context ends.
+func (u *Uploader) Follow(ctx context.Context) (*Feed, error) {
+	due, err := u.locate(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f := &Feed{u: u, due: due, t: newTail(u.o.Source.Client, u.Durable()+1, u.o.Now, u.begin)}
+	f.ctx, f.cancel = context.WithCancelCause(ctx)
+	f.following.Go(func() { f.cancel(f.t.follow(f.ctx)) })
+	return f, nil
+}
+
+// Close ends following.
+func (f *Feed) Close() {
+	f.cancel(nil)
+	f.following.Wait()
+}
+
+// locate finds where the store ends, and when the next object is due.
+func (u *Uploader) locate(ctx context.Context) (due time.Time, err error) {
+	last, some, err := u.shelf.last(ctx)
+	if err != nil {
+		return due, err
+	}
+	if based, err := u.shelf.hasBase(ctx); err != nil {
+		return due, err
+	} else if based {
+		u.based()
+	} else {
+		u.Base("there is none yet")
+	}
+	now, err := u.revision(ctx)
+	if err != nil {
+		return due, err
+	}
+	due = u.o.Now().Add(u.o.Every)
+	switch {
+	case some:
+		if last.End > now {
+			return due, fmt.Errorf("the store has revision %d of %s, and the cluster is at %d: it was turned back without a restore that says so. Restore with \"tow backup restore\", or give this cluster another name", last.End, u.o.Cluster, now)
+		}
+		u.setDurable(last.End, time.Time{})
+		// What came while nobody was here is late already.
+		if next := last.To.Add(u.o.Every); next.Before(due) {
+			due = next
+		}
+	case u.Durable() == 0:
+		// Of what is older, the base has what counts.
+		u.resume(now + 1)
+	}
+	return due, nil
+}
+
+// wait waits until it is time for an object, or there is enough for one.
+func (f *Feed) wait() error {
+	ctx, cancel := context.WithTimeout(f.ctx, f.due.Sub(f.u.o.Now()))
+	defer cancel()
+	_ = f.t.full(ctx)
+	return context.Cause(f.ctx)
+}
+
+// A cutting is what was gathered since the last one: no object, if that is nothing.
+type cutting struct {
+	object []byte
+	header segment.Header
+	// When all revisions that there were are in the objects up to this one; zero if not
+	// all of them had come.
+	proven time.Time
+}
+
+// cut takes what there is now.
+func (f *Feed) cut(ctx context.Context) (c cutting, err error) {
+	f.due = f.u.o.Now().Add(f.u.o.Every)
+	at := f.u.o.Now()
+	now, err := f.u.revision(ctx)
+	if err != nil {
+		return c, err
+	}
+	catching, cancel := context.WithTimeout(f.ctx, answerTime)
+	defer cancel()
+	if f.t.reached(catching, now) == nil {
+		c.proven = at
+	}
+	c.object, c.header, err = f.t.cut(ctx)
+	return c, err
+}
+
+// landed notes that a cutting is in the store.
+func (f *Feed) landed(c cutting) {
+	if c.object != nil {
+		f.u.gauge.uploaded(len(c.object), c.header)
+	}
+	f.u.setDurable(c.header.End, c.proven)
+}
+
+// Upload uploads all that there is now, without waiting for its time. While the store
+// fails it tries again: what was gathered is not gathered again from the cluster.
+func (f *Feed) Upload(ctx context.Context) error {
+	c, err := f.cut(ctx)
+	if err == nil && c.object != nil {
+		err = f.put(c)
+	}
+	if cause := context.Cause(f.ctx); cause != nil {
+		return cause // that following has ended is why
+	}
+	if err == nil {
+		f.landed(c)
+	}
+	return err
+}
+
+func (f *Feed) put(c cutting) error {
+	var wait backoff
+	for {
+		err := f.u.put(f.ctx, c.object, c.header)
+		if err == nil || errors.Is(err, errOvertaken) {
+			return err
+		}
+		f.u.o.Log.Warn("backup: the store does not take an object; trying again", "cluster", f.u.o.Cluster, "start", c.header.Start, "error", err)
+		if err := wait.sleep(f.ctx); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,376 @@
+package backup
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+
+	"towpath.dev/internal/blob"
+	"towpath.dev/internal/control/backup/catalog"
+	"towpath.dev/internal/control/backup/segment"
+)
+
+// A Proof is that a backup, restored to a revision, was what its cluster had. It is kept, so
+// that a later restore of the same revision can be held against it when the cluster
+// has long been compacted.
+type Proof struct {
+	Time     time.Time `json:"time"`
+	Revision int64     `json:"revision"`
+	// What the cluster said of it, and at which revision it was compacted then.
+	HashKV    uint32 `json:"hashKV"`
+	Compacted int64  `json:"compacted"`
+	// State is the hash of the revision as if compacted there, so that it does not depend on
+	// how much history there is. It is our own, of what had the cluster's HashKV.
+	State uint32 `json:"state"`
+}
+
+// ErrDiffers is wrapped by errors about backups that are not what their source was.
+var ErrDiffers = errors.New("the backup differs from its source")
+
+// A replica is a store's file that goes on with the log, so that the log is read once: by it a
+// backup is held against its cluster.
+type replica struct {
+	path  string
+	state replicaState
+	file  *storeFile
+}
+
+// A replicaState is what is known of a replica's file. It is not there while the file is
+// being written, so that what a killed process leaves is not believed.
+type replicaState struct {
+	Revision  int64 `json:"revision"`
+	Compacted int64 `json:"compacted"`
+}
+
+// verifyDue verifies, if that is due.
+func (u *Uploader) verifyDue(ctx context.Context, c catalog.Catalog) error {
+	if !u.readable() || len(c.Bases) == 0 {
+		return nil
+	}
+	if u.verified.IsZero() {
+		names, err := proofNames(ctx, u.o.Store, u.shelf.place)
+		if err != nil {
+			return err
+		}
+		if n := len(names); n > 0 {
+			at, err := number(names[n-1], u.shelf.place.proofs())
+			if err != nil {
+				return err
+			}
+			u.verified = time.Unix(at, 0)
+			u.gauge.verifiedAt(u.verified)
+		}
+	}
+	if u.o.Now().Sub(u.verified) < verifyEvery {
+		return nil
+	}
+	proof, err := u.verify(ctx, c)
+	if errors.Is(err, ErrDiffers) || errors.Is(err, segment.ErrDamaged) {
+		u.alarm(alarmVerify, err.Error())
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("verifying: %w", err)
+	}
+	u.verified = proof.Time
+	u.gauge.verifiedAt(proof.Time)
+	u.o.Log.Info("backup: restored and compared", "cluster", u.o.Cluster, "revision", proof.Revision, "hashKV", fmt.Sprintf("%08x", proof.HashKV))
+	return nil
+}
+
+// verify restores what there is into a replica, holds it against the cluster and against the
+// bases that came since the last time, and keeps the proof. With a new base, an earlier proof is
+// restored once more, from what the store has now.
+func (u *Uploader) verify(ctx context.Context, c catalog.Catalog) (Proof, error) {
+	r, err := u.openReplica(ctx, c)
+	if err != nil {
+		return Proof{}, err
+	}
+	defer r.close()
+	since := r.state.Revision
+	durable := c.Durable()
+	if err := r.advance(ctx, u.builder(), c, durable.Revision); err != nil {
+		return Proof{}, err
+	}
+	proof, err := u.compare(ctx, r, c)
+	if err != nil {
+		return proof, err
+	}
+	fresh := false
+	for _, b := range c.Bases {
+		if b.Revision < max(since, r.state.Compacted) || b.Revision > r.state.Revision || b.Compacted > r.state.Revision {
+			continue
+		}
+		if err := u.compareBase(ctx, r, b); err != nil {
+			return proof, err
+		}
+		fresh = true
+	}
+	if fresh {
+		if err := u.compareProof(ctx, c); err != nil {
+			return proof, err
+		}
+	}
+	if err := r.keep(proof.Compacted); err != nil {
+		return proof, err
+	}
+	return proof, writeProof(ctx, u.o.Store, u.shelf.place, proof)
+}
+
+func (u *Uploader) builder() *builder {
+	return &builder{shelf: u.shelf, identities: u.o.Identities}
+}
+
+// openReplica goes on with the replica of the last time, or makes one of the newest base.
+func (u *Uploader) openReplica(ctx context.Context, c catalog.Catalog) (*replica, error) {
+	r := &replica{path: u.scratchFile("replica")}
+	text, err := os.ReadFile(r.path + ".json")
+	if err == nil {
+		err = json.Unmarshal(text, &r.state)
+	}
+	if err == nil {
+		// It may be so old that what leads on from it is gone.
+		if _, err = r.state.leads(c, c.Durable().Revision); err == nil {
+			r.file, err = reopenFile(r.path, r.state.Revision)
+		}
+	}
+	if err == nil {
+		return r, os.Remove(r.path + ".json")
+	}
+	if err := errors.Join(removed(r.path), removed(r.path+".json")); err != nil {
+		return nil, err
+	}
+	var newest catalog.Base
+	for _, b := range c.Bases {
+		if b.Revision >= newest.Revision {
+			newest = b
+		}
+	}
+	r.file, err = u.builder().build(ctx, r.path, catalog.Chain{Target: newest.Revision, Base: newest}, "")
+	r.state = replicaState{newest.Revision, newest.Compacted}
+	return r, err
+}
+
+func removed(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// leads is what of the log leads from a replica to a revision: it is what a base of its
+// revision would be.
+func (s replicaState) leads(c catalog.Catalog, revision int64) ([]catalog.Step, error) {
+	own := catalog.Catalog{Logs: c.Logs, Bases: []catalog.Base{{Revision: s.Revision, Compacted: s.Revision}}}
+	chain, err := own.Chain(max(revision, s.Revision))
+	return chain.Steps, err
+}
+
+// advance applies the log up to a revision.
+func (r *replica) advance(ctx context.Context, b *builder, c catalog.Catalog, revision int64) error {
+	if revision <= r.state.Revision {
+		return nil
+	}
+	steps, err := r.state.leads(c, revision)
+	if err != nil {
+		return err
+	}
+	r.file.target = revision
+	if err := b.log(ctx, r.file, steps); err != nil {
+		return err
+	}
+	r.state.Revision = revision
+	r.state.Compacted = max(r.state.Compacted, thinnedUpTo(steps))
+	return r.file.commit()
+}
+
+// thinnedUpTo is the revision below which steps have no history, as it was thinned; 0 if they
+// have all of it.
+func thinnedUpTo(steps []catalog.Step) (revision int64) {
+	for _, s := range steps {
+		if s.Log.Points != nil {
+			revision = s.Last
+		}
+	}
+	return revision
+}
+
+// compare holds a replica against the cluster, at the last whole hour's revision if the cluster
+// still has it, as that can be restored for longest; else at the last.
+func (u *Uploader) compare(ctx context.Context, r *replica, c catalog.Catalog) (Proof, error) {
+	candidates := []int64{r.state.Revision}
+	if m, err := c.At(u.o.Now().Truncate(time.Hour)); err == nil && m.Revision >= r.state.Compacted && m.Revision < r.state.Revision {
+		candidates = []int64{m.Revision, r.state.Revision}
+	}
+	endpoint, err := follower(ctx, u.o.Source.Client)
+	if err != nil {
+		return Proof{}, err
+	}
+	for _, revision := range candidates {
+		// Reading all of a store takes a member longer than other answers do.
+		asking, cancel := context.WithTimeout(ctx, 10*time.Minute)
+		answer, err := u.o.Source.Client.HashKV(asking, endpoint, revision)
+		cancel()
+		if errors.Is(err, rpctypes.ErrCompacted) {
+			continue
+		}
+		if err != nil {
+			return Proof{}, fmt.Errorf("the hash of revision %d at %s: %w", revision, endpoint, err)
+		}
+		p := Proof{Time: u.o.Now().UTC(), Revision: revision, HashKV: answer.Hash, Compacted: max(answer.CompactRevision, 0)}
+		if p.Compacted < r.state.Compacted {
+			continue // the replica has less history
+		}
+		if err := r.expect(fmt.Sprintf("%s has", endpoint), p.Compacted, revision, answer.Hash); err != nil {
+			return p, err
+		}
+		p.State, err = hashKV(r.file.db, revision, revision)
+		return p, err
+	}
+	return Proof{}, fmt.Errorf("nothing to compare with: the cluster was compacted beyond revision %d, the last that is kept", r.state.Revision)
+}
+
+// expect compares a replica's hash with another one.
+func (r *replica) expect(whose string, compacted, revision int64, want uint32) error {
+	got, err := hashKV(r.file.db, compacted, revision)
+	if err == nil && got != want {
+		err = fmt.Errorf("%w: at revision %d, compacted at %d, %s HashKV %08x, and the backup %08x: make a base with \"tow backup base\", and report this", ErrDiffers, revision, compacted, whose, want, got)
+	}
+	return err
+}
+
+// compareBase restores a base by itself and holds the replica, which came to it by the log,
+// against it.
+func (u *Uploader) compareBase(ctx context.Context, r *replica, b catalog.Base) error {
+	path := r.path + ".base"
+	defer os.Remove(path)
+	f, err := u.builder().build(ctx, path, catalog.Chain{Target: b.Revision, Base: b}, "")
+	if err != nil {
+		return err
+	}
+	defer f.discard()
+	compacted := max(b.Compacted, r.state.Compacted)
+	sum, err := hashKV(f.db, compacted, b.Revision)
+	if err != nil {
+		return err
+	}
+	return r.expect(fmt.Sprintf("%s has", b), compacted, b.Revision, sum)
+}
+
+// compareProof restores the revision of an earlier proof, any of them, if it is still kept.
+func (u *Uploader) compareProof(ctx context.Context, c catalog.Catalog) error {
+	names, err := proofNames(ctx, u.o.Store, u.shelf.place)
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	p, err := readProof(ctx, u.o.Store, names[rand.N(len(names))])
+	if err != nil {
+		return err
+	}
+	_, err = checkProof(ctx, u.builder(), c, p, u.scratchFile("point"))
+	return err
+}
+
+// scratchFile is a file that outlives this process, if the folder does.
+func (u *Uploader) scratchFile(what string) string {
+	return filepath.Join(u.o.Scratch, fmt.Sprintf("towpath-%s-%s-%06d.db", what, u.shelf.place.cluster, u.shelf.place.generation))
+}
+
+// checkProof restores a proof's revision; false if it is not kept any more.
+func checkProof(ctx context.Context, b *builder, c catalog.Catalog, p Proof, path string) (kept bool, err error) {
+	chain, err := c.Chain(p.Revision)
+	if _, gone := errors.AsType[*catalog.UnrestorableError](err); gone {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	f, err := b.build(ctx, path, chain, "")
+	if err != nil {
+		return true, err
+	}
+	defer f.discard()
+	sum, err := hashKV(f.db, p.Revision, p.Revision)
+	if err == nil && sum != p.State {
+		err = fmt.Errorf("%w: revision %d, proven at %s, had the state %08x, and is restored as %08x now", ErrDiffers, p.Revision, p.Time.Format(time.RFC3339), p.State, sum)
+	}
+	return true, err
+}
+
+// keep keeps the replica for the next time, with as much history as the cluster has.
+func (r *replica) keep(compacted int64) error {
+	if compacted > r.state.Compacted {
+		if err := r.file.compact(compacted); err != nil {
+			return err
+		}
+		r.state.Compacted = compacted
+	}
+	err := r.file.close(true)
+	r.file = nil
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(r.state)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(r.path+".json", text, 0o600)
+}
+
+// close lets go of the replica, and of its file unless it was kept.
+func (r *replica) close() {
+	if r.file != nil {
+		r.file.discard()
+	}
+}
+
+// maxProofs is how many proofs are kept.
+const maxProofs = 100
+
+func writeProof(ctx context.Context, store blob.Store, at place, p Proof) error {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	err = store.Create(ctx, at.proofs()+fmt.Sprintf("%020d", p.Time.Unix()), text, blob.Standard)
+	if errors.Is(err, blob.ErrExists) {
+		return nil // in the same second
+	}
+	return err
+}
+
+// proofNames is the names of a generation's proofs, the oldest first. Of too many the oldest
+// are deleted.
+func proofNames(ctx context.Context, store blob.Store, at place) (names []string, err error) {
+	for info, err := range store.List(ctx, at.proofs(), "") {
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, info.Name)
+	}
+	for len(names) > maxProofs {
+		if err := store.Delete(ctx, names[0]); err != nil {
+			return nil, err
+		}
+		names = names[1:]
+	}
+	return names, nil
+}
+
+func readProof(ctx context.Context, store blob.Store, name string) (p Proof, err error) {
+	text, err := store.Get(ctx, name)
+	if err != nil {
+		return p, err
+	}
+	if err := json.Unmarshal(text, &p); err != nil {
+		return p, fmt.Errorf("%s in %s: %w: %w", name, store, segment.ErrDamaged, err)
+	}
+	return p, nil
+}
