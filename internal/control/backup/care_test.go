@@ -62,7 +62,7 @@ func careForDays(t *testing.T, encrypted bool) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	source := newTruth(t)
 	var hourAgo int64
-	for range 6 * 24 * 3 {
+	for range 6*24*3 + 18 {
 		if random.IntN(4) > 0 {
 			write(t, client, random, random.IntN(12))
 		}

@@ -3,6 +3,7 @@ package catalog
 import (
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -50,11 +51,13 @@ func (c Catalog) At(t time.Time) (Moment, error) {
 	return m, nil
 }
 
-// moments is what the catalog itself says of which revision was when the newest.
+// moments is what the catalog itself says of which revision was when the newest. Of a base
+// it is when it was made, which says less than a log object that has its revision.
 func (c Catalog) moments() iter.Seq[Point] {
 	return func(yield func(Point) bool) {
 		for _, b := range c.Bases {
-			if !yield(Point{b.Revision, b.Time}) {
+			logged := func(l Log) bool { return l.Start <= b.Revision && b.Revision <= l.End }
+			if !slices.ContainsFunc(c.Logs, logged) && !yield(Point{b.Revision, b.Time}) {
 				return
 			}
 		}

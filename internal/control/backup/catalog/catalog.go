@@ -84,9 +84,6 @@ type Log struct {
 // String names an object as people find it in the store.
 func (l Log) String() string { return fmt.Sprintf("log/%s/%020d", l.Level, l.Start) }
 
-// covers reports whether an object holds all that another one does.
-func (l Log) covers(other Log) bool { return l.Start <= other.Start && other.End <= l.End }
-
 // exit is the greatest revision, up to target, at which an object can be left: 0 if
 // there is none.
 func (l Log) exit(target int64) int64 {
@@ -122,10 +119,19 @@ func (b Base) String() string { return fmt.Sprintf("base/%020d", b.Revision) }
 // oldest is the first revision that a base serves. A store begins at revision 1.
 func (b Base) oldest() int64 { return min(max(b.Compacted, 1), b.Revision) }
 
+// An Orphan is an object beside the bases that no manifest names: of a base that is being
+// written, or never was finished.
+type Orphan struct {
+	Base int64 // the revision of what would be its base
+	Name string
+	Time time.Time // when it was stored
+}
+
 // A Catalog is what there is of a backup, in any order.
 type Catalog struct {
-	Bases []Base
-	Logs  []Log
+	Bases   []Base
+	Logs    []Log
+	Orphans []Orphan
 }
 
 // newest is the base of the greatest revision.

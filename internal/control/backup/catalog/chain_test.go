@@ -162,8 +162,7 @@ func TestAt(t *testing.T) {
 // TestChainIsTheCheapest compares chains of small random catalogs with what a search
 // over all revisions finds.
 func TestChainIsTheCheapest(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := *seedFlag
 	random := rand.New(rand.NewPCG(seed, 0))
 	for range 3000 {
 		c := randomCatalog(random)

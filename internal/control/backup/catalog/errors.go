@@ -81,17 +81,3 @@ func (c Catalog) runOf(revision int64) (start int64, stored bool) {
 	}
 	return start, start <= revision
 }
-
-// within reports whether a revision is in one of the spans.
-func within(spans []Span, revision int64) bool {
-	_, found := slices.BinarySearchFunc(spans, revision, func(s Span, r int64) int {
-		switch {
-		case s.Last < r:
-			return -1
-		case s.First > r:
-			return 1
-		}
-		return 0
-	})
-	return found
-}

@@ -53,8 +53,7 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 
 // TestPolicyRoundTrips parses what String wrote.
 func TestPolicyRoundTrips(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := *seedFlag
 	random := rand.New(rand.NewPCG(seed, 0))
 	for range 2000 {
 		p := randomPolicy(random)
