@@ -16,6 +16,7 @@ package blob
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 )
@@ -68,3 +69,12 @@ const (
 
 	classes // how many there are
 )
+
+// refuse is an error that is ErrRefused, and says why instead of saying so.
+func refuse(format string, args ...any) error { return refusedError{fmt.Errorf(format, args...)} }
+
+type refusedError struct{ error }
+
+func (e refusedError) Is(target error) bool { return target == ErrRefused }
+
+func (e refusedError) Unwrap() error { return e.error }

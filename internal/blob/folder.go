@@ -46,13 +46,16 @@ func (f *folder) String() string { return f.dir }
 // open opens the folder for one call. Links within it that lead out of it are not followed.
 func (f *folder) open() (*os.Root, error) {
 	root, err := os.OpenRoot(f.dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("there is no folder %s to keep objects in: make it, or mount the disk that it is on: %w", f.dir, ErrRefused)
-	case errors.Is(err, syscall.ENOTDIR):
-		return nil, fmt.Errorf("%s is a file: expected a folder to keep objects in: %w", f.dir, ErrRefused)
+	if err == nil {
+		return root, nil
 	}
-	return root, err
+	if isMissing(err) {
+		return nil, refuse("there is no folder %s to keep objects in: make it, or mount the disk that it is on", f.dir)
+	}
+	if about, failed := os.Stat(f.dir); failed == nil && !about.IsDir() {
+		return nil, refuse("%s is a file: expected a folder to keep objects in", f.dir)
+	}
+	return nil, explain(err)
 }
 
 // do does one call's work on an object.
@@ -85,7 +88,7 @@ func explain(err error) error {
 	default:
 		return err
 	}
-	return fmt.Errorf("%w: %s: %w", err, next, ErrRefused)
+	return refuse("%w: %s", err, next)
 }
 
 func (f *folder) Get(ctx context.Context, name string) (data []byte, err error) {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -45,13 +44,13 @@ func (f *folder) Create(ctx context.Context, name string, data []byte, _ Class) 
 func vacant(root *os.Root, name string) error {
 	switch about, err := root.Lstat(name); {
 	case errors.Is(err, syscall.ENOTDIR):
-		return fmt.Errorf("part of this name is an object already, and a folder keeps none below another: %w", ErrRefused)
+		return refuse("part of this name is an object already, and a folder keeps none below another")
 	case isMissing(err):
 		return nil
 	case err != nil:
 		return err
 	case about.IsDir():
-		return fmt.Errorf("there are objects below this name, and a folder keeps none above others: %w", ErrRefused)
+		return refuse("there are objects below this name, and a folder keeps none above others")
 	default:
 		// Whoever made it may not have come to this yet, and we say that it is there.
 		return errors.Join(ErrExists, syncFolders(root, name))
@@ -113,8 +112,8 @@ func taken(root *os.Root, name string, err error) error {
 		}
 		return err // it was there, and is no more
 	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EMLINK):
-		return fmt.Errorf("%w: this file system has no hard links, without which two writers of one name could both succeed; "+
-			"expected one that has, such as ext4, XFS, APFS or NFS: %w", err, ErrRefused)
+		return refuse("%w: this file system has no hard links, without which two writers of one name could both succeed; "+
+			"expected one that has, such as ext4, XFS, APFS or NFS", err)
 	default:
 		return err
 	}

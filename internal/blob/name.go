@@ -20,11 +20,11 @@ const (
 // that keep files of their own whose names begin with a dot. What is wrong is ErrRefused.
 func CheckName(name string) error {
 	if len(name) > longestName {
-		return fmt.Errorf("the name %q… of an object has %d bytes: expected %d at most: %w", name[:40], len(name), longestName, ErrRefused)
+		return refuse("the name %q… of an object has %d bytes: expected %d at most", name[:40], len(name), longestName)
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		if wrong := checkPart(part); wrong != "" {
-			return fmt.Errorf("the name %q of an object has %s: %w", name, wrong, ErrRefused)
+			return refuse("the name %q of an object has %s", name, wrong)
 		}
 	}
 	return nil

@@ -40,25 +40,28 @@ var schemes = map[string]func(*url.URL, Options) (Store, error){
 // docs/storage.md says what else there may be behind the question mark. A URL has no secrets;
 // those are where the tools of S3 look for them too. Errors do not repeat a URL that might.
 func Open(where string, o Options) (Store, error) {
+	if where == "" {
+		return nil, refuse("no store is named: expected s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, file:///PATH or a path")
+	}
 	scheme, _, found := strings.Cut(where, "://")
 	if !found {
 		return openFolder(where)
 	}
 	open, known := schemes[strings.ToLower(scheme)]
 	if !known {
-		return nil, fmt.Errorf("there is no store of the kind %s://: expected s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, file:///PATH or a path: %w", scheme, ErrRefused)
+		return nil, refuse("there is no store of the kind %s://: expected s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, file:///PATH or a path", scheme)
 	}
 	at, err := url.Parse(where)
 	if err != nil {
 		// What url.Parse says quotes parts of it.
-		return nil, fmt.Errorf("the store's URL cannot be read: expected %s://…?NAME=VALUE&NAME=VALUE; it is not repeated here, as it may have a secret: %w", scheme, ErrRefused)
+		return nil, refuse("the store's URL cannot be read: expected %s://…?NAME=VALUE&NAME=VALUE; it is not repeated here, as it may have a secret", scheme)
 	}
 	if at.User != nil {
-		return nil, fmt.Errorf("the store's URL has credentials before an @: expected none, as URLs end up in logs and process lists; %s: %w", whereKeysGo, ErrRefused)
+		return nil, refuse("the store's URL has credentials before an @: expected none, as URLs end up in logs and process lists; %s", whereKeysGo)
 	}
 	store, err := open(at, o)
 	if err != nil {
-		return nil, fmt.Errorf("the store's URL %s://%s%s: %w: %w", at.Scheme, at.Host, at.Path, err, ErrRefused)
+		return nil, refuse("the store's URL %s://%s%s: %w", at.Scheme, at.Host, at.Path, err)
 	}
 	return store, nil
 }
@@ -104,7 +107,7 @@ func unknown(name string, known []string) error {
 	if len(known) == 0 {
 		return fmt.Errorf("%s= is there: expected nothing behind the path of a folder", name)
 	}
-	text := "there is no " + name + "="
+	text := "there is no " + name + "=."
 	plain := func(s string) string {
 		return strings.Map(func(r rune) rune {
 			if strings.ContainsRune("-_. ", r) {
@@ -115,7 +118,7 @@ func unknown(name string, known []string) error {
 	}
 	for _, k := range known {
 		if a, b := plain(name), plain(k); strings.HasPrefix(a, b) || strings.HasPrefix(b, a) || oneApart(a, b) {
-			text += "; did you mean " + k + "=?"
+			text = "there is no " + name + "=; did you mean " + k + "=?"
 			break
 		}
 	}

@@ -35,8 +35,8 @@ func Probe(ctx context.Context, store Store) (err error) {
 	}()
 	switch err := store.Create(ctx, name, other, Standard); {
 	case err == nil:
-		return fmt.Errorf("%s: this store overwrites: a second object of the name %s was written over the first, so that two writers could destroy each other's work; "+
-			"expected a store that heeds If-None-Match, such as S3, MinIO, Ceph, R2, or gs:// for Google's: %w", store, name, ErrRefused)
+		return refuse("%s: this store overwrites: a second object of the name %s was written over the first, so that two writers could destroy each other's work; "+
+			"expected a store that heeds If-None-Match, such as S3, MinIO, Ceph, R2, or gs:// for Google's", store, name)
 	case !errors.Is(err, ErrExists):
 		return fmt.Errorf("whether the store overwrites cannot be told: %w", err)
 	}
@@ -45,8 +45,8 @@ func Probe(ctx context.Context, store Store) (err error) {
 		return fmt.Errorf("what was written cannot be read: %w", err)
 	}
 	if !bytes.Equal(data, mine) {
-		return fmt.Errorf("%s: what is read is not what was written: %d bytes, which differ from the %d of %s; expected a store that keeps bytes as they are, and has nothing before it that caches or changes them: %w",
-			store, len(data), len(mine), name, ErrRefused)
+		return refuse("%s: what is read is not what was written: %d bytes, which differ from the %d of %s; expected a store that keeps bytes as they are, and has nothing before it that caches or changes them",
+			store, len(data), len(mine), name)
 	}
 	if head, size, err := store.Head(ctx, name, 1); err != nil || size != int64(len(mine)) || !bytes.Equal(head, mine[:1]) {
 		return errors.Join(fmt.Errorf("%s: the beginning of an object cannot be read: found %d of %d bytes of %s, expected 1 of %d", store, len(head), size, name, len(mine)), err)
@@ -73,5 +73,5 @@ func probeList(ctx context.Context, store Store, name string, size int64) error 
 			return nil
 		}
 	}
-	return fmt.Errorf("%s: what was written is not listed: expected %s at once, as backups are found by listing: %w", store, name, ErrRefused)
+	return refuse("%s: what was written is not listed: expected %s at once, as backups are found by listing", store, name)
 }

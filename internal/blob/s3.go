@@ -193,6 +193,7 @@ func (s *s3) Delete(ctx context.Context, name string) error {
 // A page is what S3 lists for one request.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 type page struct {
+	XMLName     xml.Name `xml:"ListBucketResult"`
 	IsTruncated bool
 	Contents    []struct {
 		Key          string
@@ -212,7 +213,11 @@ func (s *s3) List(ctx context.Context, prefix, after string) iter.Seq2[Info, err
 				query.Set("start-after", s.prefix+after)
 			}
 			err := s.do(ctx, request{operation: "list " + prefix, method: http.MethodGet, query: query, answer: func(r *http.Response) error {
-				return xml.NewDecoder(io.LimitReader(r.Body, largestPage)).Decode(&p)
+				err := xml.NewDecoder(io.LimitReader(r.Body, largestPage)).Decode(&p)
+				if errors.As(err, new(xml.UnmarshalError)) {
+					return refuse("expected a list that S3 would give: is %s the address of a server that speaks it? (%w)", s.endpoint(), err)
+				}
+				return err
 			}})
 			if err != nil {
 				yield(Info{}, err)
@@ -222,7 +227,7 @@ func (s *s3) List(ctx context.Context, prefix, after string) iter.Seq2[Info, err
 				key, err := url.QueryUnescape(o.Key)
 				name, ours := strings.CutPrefix(key, s.prefix)
 				if err != nil || !ours || name <= after {
-					yield(Info{}, fmt.Errorf("%s: list %s: there is %q, after %q: expected names in the order of their bytes: %w", s.text, prefix, o.Key, after, ErrRefused))
+					yield(Info{}, refuse("%s: list %s: there is %q, after %q: expected names in the order of their bytes", s.text, prefix, o.Key, after))
 					return
 				}
 				after = name
@@ -237,7 +242,7 @@ func (s *s3) List(ctx context.Context, prefix, after string) iter.Seq2[Info, err
 				return
 			}
 			if len(p.Contents) == 0 {
-				yield(Info{}, fmt.Errorf("%s: list %s: a page is empty, and says that there are more: %w", s.text, prefix, ErrRefused))
+				yield(Info{}, refuse("%s: list %s: a page is empty, and says that there are more", s.text, prefix))
 				return
 			}
 		}

@@ -5,7 +5,6 @@ package blob
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -30,6 +29,7 @@ type key struct{ id, secret, session string }
 // again when it has run out.
 type keys struct {
 	sources []source
+	next    string // what to do when there is none
 
 	lock    chan struct{} // has an element while it is held: waiting for it ends with a context
 	key     key
@@ -42,17 +42,13 @@ type source struct {
 	credentials.Provider
 }
 
-// newKeys looks where Amazon's own tools look, in their order; roles are of Amazon's machines.
-func newKeys(roles bool) *keys {
-	k := &keys{lock: make(chan struct{}, 1), sources: []source{
+// newKeys looks where Amazon's own tools look.
+func newKeys() *keys {
+	return &keys{lock: make(chan struct{}, 1), next: whereKeysGo, sources: []source{
 		{"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", &credentials.EnvAWS{}},
 		{"the profile " + profile() + " in ~/.aws", &credentials.FileAWSCredentials{}},
 		{"MINIO_ACCESS_KEY and MINIO_SECRET_KEY", &credentials.EnvMinio{}},
 	}}
-	if roles {
-		k.sources = append(k.sources, roleSources()...)
-	}
-	return k
 }
 
 func profile() string {
@@ -107,7 +103,7 @@ func (k *keys) get(ctx context.Context) (key, error) {
 		}
 		found = append(found, s.what+": "+why(err))
 	}
-	return key{}, fmt.Errorf("there are no credentials to sign with; looked for %s. Set %s: %w", strings.Join(found, "; "), strings.TrimPrefix(whereKeysGo, "set "), ErrRefused)
+	return key{}, refuse("there are no credentials to sign with: %s; %s", strings.Join(found, "; "), k.next)
 }
 
 // forget has keys looked for again.
@@ -124,6 +120,8 @@ func why(err error) string {
 	switch {
 	case err == nil:
 		return "none"
+	case strings.Contains(err.Error(), "SSO"):
+		return "no session: run aws sso login"
 	case errors.Is(err, fs.ErrNotExist):
 		return "no such file"
 	case errors.As(err, &asked):
@@ -132,8 +130,6 @@ func why(err error) string {
 		return "half a key: expected both aws_access_key_id and aws_secret_access_key"
 	case strings.Contains(err.Error(), "does not exist"):
 		return "no such profile"
-	case strings.Contains(err.Error(), "SSO"):
-		return "no session: run aws sso login"
 	default:
 		return "cannot be read or used; `aws sts get-caller-identity` may say why"
 	}

@@ -54,7 +54,7 @@ func readRefusal(r *http.Response, key key) refusal {
 
 // blamesKeys reports whether other credentials might help.
 func (f refusal) blamesKeys() bool {
-	return slices.Contains([]string{"AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch", "TokenRefreshRequired"}, f.Code)
+	return slices.Contains([]string{"AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch", "TokenRefreshRequired", "XAdminUserNotFound"}, f.Code)
 }
 
 // passing are the codes of what passes by itself, though its status does not say so. The last
@@ -79,7 +79,7 @@ func (f refusal) explain(s *s3, r request) error {
 		return ErrExists
 	case f.status == http.StatusRequestedRangeNotSatisfiable && r.header.Get("Range") != "":
 		return errEmpty
-	case f.status == http.StatusNotFound && r.name != "" && f.Code != "NoSuchBucket" && r.method != http.MethodPut:
+	case f.status == http.StatusNotFound && f.Code == "NoSuchKey" && r.name != "" && r.method != http.MethodPut: // for its code alone: users, buckets and pages are not found with 404 too
 		return ErrNotFound
 	case f.status >= 500 && f.status != http.StatusNotImplemented, f.status == http.StatusTooManyRequests, f.status == http.StatusRequestTimeout,
 		slices.Contains(passing, f.Code), f.status == http.StatusConflict && f.Code == "":
@@ -88,14 +88,14 @@ func (f refusal) explain(s *s3, r request) error {
 	if next := f.next(s, r); next != "" {
 		said += "; " + next
 	}
-	return fmt.Errorf("%s: %w", said, ErrRefused)
+	return refuse("%s", said)
 }
 
 // next is what to do about a refusal, "" when the store's own words have to do.
 func (f refusal) next(s *s3, r request) string {
 	region := f.Region != "" && f.Region != s.region
 	switch {
-	case f.Code == "NoSuchBucket" || f.status == http.StatusNotFound:
+	case f.Code == "NoSuchBucket":
 		return fmt.Sprintf("there is no bucket %s at %s: create it, or correct its name, the region or the endpoint", s.bucket, s.endpoint())
 	case f.status/100 == 3 && region || f.Code == "AuthorizationHeaderMalformed" && region || f.Code == "IllegalLocationConstraintException" && region:
 		return fmt.Sprintf("the bucket %s is in the region %s, and was asked for in %s: say ?region=%s", s.bucket, f.Region, s.region, f.Region)
@@ -105,7 +105,7 @@ func (f refusal) next(s *s3, r request) string {
 		return fmt.Sprintf("the request was signed for the region %s: say which ?region= the bucket has", s.region)
 	case f.Code == "SignatureDoesNotMatch":
 		return "the secret is not that of the access key, or something on the way has changed the request; set the secret anew, without a space or a line break at its end"
-	case f.Code == "InvalidAccessKeyId" || f.Code == "XMinioInvalidAccessKeyId":
+	case f.Code == "InvalidAccessKeyId" || f.Code == "XMinioInvalidAccessKeyId" || f.Code == "XAdminUserNotFound": // the last is versitygw's
 		return fmt.Sprintf("%s knows no such access key: expected one of that very service", s.endpoint())
 	case f.Code == "ExpiredToken" || f.Code == "TokenRefreshRequired" || f.Code == "InvalidToken":
 		return "the credentials are those of a session that has ended: begin a new one, for example by aws sso login"
@@ -119,13 +119,18 @@ func (f refusal) next(s *s3, r request) string {
 		return "the store does not know " + s.dialect.ifAbsent + ", without which two writers of one name could both succeed: expected one that has it, such as S3, MinIO, Ceph or R2"
 	case f.status == http.StatusUnauthorized || f.status == http.StatusForbidden:
 		return fmt.Sprintf("whoever signs has to be allowed %s", permissions(s, r))
+	case f.Code == "":
+		return fmt.Sprintf("expected an answer that S3 would give: is %s the address of a server that speaks it?", s.endpoint())
 	default:
 		return ""
 	}
 }
 
-// permissions are those of Amazon's policies that a request needs.
+// permissions are those that a request needs, in the words of who keeps the bucket.
 func permissions(s *s3, r request) string {
+	if s.dialect == googleDialect {
+		return "storage.objects." + map[string]string{http.MethodPut: "create", http.MethodDelete: "delete", http.MethodGet: "get and storage.objects.list"}[r.method] + " in the bucket " + s.bucket
+	}
 	objects := "arn:aws:s3:::" + s.bucket + "/" + s.prefix + "*"
 	switch {
 	case r.name == "":
@@ -145,11 +150,11 @@ func unreached(err error) error {
 	var host x509.HostnameError
 	switch {
 	case errors.As(err, &authority):
-		return fmt.Errorf("%w; expected a certificate of a known authority: put yours into a file, and its path into SSL_CERT_FILE: %w", err, ErrRefused)
+		return refuse("%w; expected a certificate of a known authority: put yours into a file, and its path into SSL_CERT_FILE", err)
 	case errors.As(err, &host):
-		return fmt.Errorf("%w; expected a certificate for the endpoint's own name: %w", err, ErrRefused)
+		return refuse("%w; expected a certificate for the endpoint's own name", err)
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return fmt.Errorf("%w; the endpoint speaks plain HTTP: say endpoint=http://…: %w", err, ErrRefused)
+		return refuse("%w; the endpoint speaks plain HTTP: say endpoint=http://…", err)
 	default:
 		return err
 	}

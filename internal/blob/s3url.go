@@ -72,10 +72,12 @@ func openS3(at *url.URL, o Options) (Store, error) {
 	if err := where.locate(at, endpoint, pathStyle); err != nil {
 		return nil, err
 	}
+	keys := newKeys()
+	keys.sources = append(keys.sources, roleSources()...)
 	if !amazon {
 		where.text += "?endpoint=" + where.endpoint()
 	}
-	return newS3(where, amazonDialect, newKeys(true), o.Transport), nil
+	return newS3(where, amazonDialect, keys, o.Transport), nil
 }
 
 // openGS opens a bucket of Google's. It speaks S3's dialect of its own, as in S3's it would
@@ -96,10 +98,12 @@ func openGS(at *url.URL, o Options) (Store, error) {
 	if err := where.locate(at, endpoint, true); err != nil {
 		return nil, err
 	}
+	keys := newKeys()
+	keys.next += "; Google's are the HMAC keys of a service account, under Settings, Interoperability"
 	if said {
 		where.text += "?endpoint=" + where.endpoint()
 	}
-	return newS3(where, googleDialect, newKeys(false), o.Transport), nil
+	return newS3(where, googleDialect, keys, o.Transport), nil
 }
 
 // locate finds out where the bucket of a URL is.
