@@ -179,7 +179,7 @@ func eachRecord(object []byte, identities []age.Identity, header func(segment.He
 }
 
 func (b *builder) get(ctx context.Context, name string) ([]byte, error) {
-	object, err := b.shelf.store.Get(ctx, name)
+	object, err := b.shelf.get(ctx, name)
 	if errors.Is(err, blob.ErrNotFound) {
 		return nil, fmt.Errorf("the object %s is not in %s any more; if it was deleted just now because it is in a larger one, run this again: %w", name, b.shelf.store, err)
 	}

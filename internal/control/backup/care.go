@@ -81,6 +81,7 @@ func (u *Uploader) Care(ctx context.Context) error {
 		return err
 	}
 	u.note(c)
+	u.setNeeded(c)
 	return u.verifyDue(ctx, c)
 }
 
@@ -125,6 +126,8 @@ func classFor(life time.Duration) blob.Class {
 // remove deletes what a plan says.
 func (u *Uploader) remove(ctx context.Context, d catalog.Deletion) error {
 	switch {
+	case d.Log != nil && u.shelf.inPack(u.shelf.place.log(d.Log.Level, d.Log.Start)):
+		return nil // the pack is deleted when nothing in it is needed
 	case d.Log != nil:
 		return u.o.Store.Delete(ctx, u.shelf.place.log(d.Log.Level, d.Log.Start))
 	case d.Orphan != nil:
@@ -199,4 +202,29 @@ func (u *Uploader) note(c catalog.Catalog) {
 	}
 	gaps := c.Gaps()
 	u.gauge.catalog(newest.Time, knownBy(c, spans[0].First), len(gaps))
+}
+
+// setNeeded notes which minutes are needed, for who keeps them in packs.
+func (u *Uploader) setNeeded(c catalog.Catalog) {
+	minutes := map[string]bool{}
+	for _, l := range c.Logs {
+		if l.Level == catalog.Minute {
+			minutes[u.shelf.place.log(l.Level, l.Start)] = true
+		}
+	}
+	for _, d := range c.Plan(u.o.Keep, u.o.Now()).Delete {
+		if d.Log != nil {
+			delete(minutes, u.shelf.place.log(d.Log.Level, d.Log.Start))
+		}
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.minutes = minutes
+}
+
+// needed is which minutes were needed when care came last; false before it has.
+func (u *Uploader) needed() (map[string]bool, bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.minutes, u.minutes != nil
 }

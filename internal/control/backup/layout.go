@@ -46,3 +46,17 @@ func number(name, prefix string) (int64, error) {
 
 func (p place) restores() string { return p.root() + "restore/" }
 func (p place) proofs() string   { return p.root() + "verified/" }
+
+// Packs of an uploader that several clusters share are outside them too, numbered one after
+// the other. That a generation has some is said by an object of the uploader's name.
+func (p place) shares() string                 { return p.root() + "shared/" }
+func packsOf(uploader string) string           { return sharedRoot + uploader + "/" }
+func packName(uploader string, n int64) string { return packsOf(uploader) + fmt.Sprintf("%020d", n) }
+
+// sharedRoot is where packs are; no cluster may have its name.
+const sharedRoot = "shared/"
+
+// isMinute says whether an object was uploaded as it is, to be merged soon.
+func isMinute(name string) bool {
+	return strings.HasPrefix(name, sharedRoot) || strings.Contains(name, "/log/"+catalog.Minute.String()+"/")
+}

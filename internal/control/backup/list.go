@@ -101,17 +101,21 @@ func placesOf(ctx context.Context, store blob.Store, cluster string) ([]place, e
 		at, ok := placeOf(next)
 		if ok {
 			all = append(all, at)
-			after = at.root() + "~" // behind all of its names
-			continue
 		}
-		after = next
+		after = folderOf(next) + "~" // behind all names that begin like this one
 	}
+}
+
+// folderOf is the first two parts of a name, or fewer if it has no more.
+func folderOf(name string) string {
+	parts := strings.SplitN(name, "/", 3)
+	return strings.Join(parts[:len(parts)-1], "/") + "/"
 }
 
 // placeOf is the place that an object is of.
 func placeOf(name string) (place, bool) {
 	parts := strings.SplitN(name, "/", 3)
-	if len(parts) < 3 || len(parts[1]) != 6 {
+	if len(parts) < 3 || len(parts[1]) != 6 || strings.HasPrefix(name, sharedRoot) {
 		return place{}, false
 	}
 	g, err := strconv.ParseUint(parts[1], 10, 64)

@@ -23,11 +23,12 @@ type shelf struct {
 
 	mu      sync.Mutex
 	headers map[string]segment.Header // by name
+	parts   map[string]packed         // log objects that are in packs, by what would be their names
 	bases   map[int64]Manifest
 }
 
 func newShelf(store blob.Store, at place) *shelf {
-	return &shelf{place: at, store: store, headers: map[string]segment.Header{}, bases: map[int64]Manifest{}}
+	return &shelf{place: at, store: store, headers: map[string]segment.Header{}, parts: map[string]packed{}, bases: map[int64]Manifest{}}
 }
 
 // headsAtOnce is how many headers are read at a time.
@@ -38,7 +39,7 @@ const headsAtOnce = 16
 func (s *shelf) load(ctx context.Context) (catalog.Catalog, error) {
 	var c catalog.Catalog
 	var mu sync.Mutex
-	reading, ctx := errgroup.WithContext(ctx)
+	reading, inside := errgroup.WithContext(ctx) // which ends when all is read
 	reading.SetLimit(headsAtOnce)
 	there := map[string]bool{}
 	var chunks []catalog.Orphan // until a manifest names them
@@ -57,7 +58,7 @@ func (s *shelf) load(ctx context.Context) (catalog.Catalog, error) {
 		}
 		there[info.Name] = true
 		reading.Go(func() error {
-			h, err := s.header(ctx, info.Name)
+			h, err := s.header(inside, info.Name)
 			if errors.Is(err, blob.ErrNotFound) {
 				return nil
 			}
@@ -80,7 +81,7 @@ func (s *shelf) load(ctx context.Context) (catalog.Catalog, error) {
 			continue
 		}
 		reading.Go(func() error {
-			m, err := s.manifest(ctx, revision)
+			m, err := s.manifest(inside, revision)
 			if errors.Is(err, blob.ErrNotFound) {
 				return nil
 			}
@@ -97,6 +98,9 @@ func (s *shelf) load(ctx context.Context) (catalog.Catalog, error) {
 		return c, err
 	}
 	s.forget(there)
+	if err := s.loadParts(ctx, &c, there); err != nil {
+		return c, err
+	}
 	for _, chunk := range chunks {
 		if chunk.Base != 0 && !s.named(chunk) {
 			c.Orphans = append(c.Orphans, chunk)
@@ -219,8 +223,17 @@ func (s *shelf) last(ctx context.Context) (segment.Header, bool, error) {
 			name, start = info.Name, n
 		}
 	}
-	if name == "" {
-		return segment.Header{}, false, nil
+	if err := s.readParts(ctx); err != nil {
+		return segment.Header{}, false, err
+	}
+	var latest segment.Header
+	for _, p := range s.packed() {
+		if p.Header.Start > latest.Start {
+			latest = p.Header
+		}
+	}
+	if name == "" || latest.Start > start {
+		return latest, latest.Start > 0, nil
 	}
 	h, err := s.header(ctx, name)
 	return h, err == nil, err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -67,13 +68,24 @@ func (o Options) filled() (Options, error) {
 		o.Scratch = os.TempDir()
 	}
 	var faults []error
-	if err := blob.CheckName(o.Cluster); err != nil {
-		faults = append(faults, fmt.Errorf("the cluster's name: %w", err))
+	if err := CheckCluster(o.Cluster); err != nil {
+		faults = append(faults, err)
 	}
 	if o.Every < 0 {
 		faults = append(faults, fmt.Errorf("every %s: expected a time", o.Every))
 	}
 	return o, errors.Join(faults...)
+}
+
+// CheckCluster says what is wrong with a cluster's name in a store.
+func CheckCluster(name string) error {
+	if err := blob.CheckName(name); err != nil {
+		return fmt.Errorf("the cluster's name: %w", err)
+	}
+	if strings.Contains(name, "/") || name+"/" == sharedRoot {
+		return fmt.Errorf("the cluster's name is %q: expected no slash, and not \"shared\", where uploaders that are shared keep theirs", name)
+	}
+	return nil
 }
 
 // An Uploader keeps a cluster's revisions. Several for one cluster do no harm, and no
@@ -84,9 +96,10 @@ type Uploader struct {
 	gauge *clusterMetrics
 
 	mu      sync.Mutex
-	durable int64     // the last revision that is in the store
-	hasBase bool      // nothing is proven before there is one
-	proven  time.Time // when all revisions there were were in the store
+	durable int64           // the last revision that is in the store
+	hasBase bool            // nothing is proven before there is one
+	minutes map[string]bool // see needed
+	proven  time.Time       // when all revisions there were were in the store
 	changed chan struct{}
 	rebase  chan string // reasons to make a base now
 
@@ -98,6 +111,9 @@ func NewUploader(ctx context.Context, o Options) (*Uploader, error) {
 	o, err := o.filled()
 	if err != nil {
 		return nil, err
+	}
+	if _, shared := o.Store.(*recent); !shared {
+		o.Store = newRecent(o.Store)
 	}
 	o.Store = blob.Retry(o.Store, blob.Policy{Failed: func(f blob.Failure) {
 		o.Log.Warn("backup: the store failed; trying again", "cluster", o.Cluster, "operation", f.Operation, "object", f.Name, "attempt", f.Attempt, "error", f.Err)
@@ -169,11 +185,7 @@ func (u *Uploader) keep(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		var gap *gapError
-		if errors.As(err, &gap) {
-			u.alarm(alarmGap, gap.Error()+"; a base is made at once", "next", gap.next, "compacted", gap.compacted)
-			u.Base("compaction was faster than the log")
-			u.resume(gap.compacted + 1)
+		if u.gap(err) {
 			continue
 		}
 		u.o.Log.Warn("backup: the log is not followed", "cluster", u.o.Cluster, "error", err)
@@ -181,6 +193,18 @@ func (u *Uploader) keep(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// gap says whether an error is that revisions were compacted before they were seen, and then
+// has it go on behind them, with a base.
+func (u *Uploader) gap(err error) bool {
+	gap, is := errors.AsType[*gapError](err)
+	if is {
+		u.alarm(alarmGap, gap.Error()+"; a base is made at once", "next", gap.next, "compacted", gap.compacted)
+		u.Base("compaction was faster than the log")
+		u.resume(gap.compacted + 1)
+	}
+	return is
 }
 
 // resume says from where on to go on, when that is not what the store says.

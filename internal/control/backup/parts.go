@@ -1,0 +1,124 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+
+	"towpath.dev/internal/blob"
+	"towpath.dev/internal/control/backup/catalog"
+	"towpath.dev/internal/control/backup/segment"
+)
+
+// A packed log object is a part of a pack.
+type packed struct {
+	segment.Part
+	pack string // the pack's name
+}
+
+// readParts finds the log objects that are in packs.
+func (s *shelf) readParts(ctx context.Context) error {
+	parts := map[string]packed{}
+	for info, err := range s.store.List(ctx, s.place.shares(), "") {
+		if err != nil {
+			return err
+		}
+		err := eachPack(ctx, s.store, strings.TrimPrefix(info.Name, s.place.shares()), func(pack string, all []segment.Part) {
+			for _, p := range all {
+				name := s.place.log(catalog.Minute, p.Header.Start)
+				if p.Header.Cluster == s.place.cluster && p.Header.Generation == s.place.generation && p.Header.End >= parts[name].Header.End {
+					parts[name] = packed{p, pack}
+				}
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parts = parts
+	return nil
+}
+
+// eachPack visits the packs of an uploader, the oldest first.
+func eachPack(ctx context.Context, store blob.Store, uploader string, visit func(pack string, parts []segment.Part)) error {
+	for info, err := range store.List(ctx, packsOf(uploader), "") {
+		if err != nil {
+			return err
+		}
+		parts, err := readIndex(ctx, store, info.Name)
+		if errors.Is(err, blob.ErrNotFound) {
+			continue // deleted just now
+		}
+		if err != nil {
+			return err
+		}
+		visit(info.Name, parts)
+	}
+	return nil
+}
+
+func readIndex(ctx context.Context, store blob.Store, pack string) ([]segment.Part, error) {
+	first, _, err := store.Head(ctx, pack, segment.MaxHeader)
+	if err != nil {
+		return nil, err
+	}
+	parts, err := segment.ReadIndex(first)
+	if err != nil {
+		return nil, fmt.Errorf("the object %s in %s: %w", pack, store, err)
+	}
+	return parts, nil
+}
+
+// loadParts adds to a catalog what is in packs and not an object of its own.
+func (s *shelf) loadParts(ctx context.Context, c *catalog.Catalog, there map[string]bool) error {
+	if err := s.readParts(ctx); err != nil {
+		return err
+	}
+	for name, p := range s.packed() {
+		if there[name] {
+			s.mu.Lock()
+			delete(s.parts, name)
+			s.mu.Unlock()
+			continue
+		}
+		c.Logs = append(c.Logs, entry(catalog.Minute, p.Header, p.Size))
+	}
+	return nil
+}
+
+// packed is the log objects in packs, as they were read last.
+func (s *shelf) packed() map[string]packed {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.parts)
+}
+
+func (s *shelf) inPack(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, is := s.parts[name]
+	return is
+}
+
+// get reads an object, out of its pack if it is in one.
+func (s *shelf) get(ctx context.Context, name string) ([]byte, error) {
+	s.mu.Lock()
+	p, inPack := s.parts[name]
+	s.mu.Unlock()
+	if !inPack {
+		return s.store.Get(ctx, name)
+	}
+	pack, err := s.store.Get(ctx, p.pack)
+	if err != nil {
+		return nil, err
+	}
+	object, err := p.Cut(pack)
+	if err != nil {
+		return nil, fmt.Errorf("the object %s in %s: %w", p.pack, s.store, err)
+	}
+	return object, nil
+}
