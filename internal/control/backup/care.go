@@ -149,11 +149,11 @@ func (u *Uploader) remove(ctx context.Context, d catalog.Deletion) error {
 	return nil
 }
 
-// base makes a base.
-func (u *Uploader) base(ctx context.Context, reason string) error {
+// MakeBase makes a base now.
+func (u *Uploader) MakeBase(ctx context.Context, reason string) (Manifest, error) {
 	scratch, err := os.MkdirTemp(u.o.Scratch, "towpath-base-*")
 	if err != nil {
-		return fmt.Errorf("a folder for a snapshot: %w; name one with --scratch", err)
+		return Manifest{}, fmt.Errorf("a folder for a snapshot: %w; name one with --scratch", err)
 	}
 	b := &baser{
 		place: u.shelf.place, store: u.o.Store, class: classFor(u.o.Keep.Reach()), segments: u.segments(), scratch: scratch,
@@ -162,11 +162,16 @@ func (u *Uploader) base(ctx context.Context, reason string) error {
 	begun := time.Now()
 	m, err := b.take(ctx)
 	if err = errors.Join(err, os.RemoveAll(scratch)); err != nil {
-		return fmt.Errorf("no base: %w", err)
+		return m, fmt.Errorf("no base: %w", err)
 	}
 	u.o.Log.Info("backup: a base", "cluster", u.o.Cluster, "because", reason, "revision", m.Revision, "bytes", m.Size, "took", time.Since(begun).Round(time.Millisecond))
 	u.based()
-	return nil
+	return m, nil
+}
+
+func (u *Uploader) base(ctx context.Context, reason string) error {
+	_, err := u.MakeBase(ctx, reason)
+	return err
 }
 
 // authChanged says whether users and roles are other than in the newest base.

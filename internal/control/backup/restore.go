@@ -139,7 +139,7 @@ func find(ctx context.Context, o RestoreOptions, latest uint64) (*shelf, catalog
 		chain, err := c.Chain(target.Revision)
 		return s, target, chain, err
 	}
-	return nil, catalog.Point{}, none, fmt.Errorf("%s has no base of a cluster %q: \"tow backup list\" says which clusters it has", o.Store, o.Cluster)
+	return nil, catalog.Point{}, none, noBackup(o.Store, o.Cluster)
 }
 
 // resolve is the revision that the options ask for.
