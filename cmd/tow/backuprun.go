@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/backup"
 	"towpath.dev/internal/control/backup/catalog"
 )
@@ -36,6 +37,7 @@ type backupRun struct {
 	scratch    string
 	metrics    string
 	alone      bool
+	config     string
 }
 
 func backupRunCommand(u *ui) *cobra.Command {
@@ -48,7 +50,8 @@ a base of all that there is when it pays. Minutes are merged into hours and days
 --keep does not name is deleted.
 
 Several may run for one cluster: one is elected to upload, and another goes on when it
-dies. It may be killed at any time.`,
+dies. It may be killed at any time. With --config, one uploader keeps several clusters,
+whose minutes go into one object. docs/backup.md has the file.`,
 		Example: "  tow backup run --store s3://backups/etcd?region=eu-central-1 --cluster prod --endpoints https://etcd-1:2379\n" +
 			"  tow backup run --store /mnt/backups --cluster prod --data /var/lib/towpath --keep \"any minute for 7 days\"",
 		Args: exactly(),
@@ -63,6 +66,7 @@ dies. It may be killed at any time.`,
 	f.StringVar(&b.scratch, "scratch", "", "put snapshots in the folder `DIR`, which needs room for the whole store (default: the system's for temporary files)")
 	f.StringVar(&b.metrics, "metrics-listen", "", "serve metrics for Prometheus at `HOST:PORT`/metrics")
 	f.BoolVar(&b.alone, "alone", false, "upload without being elected: nothing is written to the cluster")
+	f.StringVar(&b.config, "config", "", "do what the `FILE` says, which may name several clusters, instead of what flags do")
 	b.etcd.flags(c)
 	return c
 }
@@ -70,39 +74,68 @@ dies. It may be killed at any time.`,
 func (b *backupRun) run(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := b.at.named(); err != nil {
-		return err
-	}
-	o, err := b.options()
+	config, err := b.read()
 	if err != nil {
 		return err
 	}
-	client, err := b.etcd.open(ctx)
-	if err != nil {
+	config.options.Metrics, config.options.Log = backup.NewMetrics(), slog.New(slog.NewTextHandler(b.err, nil))
+	if err := blob.Probe(ctx, config.options.Store); err != nil {
 		return err
 	}
-	defer closed(client)
-	o.Source = backup.Source{Client: client, Dial: b.etcd.dialer()}
-	if err := b.serveMetrics(ctx, o.Metrics); err != nil {
-		return err
-	}
-	fmt.Fprintf(b.err, "Keeping %s in %s, every %s: %s\n", b.at.cluster, o.Store, b.every, b.keep)
-	if b.alone {
-		var u *backup.Uploader
-		if u, err = backup.NewUploader(ctx, o); err == nil {
-			err = u.Run(ctx)
+	var all []backup.Options
+	for _, cluster := range config.clusters {
+		client, err := cluster.etcd.open(ctx)
+		if err != nil {
+			return fmt.Errorf("%s: %w", cluster.name, err)
 		}
-	} else {
-		err = backup.RunElected(ctx, o, "")
+		defer closed(client)
+		o := config.options
+		o.Cluster, o.Source = cluster.name, backup.Source{Client: client, Dial: cluster.etcd.dialer()}
+		all = append(all, o)
+		fmt.Fprintf(b.err, "Keeping %s in %s, every %s: %s\n", o.Cluster, o.Store, o.Every, o.Keep)
 	}
+	if err := b.serveMetrics(ctx, config.metrics, config.options.Metrics); err != nil {
+		return err
+	}
+	err = b.upload(ctx, config.shared, all)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return nil // it was stopped
 	}
 	return err
 }
 
+// upload keeps clusters until the context ends.
+func (b *backupRun) upload(ctx context.Context, shared string, all []backup.Options) error {
+	switch {
+	case shared != "":
+		return backup.RunShared(ctx, shared, all)
+	case b.alone:
+		u, err := backup.NewUploader(ctx, all[0])
+		if err != nil {
+			return err
+		}
+		return u.Run(ctx)
+	}
+	return backup.RunElected(ctx, all[0])
+}
+
+// read is what the file or the flags say.
+func (b *backupRun) read() (*backupConfig, error) {
+	if b.config != "" {
+		if b.at.cluster != "" || b.etcd.endpoints != "" || b.etcd.data != "" {
+			return nil, usage{errors.New("--config says which clusters are kept, and so do other flags: name them in the file alone"), ""}
+		}
+		return readBackupConfig(b.config)
+	}
+	if err := b.at.named(); err != nil {
+		return nil, err
+	}
+	o, err := b.options()
+	return &backupConfig{options: o, metrics: b.metrics, clusters: []backupCluster{{b.at.cluster, b.etcd}}}, err
+}
+
 func (b *backupRun) options() (o backup.Options, err error) {
-	o = backup.Options{Cluster: b.at.cluster, Every: b.every, Scratch: b.scratch, Metrics: backup.NewMetrics(), Log: slog.New(slog.NewTextHandler(b.err, nil))}
+	o = backup.Options{Every: b.every, Scratch: b.scratch}
 	if b.every < time.Second {
 		return o, usage{fmt.Errorf("--every %s: expected a second at least", b.every), ""}
 	}
@@ -120,13 +153,13 @@ func (b *backupRun) options() (o backup.Options, err error) {
 }
 
 // serveMetrics serves metrics until the context ends, if it was asked for.
-func (b *backupRun) serveMetrics(ctx context.Context, metrics prometheus.Collector) error {
-	if b.metrics == "" {
+func (b *backupRun) serveMetrics(ctx context.Context, at string, metrics prometheus.Collector) error {
+	if at == "" {
 		return nil
 	}
-	l, err := net.Listen("tcp", b.metrics)
+	l, err := net.Listen("tcp", at)
 	if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w; name another address with --metrics-listen", b.metrics, innermost(err))
+		return fmt.Errorf("cannot listen on %s for metrics: %w; name another address with --metrics-listen", at, innermost(err))
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(metrics)

@@ -14,31 +14,63 @@ const Group = "backup"
 // RunElected runs an uploader while this process is elected to: of several, one uploads.
 // Two of them would lose nothing either, and so a cluster whose election cannot be had,
 // such as one that was restored and not resumed yet, is backed up without.
-func RunElected(ctx context.Context, o Options, name string) error {
+func RunElected(ctx context.Context, o Options) error {
 	o, err := o.filled()
 	if err != nil {
 		return err
 	}
+	return elected(ctx, o, Group, func(ctx context.Context) error {
+		u, err := NewUploader(ctx, o)
+		if err != nil {
+			return err
+		}
+		return u.Run(ctx)
+	})
+}
+
+// RunShared runs a shared uploader of several clusters while this process is elected to, in
+// the first one's election.
+func RunShared(ctx context.Context, name string, all []Options) error {
+	if len(all) == 0 {
+		return errors.New("no cluster to keep")
+	}
+	first, err := all[0].filled()
+	if err != nil {
+		return err
+	}
+	return elected(ctx, first, Group+"."+name, func(ctx context.Context) error {
+		s, err := NewShared(ctx, name, all)
+		if err != nil {
+			return err
+		}
+		return s.Run(ctx)
+	})
+}
+
+// elected runs something while this process is elected, until the context ends.
+func elected(ctx context.Context, o Options, group string, run func(context.Context) error) error {
 	var wait backoff
 	for {
-		err := runElected(ctx, o, name)
+		err := electedOnce(ctx, o, group, run)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		o.Log.Warn("backup: trying again", "cluster", o.Cluster, "error", err)
+		o.Log.Warn("backup: beginning anew", "cluster", o.Cluster, "error", err)
 		if err := wait.sleep(ctx); err != nil {
 			return err
 		}
 	}
 }
 
-func runElected(ctx context.Context, o Options, name string) error {
+func electedOnce(ctx context.Context, o Options, group string, run func(context.Context) error) error {
 	opening, cancel := context.WithTimeout(ctx, answerTime)
-	session, err := election.Open(opening, election.Etcd(o.Source.Client), election.Options{Name: name, Log: o.Log})
+	session, err := election.Open(opening, election.Etcd(o.Source.Client), election.Options{Log: o.Log})
 	cancel()
 	if errors.Is(err, election.ErrTurnedBack) {
 		o.Log.Warn("backup: uploading without being elected, until the restored cluster is resumed", "cluster", o.Cluster, "error", err)
-		return runFor(ctx, o, time.Minute)
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		return run(ctx)
 	}
 	if err != nil {
 		return err
@@ -48,26 +80,9 @@ func runElected(ctx context.Context, o Options, name string) error {
 		defer cancel()
 		_ = session.Close(closing) // its lease ends it otherwise
 	}()
-	seats, err := session.Seats(Group, election.SeatsOptions{})
+	seats, err := session.Seats(group, election.SeatsOptions{})
 	if err != nil {
 		return err
 	}
-	return seats.Run(ctx, func(ctx context.Context, _ *election.Leadership) error {
-		u, err := NewUploader(ctx, o)
-		if err != nil {
-			return err
-		}
-		return u.Run(ctx)
-	})
-}
-
-// runFor uploads for a while.
-func runFor(ctx context.Context, o Options, d time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	u, err := NewUploader(ctx, o)
-	if err != nil {
-		return err
-	}
-	return u.Run(ctx)
+	return seats.Run(ctx, func(ctx context.Context, _ *election.Leadership) error { return run(ctx) })
 }
