@@ -81,6 +81,8 @@ func (f *folder) do(ctx context.Context, operation, name string, work func(*os.R
 func explain(err error) error {
 	next := ""
 	switch {
+	case errors.Is(err, ErrRefused):
+		return err
 	case errors.Is(err, fs.ErrPermission):
 		next = "whoever runs this has to be allowed to read and write the folder and all below it"
 	case errors.Is(err, syscall.EROFS):

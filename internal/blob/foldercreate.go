@@ -53,7 +53,10 @@ func vacant(root *os.Root, name string) error {
 		return refuse("there are objects below this name, and a folder keeps none above others")
 	default:
 		// Whoever made it may not have come to this yet, and we say that it is there.
-		return errors.Join(ErrExists, syncFolders(root, name))
+		if err := syncFolders(root, name); err != nil {
+			return err
+		}
+		return ErrExists
 	}
 }
 
@@ -84,38 +87,26 @@ func write(ctx context.Context, root *os.Root, name string, data []byte) (err er
 // link gives a file that was written its name, for ever.
 func link(root *os.Root, written, name string) error {
 	for {
-		if dir := path.Dir(name); dir != "." {
-			if err := root.MkdirAll(dir, 0o700); err != nil {
-				return taken(root, name, err)
+		err := root.MkdirAll(path.Dir(name), 0o700)
+		if err == nil {
+			if err = root.Link(written, name); err == nil {
+				return syncFolders(root, name)
+			}
+			if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EPERM) {
+				return refuse("%w: this file system has no hard links, without which two writers of one name could both succeed; "+
+					"expected one that has, such as ext4, XFS, APFS or NFS", err)
 			}
 		}
-		err := root.Link(written, name)
-		if isMissing(err) {
-			if _, lost := root.Lstat(written); lost != nil {
-				return lost
+		if !errors.Is(err, fs.ErrNotExist) {
+			if why := vacant(root, name); why != nil {
+				return why
 			}
-			continue // whoever deleted the last object of the folder has deleted the folder, just now
-		}
-		if err != nil {
-			return taken(root, name, err)
-		}
-		return syncFolders(root, name)
-	}
-}
-
-// taken explains an error of giving a file its name.
-func taken(root *os.Root, name string, err error) error {
-	switch {
-	case errors.Is(err, fs.ErrExist), errors.Is(err, syscall.ENOTDIR):
-		if err := vacant(root, name); err != nil {
 			return err
 		}
-		return err // it was there, and is no more
-	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EMLINK):
-		return refuse("%w: this file system has no hard links, without which two writers of one name could both succeed; "+
-			"expected one that has, such as ext4, XFS, APFS or NFS", err)
-	default:
-		return err
+		// Whoever has deleted the last object of a folder has deleted the folder, just now.
+		if _, err := root.Lstat(written); err != nil {
+			return err
+		}
 	}
 }
 

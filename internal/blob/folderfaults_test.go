@@ -131,6 +131,24 @@ func TestFolderBelow(t *testing.T) {
 	}
 }
 
+// TestFolderComesAndGoes has folders deleted with their last object while others create in
+// them, and nobody notices.
+func TestFolderComesAndGoes(t *testing.T) {
+	store := folder(t, t.TempDir())
+	parallel(6, 600, func(i int) {
+		name := fmt.Sprintf("a/b/c/%d", i)
+		if err := store.Create(t.Context(), name, nil, blob.Standard); err != nil {
+			t.Error(err)
+		}
+		if err := store.Delete(t.Context(), name); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := store.Get(t.Context(), "a/b"); !errors.Is(err, blob.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
 // TestFolderGone has a disk that is unmounted while it is used.
 func TestFolderGone(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "disk")

@@ -106,11 +106,14 @@ func (k *keys) get(ctx context.Context) (key, error) {
 	return key{}, refuse("there are no credentials to sign with: %s; %s", strings.Join(found, "; "), k.next)
 }
 
-// forget has keys looked for again.
+// forget has the key looked for again, unless somebody does just now.
 func (k *keys) forget() {
-	k.lock <- struct{}{}
-	k.current = nil
-	<-k.lock
+	select {
+	case k.lock <- struct{}{}:
+		k.current = nil
+		<-k.lock
+	default:
+	}
 }
 
 // why says why a source has no key, in words that have none of its text: what is wrong with a

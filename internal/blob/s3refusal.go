@@ -25,7 +25,6 @@ type refusal struct {
 	Region  string
 
 	status int
-	server string
 }
 
 const longestRefusal = 64 << 10 // bytes
@@ -37,7 +36,7 @@ func readRefusal(r *http.Response, key key) refusal {
 	if xml.Unmarshal(text, &f) != nil {
 		f = refusal{}
 	}
-	f.status, f.server = r.StatusCode, r.Header.Get("Server")
+	f.status = r.StatusCode
 	if region := r.Header.Get("X-Amz-Bucket-Region"); region != "" {
 		f.Region = region
 	}
