@@ -8,11 +8,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"towpath.dev/internal/control/access"
 	"towpath.dev/internal/control/backup"
 )
 
@@ -23,6 +25,7 @@ type backupRestore struct {
 	revision           int64
 	instant            string
 	dir, name          string
+	data               string // a control node's folder
 	initial            string
 	again, dry, really bool
 	bump               uint64
@@ -53,6 +56,7 @@ elections were in it, they wait until "tow cluster resume".`,
 	f.StringVar(&r.instant, "at", "", "restore what there was at the `TIME`, as 2026-11-27T10:15:00Z")
 	f.StringVar(&r.dir, "data-dir", "", "make the member's data folder `DIR`")
 	f.StringVar(&r.name, "name", "", "the member's `NAME`")
+	f.StringVar(&r.data, "data", "", "make the member of the control node with the data folder `DIR`, which has its trust and no etcd")
 	f.StringVar(&r.initial, "initial-cluster", "", "all members of the cluster, `NAME=PEER-URL`, with commas between")
 	f.BoolVar(&r.again, "again", false, "begin a restore anew, where one with the same members has begun")
 	f.Uint64Var(&r.bump, "bump", 1_000_000_000, "add `N` to the revision")
@@ -80,8 +84,12 @@ func (r *backupRestore) run(ctx context.Context) error {
 	}
 	fmt.Fprintf(r.err, "Restored in %s: HashKV %08x at revision %d, compacted at %d. It begins at revision %d.\n\n",
 		time.Since(begun).Round(100*time.Millisecond), done.HashKV, plan.Target.Revision, done.Compact, done.Revision)
-	fmt.Fprintf(r.err, "Start it with its usual flags, and these:\n\n")
-	fmt.Fprintf(r.out, "--name %s --data-dir %s --initial-cluster %s --initial-cluster-token %s\n", r.name, r.dir, r.initial, done.Token)
+	if r.data != "" {
+		fmt.Fprintf(r.err, "Start the control node as before: tow serve --data %s …\n", r.data)
+	} else {
+		fmt.Fprintf(r.err, "Start it with its usual flags, and these:\n\n")
+		fmt.Fprintf(r.out, "--name %s --data-dir %s --initial-cluster %s --initial-cluster-token %s\n", r.name, r.dir, r.initial, done.Token)
+	}
 	if len(o.Members) > 1 {
 		fmt.Fprintf(r.err, "\nRun the same command for the other members, with --revision %d.\n", plan.Target.Revision)
 	}
@@ -93,6 +101,9 @@ func (r *backupRestore) run(ctx context.Context) error {
 
 func (r *backupRestore) options() (o backup.RestoreOptions, err error) {
 	if err := r.at.named(); err != nil {
+		return o, err
+	}
+	if err := r.own(); err != nil {
 		return o, err
 	}
 	switch {
@@ -115,6 +126,26 @@ func (r *backupRestore) options() (o backup.RestoreOptions, err error) {
 	}
 	o.Store, err = r.at.open()
 	return o, err
+}
+
+// own fills in what a control node's folder says.
+func (r *backupRestore) own() error {
+	if r.data == "" {
+		return nil
+	}
+	if r.dir != "" || r.name != "" {
+		return usage{errors.New("--data says where the member is and what it is called: leave out --data-dir and --name"), ""}
+	}
+	trust, err := access.OpenTrust(filepath.Join(r.data, trustDir))
+	if err != nil {
+		return fmt.Errorf("--data %s is no control node's folder: %w; without its trust, make a cluster with \"tow init\" and restore into its folder, in place of its etcd", r.data, err)
+	}
+	r.dir, r.name = filepath.Join(r.data, etcdDir), trust.Node()
+	if r.initial == "" {
+		// It is alone, and says at its start where it listens.
+		r.initial = r.name + "=https://localhost:2380"
+	}
+	return nil
 }
 
 // parseInstant reads a time as people write it to a machine.

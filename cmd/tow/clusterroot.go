@@ -7,7 +7,9 @@ package main
 import "github.com/spf13/cobra"
 
 // clusterSubcommands are what tow cluster can do, in the order in which help lists them.
-var clusterSubcommands = []func(*ui) *cobra.Command{}
+var clusterSubcommands = []func(*ui) *cobra.Command{
+	clusterResumeCommand,
+}
 
 func clusterCommand(u *ui) *cobra.Command {
 	c := &cobra.Command{

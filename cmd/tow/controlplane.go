@@ -34,6 +34,7 @@ import (
 	"towpath.dev/internal/control"
 	"towpath.dev/internal/control/access"
 	"towpath.dev/internal/control/api"
+	"towpath.dev/internal/control/backup"
 	"towpath.dev/internal/control/elections"
 	"towpath.dev/internal/control/etcdstore"
 	"towpath.dev/internal/control/kv"
@@ -52,6 +53,9 @@ type controlPlane struct {
 	// Its member of etcd, where it listens to others: "" is on loopback alone.
 	peer, peerAdvertise string
 	registry            string // a folder; see generations
+	// The file that says where its backup is kept, and what that says; nil for none.
+	backupFile string
+	backup     *backup.Options
 	// A cluster of etcd that is there already, instead of a member.
 	etcd                      []string
 	etcdCA, etcdCert, etcdKey string
@@ -73,6 +77,9 @@ type opened struct {
 // open finds out what keeps a control node from starting, before programs are served
 // beside it.
 func (p *controlPlane) open(ctx context.Context) (*opened, error) {
+	if err := p.readBackup(); err != nil {
+		return nil, err
+	}
 	trust, cluster, err := p.findTrust(ctx)
 	if err != nil {
 		return nil, err
@@ -124,11 +131,15 @@ func (p *opened) run(ctx context.Context) (err error) {
 	if err := p.settle(ctx, keys.Ready); err != nil {
 		return err
 	}
+	generations, err := p.generations(ctx, store)
+	if err != nil {
+		return err
+	}
 	metrics := election.NewMetrics()
-	sessions := elections.New(store, elections.Options{Node: trust.Node(), Caller: caller, Registry: p.generations(), Metrics: metrics, Log: p.log})
+	sessions := elections.New(store, elections.Options{Node: trust.Node(), Caller: caller, Registry: generations, Metrics: metrics, Log: p.log})
 	defer sessions.Close()
 	options := api.Options{
-		Store: store, Registry: registry, Audit: audit, KV: keys, Election: sessions, Routes: append(electionRoutes(sessions), metricsRoute(metrics)), Version: version(), Log: p.log,
+		Store: store, Registry: registry, Audit: audit, KV: keys, Election: sessions, Routes: append(electionRoutes(sessions), metricsRoute(p.collectors(metrics)...)), Version: version(), Log: p.log,
 	}
 	if store.members != nil {
 		options.Members = store.members
@@ -138,6 +149,7 @@ func (p *opened) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	running.Go(func() { p.keepBackup(inside, store) })
 	fmt.Fprintf(p.err, "Control API on %s\n", urlOf(p.listener, p.secure != nil))
 	serving, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -157,20 +169,6 @@ func (p *opened) run(ctx context.Context) (err error) {
 }
 
 var errMemberEnded = errors.New("this node's member of etcd has ended: it was removed from the cluster, or its listener failed, and the log says which")
-
-// generations is where the store's restores are known outside it: the folder that was
-// named, or for a control node that is alone one of its own. Several need a folder
-// that all of them reach.
-func (p *opened) generations() election.Registry {
-	switch {
-	case p.registry != "":
-		return election.RegistryDir(p.registry)
-	case len(p.etcd) == 0 && p.peer == "":
-		return election.RegistryDir(filepath.Join(p.dir, "generations"))
-	}
-	p.log.Warn("without --registry a store that was restored from a backup cannot be told from what it was, and fencing tokens may repeat")
-	return nil
-}
 
 // metricsRoute serves the control node's metrics, and those that etcd registers of its
 // member, to everybody who has a name.
@@ -319,6 +317,8 @@ func (p *controlPlane) tls(trust *access.Trust) (*tls.Config, error) {
 // theStore is the store that a control node uses, and its part in it.
 type theStore struct {
 	control.Store
+	client  *clientv3.Client
+	dial    func(endpoint string) (*clientv3.Client, error)
 	members *members        // nil: the cluster of etcd is not ours
 	ended   <-chan struct{} // closed when its member ends
 }
@@ -346,7 +346,10 @@ func (p *controlPlane) store(ctx context.Context, trust *access.Trust, cluster m
 		m.Close()
 		return nil, nil, err
 	}
-	store := &theStore{Store: etcdstore.New(c), members: &members{c, trust.Node(), p.log}, ended: m.Ended()}
+	store := &theStore{
+		Store: etcdstore.New(c), client: c, members: &members{c, trust.Node(), p.log}, ended: m.Ended(),
+		dial: func(string) (*clientv3.Client, error) { return m.Client(ctx) },
+	}
 	stop := func() {
 		if err := c.Close(); err != nil {
 			p.log.Debug("etcd's client", "error", err)
@@ -383,7 +386,11 @@ func (p *controlPlane) existing(ctx context.Context) (*theStore, func(), error) 
 	if err != nil {
 		return nil, nil, usage{fmt.Errorf("--etcd %s: %w", strings.Join(p.etcd, ","), err), "tow serve"}
 	}
-	store := &theStore{Store: etcdstore.New(c)}
+	store := &theStore{Store: etcdstore.New(c), client: c, dial: func(endpoint string) (*clientv3.Client, error) {
+		one := config
+		one.Endpoints = []string{endpoint}
+		return clientv3.New(one)
+	}}
 	asking, cancel := context.WithTimeout(ctx, config.DialTimeout)
 	defer cancel()
 	if _, err := store.Status(asking); err != nil {

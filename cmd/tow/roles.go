@@ -37,7 +37,7 @@ type roles struct {
 
 // onlyControl are the flags that a responder has no use for. One of them says, as
 // --data does, that a control plane is wanted.
-var onlyControl = []string{"control-listen", "control-tls", "peer-listen", "peer-advertise", "etcd", "etcd-ca", "etcd-cert", "etcd-key", "host", "registry"}
+var onlyControl = []string{"control-listen", "control-tls", "peer-listen", "peer-advertise", "etcd", "etcd-ca", "etcd-cert", "etcd-key", "host", "registry", "backup"}
 
 func (s *serving) roleFlags(f *pflag.FlagSet) {
 	f.StringVar(&s.role, "role", roleAll, "all, control or responder")
@@ -51,6 +51,7 @@ func (s *serving) roleFlags(f *pflag.FlagSet) {
 	f.BoolVar(&s.plane.secure, "control-tls", false, "the control API has TLS on loopback too, so that nodes on this machine can join")
 	f.StringSliceVar(&s.plane.hosts, "host", nil, "a control node that joins is reached at the `HOST` too, a name or an address")
 	f.StringVar(&s.plane.registry, "registry", "", "know restores of the store from the folder `DIR`, which all control nodes reach (default for one alone: generations in its data)")
+	f.StringVar(&s.plane.backupFile, "backup", "", "keep a backup of the store as the `FILE` says, and know its restores from there")
 	f.StringVar(&s.plane.peer, "peer-listen", "", "the member of etcd listens to those of other control nodes on `ADDRESS` (default: to none)")
 	f.StringVar(&s.plane.peerAdvertise, "peer-advertise", "", "they reach it at `HOST:PORT` (default: --peer-listen)")
 	f.StringSliceVar(&s.plane.etcd, "etcd", nil, "use the etcd at these `URLS`, and run none")
