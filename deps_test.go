@@ -63,6 +63,7 @@ var layers = []struct {
 	{"internal/control/backup/catalog", 3, nil},
 	{"internal/control/backup/cost", 3, []string{"internal/control/backup/catalog"}},
 	{"internal/control/certs", 3, nil},
+	{"internal/control/maintain", 3, []string{"internal/control/cluster"}},
 	{"internal/control/backup/segment", 3, nil},
 	{"internal/control/backup", 3, []string{"internal/control/backup", "internal/control"}},
 	{"internal/control", 3, nil},
