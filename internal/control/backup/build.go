@@ -27,29 +27,32 @@ type builder struct {
 const readAhead = 3
 
 // build writes the file of a chain's target. It checks the base's hash on its way.
-func (b *builder) build(ctx context.Context, path string, chain catalog.Chain, followed string) (f *storeFile, err error) {
-	f, err = createFile(path, chain.Target, followed)
+func (b *builder) build(ctx context.Context, path string, chain catalog.Chain, followed string) (*storeFile, error) {
+	f, err := createFile(path, chain.Target, followed)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			f.discard()
-		}
-	}()
-	if err := b.base(ctx, f, chain.Base.Revision); err != nil {
+	if err := b.fill(ctx, f, chain); err != nil {
+		f.discard()
 		return nil, err
-	}
-	if err := b.log(ctx, f, chain.Steps); err != nil {
-		return nil, err
-	}
-	if err := f.finish(); err != nil {
-		return nil, err
-	}
-	if f.last < chain.Target && len(chain.Steps) > 0 {
-		return nil, fmt.Errorf("%w: the log was to lead to revision %d, and led to %d", segment.ErrDamaged, chain.Target, f.last)
 	}
 	return f, nil
+}
+
+func (b *builder) fill(ctx context.Context, f *storeFile, chain catalog.Chain) error {
+	if err := b.base(ctx, f, chain.Base.Revision); err != nil {
+		return err
+	}
+	if err := b.log(ctx, f, chain.Steps); err != nil {
+		return err
+	}
+	if err := f.finish(); err != nil {
+		return err
+	}
+	if f.last < chain.Target && len(chain.Steps) > 0 {
+		return fmt.Errorf("%w: the log was to lead to revision %d, and led to %d", segment.ErrDamaged, chain.Target, f.last)
+	}
+	return nil
 }
 
 // base writes a base's rows.

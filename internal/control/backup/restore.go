@@ -208,28 +208,31 @@ type Restored struct {
 // Run restores the member. If it is killed, run it again.
 func (r *Restore) Run(ctx context.Context) (Restored, error) {
 	var done Restored
-	if !r.Joins {
-		r.claim = rand.Text()
-		ours, err := (&generations{r.o.Store, r.o.Cluster}).claim(ctx, r.Into, claimRecord{Claim: r.claim, Restore: &r.plan})
-		if err != nil {
-			return done, fmt.Errorf("the claim of generation %d of %s: %w", r.Into, r.o.Cluster, err)
-		}
-		if !ours {
-			return done, fmt.Errorf("generation %d of %s was begun by another restore just now: run this again to join it", r.Into, r.o.Cluster)
-		}
-	}
 	work := strings.TrimRight(r.o.DataDir, "/") + ".restoring"
 	if err := errors.Join(os.RemoveAll(work), os.MkdirAll(work, 0o700)); err != nil {
 		return done, fmt.Errorf("the folder for the restore: %w", err)
 	}
 	defer os.RemoveAll(work)
 	file := filepath.Join(work, "store.db")
-	if err := r.build(ctx, file, &done); err != nil {
+	f, err := r.build(ctx, file, &done)
+	if err != nil {
+		return done, err
+	}
+	// What cannot be restored claims no generation.
+	err = r.claimed(ctx)
+	if err == nil {
+		err = r.begin(f, &done)
+	}
+	if err != nil {
+		f.discard()
+		return done, err
+	}
+	if err := f.close(false); err != nil { // etcdutl copies it
 		return done, err
 	}
 	done.Token = fmt.Sprintf("%s-%06d", r.o.Cluster, r.Into)
 	made := filepath.Join(work, "member")
-	err := etcdutl.NewV3(zap.NewNop()).Restore(etcdutl.RestoreConfig{
+	err = etcdutl.NewV3(zap.NewNop()).Restore(etcdutl.RestoreConfig{
 		SnapshotPath: file, SkipHashCheck: true, // the file was checked by its rows
 		Name: r.o.Name, OutputDataDir: made, PeerURLs: strings.Split(r.o.Members[r.o.Name], ","),
 		InitialCluster: initialCluster(r.o.Members), InitialClusterToken: done.Token,
@@ -248,37 +251,60 @@ func (r *Restore) Run(ctx context.Context) (Restored, error) {
 	return done, nil
 }
 
-// build makes the store's file and writes the new generation into it.
-func (r *Restore) build(ctx context.Context, file string, done *Restored) error {
-	key, value := election.RestoredKey(r.o.Prefix, r.Into, r.claim)
+// claimed claims the generation, or joins who has claimed it for the same restore.
+func (r *Restore) claimed(ctx context.Context) error {
+	if r.Joins {
+		return nil
+	}
+	r.claim = rand.Text()
+	ours, err := (&generations{r.o.Store, r.o.Cluster}).claim(ctx, r.Into, claimRecord{Claim: r.claim, Restore: &r.plan})
+	if err != nil {
+		return fmt.Errorf("the claim of generation %d of %s: %w", r.Into, r.o.Cluster, err)
+	}
+	if ours {
+		return nil
+	}
+	generation := r.Into
+	if err := r.join(ctx, generation); err != nil {
+		return err
+	}
+	if !r.Joins {
+		return fmt.Errorf("generation %d of %s was begun by another restore just now: run this again", generation, r.o.Cluster)
+	}
+	return nil
+}
+
+// build makes the store's file.
+func (r *Restore) build(ctx context.Context, file string, done *Restored) (*storeFile, error) {
 	b := &builder{shelf: r.shelf, identities: r.o.Identities, progress: r.o.Progress}
+	key, _ := election.RestoredKey(r.o.Prefix, 0, "")
 	f, err := b.build(ctx, file, r.chain, key)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	keep := false
-	defer func() {
-		if !keep {
-			f.discard()
-		}
-	}()
-	done.Compact = r.chain.Base.Compacted
-	if done.HashKV, err = hashKV(f.db, done.Compact, r.Target.Revision); err != nil {
-		return err
+	done.Compact = max(r.chain.Base.Compacted, thinnedUpTo(r.chain.Steps))
+	if done.HashKV, err = hashKV(f.db, done.Compact, r.Target.Revision); err == nil {
+		done.Paused, err = f.hasPrefix(r.o.Prefix)
 	}
+	if err != nil {
+		f.discard()
+		return nil, err
+	}
+	return f, nil
+}
+
+// begin writes the new generation into the store's file, if there are elections in it.
+func (r *Restore) begin(f *storeFile, done *Restored) error {
 	revision := r.Target.Revision
-	if done.Paused, err = f.hasPrefix(r.o.Prefix); err != nil {
-		return err
-	}
 	if done.Paused {
 		revision++
+		key, value := election.RestoredKey(r.o.Prefix, r.Into, r.claim)
 		if err := f.begin(key, value, revision); err != nil {
 			return err
 		}
 	}
 	done.Revision = revision + int64(r.plan.Bump)
-	keep = true
-	return f.close(false) // etcdutl copies it
+	return nil
 }
 
 // begin writes one more revision.
