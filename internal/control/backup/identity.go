@@ -21,13 +21,10 @@ type identity struct {
 // findPlace is where a cluster's objects go: to the generation that is this cluster's
 // already, or else to the latest one, if that is nobody's yet.
 func findPlace(ctx context.Context, o Options) (place, error) {
-	asking, cancel := context.WithTimeout(ctx, answerTime)
-	defer cancel()
-	answer, err := o.Source.Client.MemberList(asking)
+	etcd, err := etcdID(ctx, o.Source)
 	if err != nil {
-		return place{}, fmt.Errorf("the cluster does not say who it is: %w", err)
+		return place{}, err
 	}
-	etcd := fmt.Sprintf("%016x", answer.Header.ClusterId)
 	latest, err := Generations(o.Store, o.Cluster).Latest(ctx)
 	if err != nil {
 		return place{}, err
@@ -55,6 +52,17 @@ func findPlace(ctx context.Context, o Options) (place, error) {
 		}
 		// Whoever wrote it, it is read again.
 	}
+}
+
+// etcdID is a cluster's ID, as etcd's tools print it.
+func etcdID(ctx context.Context, source Source) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	answer, err := source.Client.MemberList(ctx)
+	if err != nil {
+		return "", fmt.Errorf("the cluster does not say who it is: %w", err)
+	}
+	return fmt.Sprintf("%016x", answer.Header.ClusterId), nil
 }
 
 // ownerOf finds the generation that is of a cluster, or else says whose the latest is.
