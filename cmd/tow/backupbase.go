@@ -28,7 +28,7 @@ snapshot from a follower.`,
 	}
 	b.at.flags(c)
 	c.Flags().StringArrayVar(&b.recipients, "recipient", nil, "encrypt for the age `RECIPIENT`, or for those in a file; may be repeated")
-	c.Flags().StringVar(&b.scratch, "scratch", "", "put the snapshot in the folder `DIR` (default: the system's for temporary files)")
+	c.Flags().StringVar(&b.scratch, "scratch", "", "put the snapshot in the folder `DIR` (default: towpath/backup in the user's folder for caches)")
 	b.etcd.flags(c)
 	return c
 }

@@ -63,7 +63,7 @@ whose minutes go into one object. docs/backup.md has the file.`,
 	f.DurationVar(&b.every, "every", time.Minute, "upload what changed each `TIME`: what a loss of the cluster may cost")
 	f.StringVar(&b.keep, "keep", backup.DefaultKeep, "keep what the `SENTENCE` says")
 	f.StringArrayVar(&b.recipients, "recipient", nil, "encrypt for the age `RECIPIENT`, or for those in a file; may be repeated")
-	f.StringVar(&b.scratch, "scratch", "", "put snapshots in the folder `DIR`, which needs room for the whole store (default: the system's for temporary files)")
+	f.StringVar(&b.scratch, "scratch", "", "put snapshots in the folder `DIR`, which needs room for the whole store (default: towpath/backup in the user's folder for caches)")
 	f.StringVar(&b.metrics, "metrics-listen", "", "serve metrics for Prometheus at `HOST:PORT`/metrics")
 	f.BoolVar(&b.alone, "alone", false, "upload without being elected: nothing is written to the cluster")
 	f.StringVar(&b.config, "config", "", "do what the `FILE` says, which may name several clusters, instead of what flags do")

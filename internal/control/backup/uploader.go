@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -39,7 +40,7 @@ type Options struct {
 	// Identities read what was written, to merge, thin and verify it. Those of encrypted
 	// backups should be a recipient of their own, so that the key for restores stays away.
 	Identities []age.Identity
-	Scratch    string // folder for snapshots and restores; default the system's
+	Scratch    string // folder for snapshots and restores; default the user's for caches
 	Log        *slog.Logger
 	Metrics    *Metrics
 	Now        func() time.Time // default time.Now
@@ -64,10 +65,13 @@ func (o Options) filled() (Options, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Scratch == "" {
-		o.Scratch = os.TempDir()
-	}
 	var faults []error
+	if o.Scratch == "" {
+		var err error
+		if o.Scratch, err = ownScratch(); err != nil {
+			faults = append(faults, err)
+		}
+	}
 	if err := CheckCluster(o.Cluster); err != nil {
 		faults = append(faults, err)
 	}
@@ -75,6 +79,20 @@ func (o Options) filled() (Options, error) {
 		faults = append(faults, fmt.Errorf("every %s: expected a time", o.Every))
 	}
 	return o, errors.Join(faults...)
+}
+
+// ownScratch is a folder of this user's alone that outlives the process: what is verified goes
+// on from what is there, and nobody else may put something in its place.
+func ownScratch() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err == nil {
+		cache = filepath.Join(cache, "towpath", "backup")
+		err = os.MkdirAll(cache, 0o700)
+	}
+	if err != nil {
+		return "", fmt.Errorf("a folder for snapshots and restores: %w; name one with --scratch", err)
+	}
+	return cache, nil
 }
 
 // CheckCluster says what is wrong with a cluster's name in a store.
