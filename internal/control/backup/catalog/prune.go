@@ -1,0 +1,236 @@
+package catalog
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// A Plan is what to do with a backup so that it costs what its policy is worth. Its parts
+// can be done in any order, some of them or none: what is deleted is needed by nothing
+// that is kept, as the catalog was when the plan was made, so nothing that the same plan
+// creates permits it. Doing a part twice does no harm.
+type Plan struct {
+	Merge  []Rewrite // into objects of a higher level that have all that was in the lower ones
+	Thin   []Rewrite // into objects that keep points
+	Delete []Deletion
+}
+
+// Empty reports whether there is nothing to do.
+func (p Plan) Empty() bool { return len(p.Merge)+len(p.Thin)+len(p.Delete) == 0 }
+
+// A Rewrite makes one object of the log of several, each of which reaches on from the one
+// before.
+type Rewrite struct {
+	Level       Level
+	First, Last int64 // the revisions of the new object, out of those of the inputs
+	Inputs      []Log
+	Reason      string
+}
+
+// A Deletion deletes one of a log object, a base with all its chunks, and a chunk that no
+// base has.
+type Deletion struct {
+	Log    *Log
+	Base   *Base
+	Orphan *Orphan
+	Reason string
+}
+
+// MaxObject is the stored bytes that the inputs of a [Rewrite] have together at most, unless it
+// has only one. So objects stay small enough to be read whole, and to be written in one
+// request.
+const MaxObject = 64 << 20
+
+// Patience with the clocks and the uploaders of others: how long after the end of an hour
+// or a day its objects are merged, and after how long nobody will write a base's manifest.
+const (
+	grace     = 10 * time.Minute
+	abandoned = day
+)
+
+// Plan says what is to be done at an instant. That instant should be of a clock that can
+// be trusted, such as the store's: with one that is a month ahead all looks a month older
+// than it is.
+//
+// The log is only cut at its old end: so a hole in it always is a loss, never a policy.
+// The newest base and the log behind it stay whatever their age.
+func (c Catalog) Plan(p Policy, now time.Time) Plan {
+	var plan Plan
+	left := c.without(&plan, c.covered(p, now))
+	left = left.without(&plan, left.outlived(p, now))
+	plan.Delete = append(plan.Delete, c.orphaned(now)...)
+	m := merger{cover: c.newCover(p, now), logs: left.Logs, over: now.Add(-grace)}
+	plan.Merge = m.merges()
+	plan.Thin = m.thinnings()
+	return plan
+}
+
+// without notes deletions in a plan; what it returns is the catalog without what they
+// delete.
+func (c Catalog) without(plan *Plan, deletions []Deletion) Catalog {
+	plan.Delete = append(plan.Delete, deletions...)
+	type name struct {
+		level Level
+		start int64
+	}
+	logs, bases := map[name]bool{}, map[int64]bool{}
+	for _, d := range deletions {
+		if d.Log != nil {
+			logs[name{d.Log.Level, d.Log.Start}] = true
+		} else {
+			bases[d.Base.Revision] = true
+		}
+	}
+	return c.filter(func(l Log) bool { return !logs[name{l.Level, l.Start}] }, func(b Base) bool { return !bases[b.Revision] })
+}
+
+func (c Catalog) filter(log func(Log) bool, base func(Base) bool) Catalog {
+	left := Catalog{Orphans: c.Orphans}
+	for _, l := range c.Logs {
+		if log(l) {
+			left.Logs = append(left.Logs, l)
+		}
+	}
+	for _, b := range c.Bases {
+		if base(b) {
+			left.Bases = append(left.Bases, b)
+		}
+	}
+	return left
+}
+
+// covered deletes log objects of which higher levels have all that the policy keeps.
+func (c Catalog) covered(p Policy, now time.Time) []Deletion {
+	covers := c.newCover(p, now)
+	var deletions []Deletion
+	for _, l := range c.Logs {
+		if h := holding(covers.of(l), l.Start); h.Last >= l.End {
+			deletions = append(deletions, Deletion{Log: &l, Reason: "objects of higher levels cover it"})
+		}
+	}
+	return deletions
+}
+
+// A cover says which revisions an object is not needed for, as those of higher levels
+// have them.
+type cover struct {
+	catalog Catalog
+	policy  Policy
+	now     time.Time
+	until   superseded
+	unions  map[[2]Level][]Span
+}
+
+func (c Catalog) newCover(p Policy, now time.Time) *cover {
+	return &cover{c, p, now, c.superseded(), map[[2]Level][]Span{}}
+}
+
+// of is what covers an object: whatever is above its level and as fine as its age asks.
+// It need not be one object that does, as each can be entered anywhere, and left at its
+// end.
+func (c *cover) of(l Log) []Span {
+	coarsest := c.enough(l)
+	key := [2]Level{l.Level, coarsest}
+	if u, known := c.unions[key]; known {
+		return u
+	}
+	var spans []Span
+	for _, other := range c.catalog.Logs {
+		if other.Level > l.Level && other.Level <= coarsest {
+			spans = append(spans, Span{other.Start, other.End})
+		}
+	}
+	u := union(spans)
+	c.unions[key] = u
+	return u
+}
+
+// enough is the coarsest level that has of an object what the policy keeps.
+func (c *cover) enough(l Log) Level {
+	switch {
+	case !c.until.before(l, c.now.Add(-c.policy.Any)):
+		return Day
+	case !c.until.before(l, c.now.Add(-c.policy.Hours)):
+		return HourPoints
+	}
+	return DayPoints
+}
+
+// outlived deletes what no point that is kept needs. That is the log and the bases before
+// the last base that all these points are behind, and of the bases since then those that
+// serve none of them.
+func (c Catalog) outlived(p Policy, now time.Time) []Deletion {
+	kept := c.kept(p, now)
+	if len(kept) == 0 {
+		return nil
+	}
+	bases := slices.SortedFunc(slices.Values(c.Bases), func(a, b Base) int { return cmp.Compare(a.Revision, b.Revision) })
+	serves := c.serving(bases, kept)
+	var deletions []Deletion
+	var cut Base
+	for i, b := range bases {
+		if b.Revision <= kept[0].First {
+			cut = b
+		}
+		if i == len(bases)-1 {
+			break // the newest one stays
+		}
+		switch next := bases[i+1]; {
+		case next.Revision <= kept[0].First:
+			deletions = append(deletions, Deletion{Base: &b, Reason: fmt.Sprintf("all that %q keeps is behind the next one, %s", p, next)})
+		case !serves[i]:
+			deletions = append(deletions, Deletion{Base: &b, Reason: fmt.Sprintf("%q keeps nothing from it to the next one, %s", p, next)})
+		}
+	}
+	for _, l := range c.Logs {
+		if l.End <= cut.Revision {
+			deletions = append(deletions, Deletion{Log: &l, Reason: fmt.Sprintf("all that %q keeps is behind %s", p, cut)})
+		}
+	}
+	return deletions
+}
+
+// serving says which bases, ascending, points need: each the last one before it from which
+// the log leads to it, or, if none does, the first one behind it that reaches back to it. Which
+// one that is does not change when others are deleted: so of two runners, one of which does
+// an old plan, neither takes what the other one relies on.
+func (c Catalog) serving(bases []Base, kept []Span) []bool {
+	forwards := c
+	forwards.Bases = slices.Clone(c.Bases)
+	for i := range forwards.Bases {
+		forwards.Bases[i].Compacted = forwards.Bases[i].Revision
+	}
+	led := intersection(kept, forwards.Restorable())
+	others := difference(kept, led)
+	serves := make([]bool, len(bases))
+	for i, b := range bases {
+		if i == len(bases)-1 || len(intersection(led, []Span{{b.Revision, bases[i+1].Revision - 1}})) > 0 {
+			serves[i] = true
+		}
+		history := []Span{{b.oldest(), b.Revision}}
+		if len(intersection(others, history)) > 0 {
+			serves[i] = true
+			others = difference(others, history)
+		}
+	}
+	return serves
+}
+
+// orphaned deletes chunks of bases that nobody will finish.
+func (c Catalog) orphaned(now time.Time) []Deletion {
+	newest := map[int64]time.Time{}
+	for _, o := range c.Orphans {
+		if o.Time.After(newest[o.Base]) {
+			newest[o.Base] = o.Time
+		}
+	}
+	var deletions []Deletion
+	for _, o := range c.Orphans {
+		if now.Sub(newest[o.Base]) > abandoned {
+			deletions = append(deletions, Deletion{Orphan: &o, Reason: "its base has no manifest, and got no chunk for a day"})
+		}
+	}
+	return deletions
+}
