@@ -38,6 +38,7 @@ import (
 	"towpath.dev/internal/control/elections"
 	"towpath.dev/internal/control/etcdstore"
 	"towpath.dev/internal/control/kv"
+	"towpath.dev/internal/control/maintain"
 	"towpath.dev/internal/control/member"
 )
 
@@ -135,11 +136,11 @@ func (p *opened) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	metrics := election.NewMetrics()
+	metrics, upkeep := election.NewMetrics(), maintain.NewMetrics()
 	sessions := elections.New(store, elections.Options{Node: trust.Node(), Caller: caller, Registry: generations, Metrics: metrics, Log: p.log})
 	defer sessions.Close()
 	options := api.Options{
-		Store: store, Registry: registry, Audit: audit, KV: keys, Election: sessions, Routes: append(electionRoutes(sessions), metricsRoute(p.collectors(metrics)...)), Version: version(), Log: p.log,
+		Store: store, Registry: registry, Audit: audit, KV: keys, Election: sessions, Routes: append(electionRoutes(sessions), metricsRoute(p.collectors(metrics, upkeep, endOf(trust))...)), Version: version(), Log: p.log,
 	}
 	if store.members != nil {
 		options.Members = store.members
@@ -149,7 +150,13 @@ func (p *opened) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := sayControlAt(p.dir, localURL(p.listener, p.secure != nil)); err != nil {
+		return err
+	}
 	running.Go(func() { p.keepBackup(inside, store) })
+	running.Go(func() {
+		p.keepUp(inside, store, maintain.Options{Registry: generations, Metrics: upkeep, Election: metrics})
+	})
 	fmt.Fprintf(p.err, "Control API on %s\n", urlOf(p.listener, p.secure != nil))
 	serving, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -320,6 +327,7 @@ type theStore struct {
 	client  *clientv3.Client
 	dial    func(endpoint string) (*clientv3.Client, error)
 	members *members        // nil: the cluster of etcd is not ours
+	id      uint64          // its member's; 0 without one
 	ended   <-chan struct{} // closed when its member ends
 }
 
@@ -334,7 +342,7 @@ func (p *controlPlane) store(ctx context.Context, trust *access.Trust, cluster m
 	}
 	m, err := member.Start(ctx, member.Options{
 		Dir: filepath.Join(p.dir, etcdDir), Name: trust.Node(), Peer: p.peer, AdvertisePeer: p.peerAdvertise,
-		Cluster: cluster, Join: cluster != nil, Token: trust.CA.Pin(), Log: p.log,
+		Cluster: cluster, Join: cluster != nil, Token: trust.CA.Pin(), Maintained: true, Log: p.log,
 		// On loopback too: who is on this machine is not an admin for it.
 		TLS: &member.TLS{CA: filepath.Join(files, "ca.pem"), Cert: filepath.Join(files, "node.pem"), Key: filepath.Join(files, "node-key.pem"), Host: trust.CA.ControlHost()},
 	})
@@ -347,7 +355,7 @@ func (p *controlPlane) store(ctx context.Context, trust *access.Trust, cluster m
 		return nil, nil, err
 	}
 	store := &theStore{
-		Store: etcdstore.New(c), client: c, members: &members{c, trust.Node(), p.log}, ended: m.Ended(),
+		Store: etcdstore.New(c), client: c, members: &members{c, trust.Node(), p.log}, id: m.ID(), ended: m.Ended(),
 		dial: func(string) (*clientv3.Client, error) { return m.Client(ctx) },
 	}
 	stop := func() {

@@ -47,8 +47,8 @@ func (b Bounds) Validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	b = b.filled()
-	if b.History < time.Minute {
-		fault("a history of %s: expected a minute at least", b.History)
+	if b.History < time.Second {
+		fault("a history of %s: expected a second at least", b.History)
 	}
 	if b.Pressure <= 0 || b.Pressure > 1 || b.Scarce < b.Pressure || b.Scarce > 1 {
 		fault("pressure from %v of the quota on, scarcity from %v: expected 0 < pressure ≤ scarcity ≤ 1", b.Pressure, b.Scarce)

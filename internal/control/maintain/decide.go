@@ -116,7 +116,7 @@ func (d *Decision) compactTo(b Bounds, s *Situation, target int64, every time.Du
 	switch behind := s.Backup && target > 0 && (s.FloorErr != nil || s.Floor < target); {
 	case !behind:
 	case used >= b.Pressure:
-		d.alarm("floor", "the backup is behind (%s), and %.0f%% of the quota of %s is in use: history that it has not got is forgotten, and it is asked for a base; see to its uploads", floorText(s), 100*used, of)
+		d.alarm("floor", "the backup is behind (%s), and %.0f%% of the quota of %s is in use: history that it has not got is forgotten, and it has to take a base; see to its uploads", floorText(s), 100*used, of)
 		base = s.Now.Sub(s.BasedAt) >= basedFor
 	case s.FloorErr != nil:
 		d.wait("floor", "compaction waits, because the backup cannot tell up to which revision it has everything: %v", s.FloorErr)

@@ -155,8 +155,13 @@ func TestDecide(t *testing.T) {
 		{"full: under load all the same", func(s *Situation) { s.fill(2); s.Rate, s.Rated = 5000, true }, Step{Do: Defragment, Member: 2}, ""},
 		{"full: never while a member is down", func(s *Situation) { s.fill(2); s.member(3).State = cluster.Down }, Step{}, "would make room, and waits, because m3 is down"},
 		{"full: the leader moves first", func(s *Situation) { s.fill(1) }, Step{Do: Move, Member: 1, To: 2}, ""},
-		{"full: keys fill it", func(s *Situation) { s.fill(2); s.member(2).InUse = 980 * mib }, Step{}, "m2 uses 980 MiB of its quota of 1000 MiB by keys that are there now"},
-		{"full: keys fill one, another has room", func(s *Situation) { s.fill(2, 3); s.member(2).InUse = 980 * mib }, Step{Do: Defragment, Member: 3}, "m2 uses 980 MiB"},
+		{"full: keys fill it", func(s *Situation) { s.fill(2); s.member(2).InUse, s.Tried[2] = 980*mib, noon }, Step{}, "m2 uses 980 MiB of its quota of 1000 MiB by keys that are there now"},
+		{"full: keys fill one, another has room", func(s *Situation) { s.fill(2, 3); s.member(2).InUse, s.Tried[2] = 980*mib, noon }, Step{Do: Defragment, Member: 3}, "m2 uses 980 MiB"},
+		{"full: what it says of its free space is old", func(s *Situation) { s.fill(2); s.member(2).InUse = 999 * mib }, Step{Do: Defragment, Member: 2}, ""},
+		{"full: it was tried before history was forgotten", func(s *Situation) {
+			s.fill(2)
+			s.member(2).InUse, s.Tried[2], s.CompactedAt, s.Now = 999*mib, noon.Add(time.Second), noon.Add(2*time.Second), noon.Add(time.Hour)
+		}, Step{Do: Defragment, Member: 2}, ""},
 		{"full: there is room", func(s *Situation) { s.fill() }, Step{Do: Disarm, Member: 2}, ""},
 		{"full: the alarm is of a member that is no more", func(s *Situation) { s.fill(); s.Seen.Alarms[0].Member = 9 }, Step{Do: Disarm, Member: 9}, "the former member 9"},
 		{"full: no quota is known", func(s *Situation) {
@@ -215,7 +220,7 @@ func TestBounds(t *testing.T) {
 	if err := (Bounds{}).Validate(); err != nil {
 		t.Error(err)
 	}
-	err := Bounds{History: time.Second, Pressure: 0.95, Scarce: 0.5, Share: 1, Leap: -1, Rate: -1, Turn: -1}.Validate()
+	err := Bounds{History: time.Millisecond, Pressure: 0.95, Scarce: 0.5, Share: 1, Leap: -1, Rate: -1, Turn: -1}.Validate()
 	if err == nil || strings.Count(err.Error(), "\n") != 5 {
 		t.Errorf("%v", err)
 	}

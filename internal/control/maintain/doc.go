@@ -2,7 +2,7 @@
 // gives the space that is free back to the disk, and mends what it can of a store that is
 // full. It tells why it does something, and why it waits.
 //
-//	m, err := maintain.New(maintain.Options{Store: store, Cluster: maintain.Etcd(client, nil), Log: log})
+//	m, err := maintain.New(maintain.Options{Store: store, Cluster: maintain.Etcd(client, "me", nil), Log: log})
 //	if err != nil {
 //		return err
 //	}

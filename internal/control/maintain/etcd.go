@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -14,13 +15,17 @@ import (
 	"towpath.dev/internal/control/cluster"
 )
 
-// Etcd is the cluster that a client is of. The client stays the caller's to close. Peers is
-// TLS of the members' own ports, where those are asked whether they are there whose
-// clients' ports are for their own machines; nil: they are not asked, and count as down.
-func Etcd(client *clientv3.Client, peers *tls.Config) Cluster { return &remote{client, peers} }
+// Etcd is the cluster that a client is of. The client stays the caller's to close. Who acts
+// on it is told to those who change the cluster meanwhile. Peers is TLS of the members' own
+// ports, where those are asked whether they are there whose clients' ports are for their own
+// machines; nil: they are not asked, and count as down.
+func Etcd(client *clientv3.Client, who string, peers *tls.Config) Cluster {
+	return &remote{client, who, peers}
+}
 
 type remote struct {
 	client *clientv3.Client
+	who    string
 	peers  *tls.Config
 }
 
@@ -39,8 +44,17 @@ func (e *remote) Compact(ctx context.Context, revision int64) error {
 	return err
 }
 
+// Defragment keeps others from changing the cluster's members meanwhile. A store that is full
+// has no lock to give.
 func (e *remote) Defragment(ctx context.Context, m *cluster.Member) error {
-	_, err := e.client.Defragment(ctx, m.Endpoint)
+	_, lock, err := cluster.Acquire(ctx, e.client, cluster.Change{Who: e.who, What: "the maintainer defragments " + m.String(), Since: time.Now()})
+	switch {
+	case err == nil:
+		defer lock.Release()
+	case !errors.Is(err, rpctypes.ErrNoSpace):
+		return err
+	}
+	_, err = e.client.Defragment(ctx, m.Endpoint)
 	return err
 }
 

@@ -279,13 +279,17 @@ func (m *Maintainer) look(ctx context.Context) bool {
 	}
 	s := m.memory.situation(m.b, seen, now)
 	s.Own, s.Mine = m.o.Own, l != nil
-	if err := m.situate(looking, s); err != nil {
+	if err := m.situate(looking, s); ctx.Err() != nil {
+		return false
+	} else if err != nil {
 		m.tell([]Note{{Alarm: true, About: "look", Text: fmt.Sprintf("who holds the seat cannot be seen: %v", err)}})
 		return false
 	}
-	d := decide(m.b, s)
+	d := m.decide(looking, s)
 	m.o.Metrics.compacted.Set(float64(m.memory.compacted))
-	m.o.Metrics.floor.Set(float64(s.Floor))
+	if s.Backup && s.FloorErr == nil {
+		m.o.Metrics.floor.Set(float64(s.Floor))
+	}
 	if l == nil && !s.full() && d.Step.Do == Nothing {
 		m.forget() // it is the holder's to tell
 	} else {
@@ -300,14 +304,22 @@ func (m *Maintainer) look(ctx context.Context) bool {
 	return m.act(ctx, l, s, d.Step)
 }
 
-// situate adds what is known of others: the seat, and the backup.
-func (m *Maintainer) situate(ctx context.Context, s *Situation) error {
-	if m.o.Floor != nil && (s.Mine || s.full()) {
-		s.Backup = true
-		if s.Floor, s.FloorErr = m.o.Floor(ctx); s.FloorErr != nil {
-			s.Floor = 0
-		}
+// decide decides. The backup is asked only where its answer matters: asking costs, and
+// nearly always there is nothing to do.
+func (m *Maintainer) decide(ctx context.Context, s *Situation) Decision {
+	d := decide(m.b, s)
+	if m.o.Floor == nil || d.Step.Do != Compact {
+		return d
 	}
+	s.Backup = true
+	if s.Floor, s.FloorErr = m.o.Floor(ctx); s.FloorErr != nil {
+		s.Floor = 0
+	}
+	return decide(m.b, s)
+}
+
+// situate adds what is known of others: who holds the seat, and what that one reaches.
+func (m *Maintainer) situate(ctx context.Context, s *Situation) error {
 	// Nobody else is asked where there is nothing that they could do.
 	if s.Held = s.Mine; s.Mine || !s.full() && len(s.Pays) == 0 {
 		return nil

@@ -27,7 +27,7 @@ func (d *Decision) mend(b Bounds, s *Situation) {
 		case quota == 0:
 			d.alarm("quota", "%s does not say how much it may use, as etcd before 3.6 does not, so that it cannot be told when it has room: name it with --quota", m)
 		case float64(m.Size) < roomy*float64(quota):
-		case float64(free(m)) >= worth*float64(quota):
+		case float64(free(m)) >= worth*float64(quota) || s.untried(m):
 			worthy = append(worthy, m)
 		default:
 			filled = append(filled, m)
@@ -44,13 +44,21 @@ func (d *Decision) mend(b Bounds, s *Situation) {
 			return
 		}
 		d.next(b, s, worthy, min(b.Backoff, hurried), func(m *cluster.Member) string {
-			return fmt.Sprintf("the store is full, and %s of %s are free", bytes(free(m)), bytes(m.Size))
+			return fmt.Sprintf("the store is full, and the file of %s has %s", m, bytes(m.Size))
 		})
 		return
 	}
 	if len(filled) == 0 {
 		d.disarm(b, s)
 	}
+}
+
+// untried reports whether a member was not defragmented since the store is full, and since
+// history was forgotten. What it says of its free space cannot be relied on: pages that are
+// given up count as free after the next write, and there is none.
+func (s *Situation) untried(m *cluster.Member) bool {
+	tried := s.Tried[m.ID]
+	return tried.Before(s.FullSince) || tried.Before(s.CompactedAt)
 }
 
 // disarm takes an alarm back that there is no reason for any more.

@@ -64,6 +64,9 @@ type Options struct {
 	// interruption, watches above all, need what happened meanwhile; who was away for
 	// longer reads everything anew. Renewing a lease takes no revision, so an hour is little.
 	History time.Duration
+	// Maintained says that somebody else forgets revisions, as package maintain does, who knows
+	// what a backup has: the member does not, and History does not count.
+	Maintained bool
 	// SnapshotEvery is after how many transactions the log is cut: 10000 if 0. It
 	// bounds what has to be run again at the start.
 	SnapshotEvery uint64
@@ -219,7 +222,9 @@ func (o Options) config(log *zap.Logger) *embed.Config {
 	// Idle watches hear how far they have come well within what is kept, so that one
 	// that is cut off goes on where it was.
 	c.WatchProgressNotifyInterval = watchProgress
-	c.AutoCompactionMode, c.AutoCompactionRetention = embed.CompactorModePeriodic, o.History.String()
+	if !o.Maintained {
+		c.AutoCompactionMode, c.AutoCompactionRetention = embed.CompactorModePeriodic, o.History.String()
+	}
 	c.SnapshotCount = o.SnapshotEvery
 	c.MaxRequestBytes, c.MaxTxnOps = o.MaxRequest, o.MaxOps
 	c.TickMs, c.ElectionMs = uint(o.Heartbeat.Milliseconds()), uint(o.Election.Milliseconds())
