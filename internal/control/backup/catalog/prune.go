@@ -41,7 +41,7 @@ type Deletion struct {
 // MaxObject is the stored bytes that the inputs of a [Rewrite] have together at most, unless it
 // has only one. So objects stay small enough to be read whole, and to be written in one
 // request.
-const MaxObject = 64 << 20
+const MaxObject = 16 << 20
 
 // Patience with the clocks and the uploaders of others: how long after the end of an hour
 // or a day its objects are merged, and after how long nobody will write a base's manifest.
