@@ -45,28 +45,35 @@ func (u *Uploader) locate(ctx context.Context) (due time.Time, err error) {
 	if err != nil {
 		return due, err
 	}
-	if based, err := u.shelf.hasBase(ctx); err != nil {
+	base, err := u.shelf.newestBase(ctx)
+	if err != nil {
 		return due, err
-	} else if based {
-		u.based()
-	} else {
-		u.Base("there is none yet")
 	}
 	now, err := u.revision(ctx)
 	if err != nil {
 		return due, err
 	}
+	// Asked for once now is known, so that the first base is of now or later.
+	if base > 0 {
+		u.based()
+	} else {
+		u.Base("there is none yet")
+	}
+	if kept := max(last.End, base); kept > now {
+		return due, fmt.Errorf("the store has revision %d of %s, and the cluster is at %d: it was turned back without a restore that says so. Restore with \"tow backup restore\", or give this cluster another name", kept, u.o.Cluster, now)
+	}
 	due = u.o.Now().Add(u.o.Every)
 	switch {
 	case some:
-		if last.End > now {
-			return due, fmt.Errorf("the store has revision %d of %s, and the cluster is at %d: it was turned back without a restore that says so. Restore with \"tow backup restore\", or give this cluster another name", last.End, u.o.Cluster, now)
-		}
 		u.setDurable(last.End, time.Time{})
 		// What came while nobody was here is late already.
 		if next := last.To.Add(u.o.Every); next.Before(due) {
 			due = next
 		}
+	case base > 0 && u.Durable() < base:
+		// Whoever made it got no further.
+		u.resume(base + 1)
+		due = u.o.Now()
 	case u.Durable() == 0:
 		// Of what is older, the base has what counts.
 		u.resume(now + 1)

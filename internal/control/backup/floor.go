@@ -29,8 +29,8 @@ func Floor(ctx context.Context, store blob.Store, cluster string, source Source)
 		return 0, fmt.Errorf("%s holds the backups of another cluster of etcd (%s) under the name %s, and this one is %s", store, owner, cluster, etcd)
 	}
 	s := newShelf(store, at)
-	based, err := s.hasBase(ctx)
-	if err != nil || !based {
+	base, err := s.newestBase(ctx)
+	if err != nil || base == 0 {
 		return 0, err
 	}
 	last, some, err := s.last(ctx)

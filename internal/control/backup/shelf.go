@@ -132,17 +132,17 @@ func (s *shelf) named(chunk catalog.Orphan) bool {
 	return slices.ContainsFunc(s.bases[chunk.Base].Chunks, func(c Chunk) bool { return s.place.chunk(chunk.Base, c.SHA256) == chunk.Name })
 }
 
-// hasBase says whether there is a base.
-func (s *shelf) hasBase(ctx context.Context) (bool, error) {
+// newestBase is the revision of the newest base, 0 if there is none.
+func (s *shelf) newestBase(ctx context.Context) (newest int64, err error) {
 	for info, err := range s.store.List(ctx, s.place.bases(), "") {
 		if err != nil {
-			return false, err
+			return 0, err
 		}
-		if _, isManifest := manifestOf(strings.TrimPrefix(info.Name, s.place.bases())); isManifest {
-			return true, nil
+		if revision, isManifest := manifestOf(strings.TrimPrefix(info.Name, s.place.bases())); isManifest {
+			newest = max(newest, revision)
 		}
 	}
-	return false, nil
+	return newest, nil
 }
 
 // header reads the header of a log object.
