@@ -1,6 +1,6 @@
 # What can be done here. `make` alone prints this list.
 
-.PHONY: help run test install unit race lint bench bench-serving bench-elections bench-module model soak fuzz editor java generate
+.PHONY: help run test install unit race lint bench bench-serving bench-elections bench-module model soak soak-backup fuzz editor java generate
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,9 @@ model: ## election's model, a million states of each of its sizes
 
 soak: ## leaders, etcd and a guarded register while all of them break, for ten minutes
 	go run ./internal/proof/cmd/soak --seconds 600
+
+soak-backup: ## uploaders of backups that are killed every second over a failing store, for twice ten minutes
+	TOWPATH_REQUIRE=1 go test ./internal/control/backup -run 'TestKilled' -v -timeout 1h -kill 10m
 
 fuzz: ## each fuzz target for a minute
 	./tools/fuzz
