@@ -3,7 +3,6 @@ package catalog
 import (
 	"fmt"
 	"iter"
-	"slices"
 	"time"
 )
 
@@ -55,9 +54,9 @@ func (c Catalog) At(t time.Time) (Moment, error) {
 // it is when it was made, which says less than a log object that has its revision.
 func (c Catalog) moments() iter.Seq[Point] {
 	return func(yield func(Point) bool) {
+		logged := c.logged()
 		for _, b := range c.Bases {
-			logged := func(l Log) bool { return l.Start <= b.Revision && b.Revision <= l.End }
-			if !slices.ContainsFunc(c.Logs, logged) && !yield(Point{b.Revision, b.Time}) {
+			if !within(logged, b.Revision) && !yield(Point{b.Revision, b.Time}) {
 				return
 			}
 		}
@@ -72,4 +71,13 @@ func (c Catalog) moments() iter.Seq[Point] {
 			}
 		}
 	}
+}
+
+// logged is the revisions that log objects have, as a union.
+func (c Catalog) logged() []Span {
+	spans := make([]Span, len(c.Logs))
+	for i, l := range c.Logs {
+		spans[i] = Span{l.Start, l.End}
+	}
+	return union(spans)
 }

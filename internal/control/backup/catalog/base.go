@@ -46,17 +46,31 @@ func (c Catalog) BaseDue(p Policy, now time.Time) (bool, string) {
 		return true, fmt.Sprintf("the log behind the newest base, %s, ends at revision %d, and goes on later, up to %d", newest, durable.Revision, last)
 	}
 	size, raw := c.behind(newest, durable.Revision)
-	if raw >= tooLong*newest.Raw && raw >= shortEver {
+	if raw >= readable(newest.Raw) {
 		return true, fmt.Sprintf("a restore would take long: the log since the newest base is %s before compression, and the base %s", mebibytes(raw), mebibytes(newest.Raw))
 	}
-	days, reach := now.Sub(newest.Time).Hours()/24, p.Reach().Hours()/24
+	days := now.Sub(newest.Time).Hours() / 24
 	if size == 0 || days <= 0 {
 		return false, "nothing was logged since the newest base"
 	}
-	best := math.Sqrt(2 * float64(newest.Size) * reach * days / float64(size))
+	best := cheapest(newest.Size, float64(size)/days, p)
 	return days >= best, fmt.Sprintf("the newest base is %.1f days old; with %s a base, %s of log a day and %.0f days to keep, bases %.1f days apart are the cheapest",
-		days, mebibytes(newest.Size), mebibytes(int64(float64(size)/days)), reach, best)
+		days, mebibytes(newest.Size), mebibytes(int64(float64(size)/days)), p.Reach().Hours()/24, best)
 }
+
+// BaseEvery is how many days apart bases are by the rules of [Catalog.BaseDue], if a base is
+// of size bytes as stored and raw before compression, and the log of so many a day.
+func BaseEvery(size, raw int64, logSize, logRaw float64, p Policy) (days float64) {
+	return min(cheapest(size, logSize, p), float64(readable(raw))/logRaw)
+}
+
+// cheapest is how many days apart bases cost least.
+func cheapest(base int64, logADay float64, p Policy) (days float64) {
+	return math.Sqrt(2 * float64(base) * p.Reach().Hours() / 24 / logADay)
+}
+
+// readable is how many bytes of log, before compression, a restore may read behind a base.
+func readable(base int64) int64 { return max(tooLong*base, shortEver) }
 
 // behind is the bytes of the log from a base to a revision, as stored and before
 // compression. Of an object that begins before the base it is the share of its revisions.

@@ -144,7 +144,7 @@ func (w *world) upload() {
 	}
 	o := object{Log: catalog.Log{Start: first, End: last, From: w.seen[first], To: w.seen[last], Size: 10 + 5*(last-first), Raw: 100}}
 	if w.random.IntN(50) == 0 {
-		o.Size = 40 << 20
+		o.Size = catalog.MaxObject * 2 / 3
 	}
 	for r := first; r <= last; r++ {
 		o.rows = append(o.rows, r)
