@@ -14,6 +14,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"golang.org/x/sync/errgroup"
 
@@ -62,8 +63,8 @@ type baser struct {
 	scratch  string // folder for the snapshot
 	client   *clientv3.Client
 	dial     func(endpoint string) (*clientv3.Client, error)
+	same     func(*etcdserverpb.ResponseHeader) error
 	now      func() time.Time
-	log      func(message string, args ...any)
 }
 
 // take makes a base of the state that one member has: a follower, if there is one.
@@ -79,6 +80,16 @@ func (b *baser) take(ctx context.Context) (Manifest, error) {
 		return m, fmt.Errorf("a snapshot of %s: %w", endpoint, err)
 	}
 	defer os.Remove(file)
+	// A cluster that has been replaced does not come back, so it was the same before as well.
+	asking, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	status, err := b.client.Status(asking, endpoint)
+	if err == nil {
+		err = b.same(status.Header)
+	}
+	if err != nil {
+		return m, fmt.Errorf("whose snapshot it was that %s sent: %w", endpoint, err)
+	}
 	db, err := bolt.Open(file, 0o400, &bolt.Options{ReadOnly: true})
 	if err != nil {
 		return m, fmt.Errorf("the snapshot of %s is no store of etcd's: %w", endpoint, err)

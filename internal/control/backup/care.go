@@ -157,7 +157,7 @@ func (u *Uploader) MakeBase(ctx context.Context, reason string) (Manifest, error
 	}
 	b := &baser{
 		place: u.shelf.place, store: u.o.Store, class: classFor(u.o.Keep.Reach()), segments: u.segments(), scratch: scratch,
-		client: u.o.Source.Client, dial: u.o.Source.Dial, now: u.o.Now,
+		client: u.o.Source.Client, dial: u.o.Source.Dial, same: u.same, now: u.o.Now,
 	}
 	begun := time.Now()
 	m, err := b.take(ctx)

@@ -28,6 +28,25 @@ func RunElected(ctx context.Context, o Options) error {
 	})
 }
 
+// RunAlone runs an uploader without an election: nothing is written to the cluster. When the
+// cluster is restored, it begins anew in the new generation.
+func RunAlone(ctx context.Context, o Options) error {
+	var wait backoff
+	for {
+		u, err := NewUploader(ctx, o)
+		if err != nil {
+			return err
+		}
+		if err = u.Run(ctx); !errors.Is(err, ErrAnother) {
+			return err
+		}
+		u.o.Log.Warn("backup: beginning anew", "cluster", o.Cluster, "error", err)
+		if err := wait.sleep(ctx); err != nil {
+			return err
+		}
+	}
+}
+
 // RunShared runs a shared uploader of several clusters while this process is elected to, in
 // the first one's election.
 func RunShared(ctx context.Context, name string, all []Options) error {

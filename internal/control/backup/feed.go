@@ -27,7 +27,7 @@ func (u *Uploader) Follow(ctx context.Context) (*Feed, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Feed{u: u, due: due, t: newTail(u.o.Source.Client, u.Durable()+1, u.o.Now, u.begin)}
+	f := &Feed{u: u, due: due, t: newTail(u, u.Durable()+1)}
 	f.ctx, f.cancel = context.WithCancelCause(ctx)
 	f.following.Go(func() { f.cancel(f.t.follow(f.ctx)) })
 	return f, nil

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+
 	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/backup/segment"
 )
@@ -20,11 +22,7 @@ type identity struct {
 
 // findPlace is where a cluster's objects go: to the generation that is this cluster's
 // already, or else to the latest one, if that is nobody's yet.
-func findPlace(ctx context.Context, o Options) (place, error) {
-	etcd, err := etcdID(ctx, o.Source)
-	if err != nil {
-		return place{}, err
-	}
+func findPlace(ctx context.Context, o Options, etcd string) (place, error) {
 	latest, err := Generations(o.Store, o.Cluster).Latest(ctx)
 	if err != nil {
 		return place{}, err
@@ -62,7 +60,22 @@ func etcdID(ctx context.Context, source Source) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the cluster does not say who it is: %w", err)
 	}
-	return fmt.Sprintf("%016x", answer.Header.ClusterId), nil
+	return idText(answer.Header), nil
+}
+
+func idText(h *etcdserverpb.ResponseHeader) string { return fmt.Sprintf("%016x", h.ClusterId) }
+
+// ErrAnother is wrapped by errors about a cluster of etcd that is not the one that an
+// uploader began with, but one that was restored in its place. Its revisions are of a
+// generation of their own, which a new uploader finds.
+var ErrAnother = errors.New("another cluster of etcd answers")
+
+// same refuses answers of another cluster than the one that the uploader began with.
+func (u *Uploader) same(h *etcdserverpb.ResponseHeader) error {
+	if found := idText(h); found != u.etcd {
+		return fmt.Errorf("%w: expected %s, whose revisions are kept as generation %d of %s, found %s", ErrAnother, u.etcd, u.shelf.place.generation, u.o.Cluster, found)
+	}
+	return nil
 }
 
 // ownerOf finds the generation that is of a cluster, or else says whose the latest is.

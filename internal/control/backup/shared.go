@@ -75,6 +75,9 @@ func (s *Shared) keep(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if errors.Is(err, ErrAnother) {
+			return err
+		}
 		s.all[0].o.Log.Warn("backup: the shared uploader begins anew", "uploader", s.name, "error", err)
 		if err := wait.sleep(ctx); err != nil {
 			return err
@@ -84,15 +87,15 @@ func (s *Shared) keep(ctx context.Context) error {
 
 // keepOn uploads packs until another uploader is first.
 func (s *Shared) keepOn(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	var following sync.WaitGroup
 	defer following.Wait()
-	defer cancel()
+	defer cancel(nil)
 	if err := s.locate(ctx); err != nil {
 		return err
 	}
 	for i, u := range s.all {
-		following.Go(func() { s.follow(ctx, i, u) })
+		following.Go(func() { cancel(s.follow(ctx, i, u)) })
 	}
 	every := s.all[0].o.Every
 	ticks := time.NewTicker(every)
@@ -101,7 +104,7 @@ func (s *Shared) keepOn(ctx context.Context) error {
 		select {
 		case <-ticks.C:
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 		if err := s.Upload(ctx); err != nil {
 			return err
@@ -125,8 +128,8 @@ func (s *Shared) locate(ctx context.Context) error {
 	return nil
 }
 
-// follow keeps a cluster followed.
-func (s *Shared) follow(ctx context.Context, i int, u *Uploader) {
+// follow keeps a cluster followed until the context ends, or the cluster is another one.
+func (s *Shared) follow(ctx context.Context, i int, u *Uploader) error {
 	var wait backoff
 	for ctx.Err() == nil {
 		f, err := u.Follow(ctx)
@@ -137,10 +140,14 @@ func (s *Shared) follow(ctx context.Context, i int, u *Uploader) {
 			s.setFeed(i, nil)
 			f.Close()
 		}
+		if errors.Is(err, ErrAnother) {
+			return err
+		}
 		if ctx.Err() == nil && !u.gap(err) {
 			_ = wait.sleep(ctx)
 		}
 	}
+	return ctx.Err()
 }
 
 func (s *Shared) setFeed(i int, f *Feed) {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -18,6 +19,7 @@ type tail struct {
 	client *clientv3.Client
 	now    func() time.Time
 	begin  func() *segment.Writer
+	same   func(*etcdserverpb.ResponseHeader) error
 
 	mu     sync.Mutex
 	w      *segment.Writer
@@ -45,8 +47,8 @@ func (e *gapError) Error() string {
 }
 
 // newTail makes one that follows from a revision on.
-func newTail(client *clientv3.Client, from int64, now func() time.Time, begin func() *segment.Writer) *tail {
-	t := &tail{client: client, now: now, begin: begin, w: begin(), end: from - 1, moved: make(chan struct{})}
+func newTail(u *Uploader, from int64) *tail {
+	t := &tail{client: u.o.Source.Client, now: u.o.Now, begin: u.begin, same: u.same, w: u.begin(), end: from - 1, moved: make(chan struct{})}
 	t.leases.ttl = map[int64]int64{}
 	return t
 }
@@ -67,6 +69,11 @@ func (t *tail) follow(ctx context.Context) error {
 	// All keys: from the least one on.
 	watch := t.client.Watch(ctx, "\x00", clientv3.WithFromKey(), clientv3.WithRev(next), clientv3.WithFragment())
 	for answer := range watch {
+		if answer.Header != nil { // else the client says that it has ended
+			if err := t.same(answer.Header); err != nil {
+				return err
+			}
+		}
 		if answer.CompactRevision != 0 {
 			return &gapError{next, answer.CompactRevision}
 		}

@@ -110,6 +110,7 @@ func CheckCluster(name string) error {
 // good.
 type Uploader struct {
 	o     Options
+	etcd  string // the cluster's ID
 	shelf *shelf
 	gauge *clusterMetrics
 
@@ -136,12 +137,16 @@ func NewUploader(ctx context.Context, o Options) (*Uploader, error) {
 	o.Store = blob.Retry(o.Store, blob.Policy{Failed: func(f blob.Failure) {
 		o.Log.Warn("backup: the store failed; trying again", "cluster", o.Cluster, "operation", f.Operation, "object", f.Name, "attempt", f.Attempt, "error", f.Err)
 	}})
-	at, err := findPlace(ctx, o)
+	etcd, err := etcdID(ctx, o.Source)
+	if err != nil {
+		return nil, err
+	}
+	at, err := findPlace(ctx, o, etcd)
 	if err != nil {
 		return nil, err
 	}
 	return &Uploader{
-		o: o, shelf: newShelf(o.Store, at), gauge: o.Metrics.of(o.Cluster),
+		o: o, etcd: etcd, shelf: newShelf(o.Store, at), gauge: o.Metrics.of(o.Cluster),
 		changed: make(chan struct{}), rebase: make(chan string, 1),
 	}, nil
 }
@@ -187,7 +192,7 @@ func (u *Uploader) Base(reason string) {
 }
 
 // Run keeps revisions until the context ends. What goes wrong on the way is logged, and
-// tried again.
+// tried again, but for ErrAnother.
 func (u *Uploader) Run(ctx context.Context) error {
 	running, ctx := errgroup.WithContext(ctx)
 	running.Go(func() error { return u.keep(ctx) })
@@ -202,6 +207,9 @@ func (u *Uploader) keep(ctx context.Context) error {
 		err := u.keepOn(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if errors.Is(err, ErrAnother) {
+			return err
 		}
 		if u.gap(err) {
 			continue
@@ -303,7 +311,7 @@ func (u *Uploader) revision(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("the cluster does not say which revision it is at: %w", err)
 	}
-	return answer.Header.Revision, nil
+	return answer.Header.Revision, u.same(answer.Header)
 }
 
 // alarm tells of something that a person should know.

@@ -224,6 +224,9 @@ func (u *Uploader) compare(ctx context.Context, r *replica, c catalog.Catalog) (
 		if err != nil {
 			return Proof{}, fmt.Errorf("the hash of revision %d at %s: %w", revision, endpoint, err)
 		}
+		if err := u.same(answer.Header); err != nil {
+			return Proof{}, err
+		}
 		p := Proof{Time: u.o.Now().UTC(), Revision: revision, HashKV: answer.Hash, Compacted: max(answer.CompactRevision, 0)}
 		if p.Compacted < r.state.Compacted {
 			continue // the replica has less history
