@@ -93,26 +93,27 @@ func Acquire(ctx context.Context, client *clientv3.Client, c Change) (context.Co
 		return nil, nil, err
 	}
 	held, lost := context.WithCancelCause(ctx)
-	l := &Lock{client: client, lease: lease.ID, lost: lost}
-	if err := l.take(ctx, c); err != nil {
-		lost(nil)
-		l.revoke(ctx)
-		return nil, nil, err
-	}
+	done := make(chan struct{})
+	l := &Lock{client: client, lease: lease.ID, done: done, lost: lost}
 	renewals, err := client.KeepAlive(held, lease.ID)
 	if err != nil {
-		lost(nil)
-		l.revoke(ctx)
+		close(done)
+		l.Release()
 		return nil, nil, err
 	}
-	done := make(chan struct{})
-	l.done = done
 	go func() { // until the lock is lost, or released
 		defer close(done)
 		for range renewals {
 		}
 		lost(errLockLost)
 	}()
+	if err := l.take(held, c); err != nil {
+		if held.Err() != nil {
+			err = context.Cause(held)
+		}
+		l.Release()
+		return nil, nil, err
+	}
 	return held, l, nil
 }
 
@@ -161,11 +162,7 @@ const lockAgain = time.Second
 func (l *Lock) Release() {
 	l.lost(nil)
 	<-l.done
-	l.revoke(context.Background())
-}
-
-func (l *Lock) revoke(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockTime)
+	ctx, cancel := context.WithTimeout(context.Background(), lockTime)
 	defer cancel()
 	_, _ = l.client.Revoke(ctx, l.lease) // otherwise it ends by itself
 }

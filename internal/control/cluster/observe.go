@@ -8,12 +8,15 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-	"strings"
 	"sync"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"towpath.dev/election"
 )
@@ -48,20 +51,14 @@ const electedMost = 1000
 func Observe(ctx context.Context, client *clientv3.Client, o Options) (*Observed, error) {
 	o.Probes, o.Patience = cmp.Or(o.Probes, 10), cmp.Or(o.Patience, 5*time.Second)
 	seen := &Observed{Time: time.Now(), Alarms: []Alarm{}}
-	list, err := seen.list(ctx, client, o.Patience)
+	answers, err := seen.list(ctx, client, o.Patience)
 	if err != nil {
 		return nil, err
-	}
-	seen.Cluster = ID(list.Header.ClusterId)
-	for _, m := range list.Members {
-		seen.Members = append(seen.Members, Member{
-			ID: ID(m.ID), Name: m.Name, PeerURLs: m.PeerURLs, ClientURLs: nonNil(m.ClientURLs), Learner: m.IsLearner, State: Unstarted,
-		})
 	}
 	slices.SortFunc(seen.Members, func(a, b Member) int {
 		return cmp.Or(cmp.Compare(last(a), last(b)), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 	})
-	if err := seen.askMembers(ctx, client, o); err != nil {
+	if err := seen.askMembers(ctx, client, o, answers); err != nil {
 		return nil, err
 	}
 	seen.conclude()
@@ -84,30 +81,80 @@ func nonNil(s []string) []string {
 	return s
 }
 
-// list is the members, as the majority has them or, without one, as any member does.
-func (seen *Observed) list(ctx context.Context, client *clientv3.Client, patience time.Duration) (*clientv3.MemberListResponse, error) {
-	asking, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	list, err := client.MemberList(asking)
-	if err == nil {
-		seen.Majority = true
-		return list, nil
+// An answer is what one endpoint says of the members.
+type answer struct {
+	at       string
+	list     *etcdserverpb.MemberListResponse
+	majority bool  // it agrees
+	err      error // why it does not; or why there is no answer
+}
+
+// list finds out who the members are: as the majority has them or, without one, as any member
+// does. It asks each endpoint by itself, and not for its status: an etcd that was removed
+// from its cluster says nonsense, and ends in a panic of that.
+func (seen *Observed) list(ctx context.Context, client *clientv3.Client, patience time.Duration) ([]answer, error) {
+	endpoints := client.Endpoints()
+	answers := make([]answer, len(endpoints))
+	var asking sync.WaitGroup
+	for i, at := range endpoints {
+		asking.Go(func() { answers[i] = ask(ctx, client, at, patience) })
 	}
+	asking.Wait()
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	seen.NoMajority = reasonOf(err)
+	var best *answer
+	for i := range answers {
+		if a := &answers[i]; a.list != nil && (best == nil || a.majority && !best.majority) {
+			best = a
+		}
+	}
+	if best == nil {
+		text := "no member of etcd answers"
+		for _, a := range answers {
+			text += "\n  " + a.at + ": " + reasonOf(a.err)
+		}
+		return nil, errors.New(text)
+	}
+	seen.Cluster, seen.Majority = ID(best.list.Header.ClusterId), best.majority
+	if !best.majority {
+		seen.NoMajority = reasonOf(best.err)
+	}
+	for _, m := range best.list.Members {
+		seen.Members = append(seen.Members, Member{
+			ID: ID(m.ID), Name: m.Name, PeerURLs: m.PeerURLs, ClientURLs: nonNil(m.ClientURLs), Learner: m.IsLearner, State: Unstarted,
+		})
+	}
+	return answers, nil
+}
+
+// ask asks one endpoint who the members are.
+func ask(ctx context.Context, client *clientv3.Client, at string, patience time.Duration) answer {
+	a := answer{at: at}
+	var conn *grpc.ClientConn
+	if conn, a.err = client.Dial(at); a.err != nil {
+		return a
+	}
+	defer func() { _ = conn.Close() }() // says that it is closed
+	members := etcdserverpb.NewClusterClient(conn)
+	asking, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	a.err = insist(asking, func() (err error) {
+		a.list, err = members.MemberList(asking, &etcdserverpb.MemberListRequest{Linearizable: true})
+		return err
+	})
+	if a.majority = a.err == nil; a.majority || status.Code(a.err) == codes.Unavailable && !answered(a.err) {
+		return a
+	}
 	asking, cancel = context.WithTimeout(ctx, patience)
 	defer cancel()
-	if list, err = client.MemberList(asking, clientv3.WithSerializable()); err != nil {
-		return nil, fmt.Errorf("no member of etcd says who the members are, asked at %s: %s", strings.Join(client.Endpoints(), ", "), reasonOf(err))
-	}
-	return list, nil
+	a.list, _ = members.MemberList(asking, &etcdserverpb.MemberListRequest{}) // the first error says more
+	return a
 }
 
 // askMembers has each member say how it is.
-func (seen *Observed) askMembers(ctx context.Context, client *clientv3.Client, o Options) error {
-	endpoints, dead, err := seen.whose(ctx, client, o.Patience)
+func (seen *Observed) askMembers(ctx context.Context, client *clientv3.Client, o Options, answers []answer) error {
+	endpoints, dead, err := seen.whose(answers)
 	if err != nil {
 		return err
 	}
@@ -145,28 +192,19 @@ func (seen *Observed) askMembers(ctx context.Context, client *clientv3.Client, o
 	return nil
 }
 
-// whose finds out which member answers at each of the client's endpoints, and why none does.
-func (seen *Observed) whose(ctx context.Context, client *clientv3.Client, patience time.Duration) (of map[ID][]string, dead map[string]string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	endpoints := client.Endpoints()
-	answers, faults := make([]*clientv3.StatusResponse, len(endpoints)), make([]error, len(endpoints))
-	var asking sync.WaitGroup
-	for i, at := range endpoints {
-		asking.Go(func() { answers[i], faults[i] = client.Status(ctx, at) })
-	}
-	asking.Wait()
+// whose says which member answers at each of the client's endpoints, and why none does.
+func (seen *Observed) whose(answers []answer) (of map[ID][]string, dead map[string]string, err error) {
 	of, dead = map[ID][]string{}, map[string]string{}
-	for i, at := range endpoints {
-		if faults[i] != nil {
-			dead[at] = reasonOf(faults[i])
+	for _, a := range answers {
+		if a.list == nil {
+			dead[a.at] = reasonOf(a.err)
 			continue
 		}
-		h := answers[i].Header
+		h := a.list.Header
 		if ID(h.ClusterId) != seen.Cluster {
-			return nil, nil, fmt.Errorf("the endpoints are of two clusters: %s is of %s, and another one of %s; name those of one cluster", at, ID(h.ClusterId), seen.Cluster)
+			return nil, nil, fmt.Errorf("the endpoints are of two clusters: %s is of %s, and another one of %s; name those of one cluster", a.at, ID(h.ClusterId), seen.Cluster)
 		}
-		of[ID(h.MemberId)] = append(of[ID(h.MemberId)], at)
+		of[ID(h.MemberId)] = append(of[ID(h.MemberId)], a.at)
 	}
 	return of, dead, nil
 }
@@ -274,25 +312,4 @@ func compacted(ctx context.Context, client *clientv3.Client, newest int64) int64
 		_, err := client.Get(ctx, changeKey, clientv3.WithRev(int64(i)+1), clientv3.WithCountOnly(), clientv3.WithSerializable())
 		return !errors.Is(err, rpctypes.ErrCompacted)
 	}))
-}
-
-// reasonOf is what was wrong with a call, without what gRPC puts around it.
-func reasonOf(err error) string {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return "no answer in time"
-	}
-	text := err.Error()
-	if at := strings.LastIndex(text, "desc = "); at >= 0 {
-		text = text[at+len("desc = "):]
-	}
-	text = strings.Trim(text, `"`)
-	text = strings.TrimPrefix(text, "transport: Error while dialing: ")
-	text = strings.TrimPrefix(text, "transport: authentication handshake failed: ")
-	switch {
-	case strings.Contains(text, "context deadline exceeded"), strings.Contains(text, "DeadlineExceeded"):
-		return "no answer in time"
-	case strings.Contains(text, "connection refused"):
-		return "nothing listens there"
-	}
-	return strings.TrimPrefix(text, "etcdserver: ")
 }

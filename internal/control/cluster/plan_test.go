@@ -29,7 +29,7 @@ func clusterOf(line string) *Observed {
 		if end < 0 {
 			end = len(word)
 		}
-		m := Member{ID: ID(i + 1), Name: word[:end], State: Well, Size: 100 << 20, InUse: 10 << 20, Quota: 2 << 30, Applied: 1000, Version: "3.7.3"}
+		m := Member{ID: ID(i + 1), Name: word[:end], State: Well, Size: 50 << 20, InUse: 5 << 20, Quota: 2 << 30, Applied: 1000, Version: "3.7.3"}
 		m.PeerURLs, m.ClientURLs = []string{"http://" + m.Name + ":2380"}, []string{"http://" + m.Name + ":2379"}
 		m.Endpoint = m.ClientURLs[0]
 		for rest := word[end:]; rest != ""; {
@@ -236,9 +236,8 @@ func TestDecide(t *testing.T) {
 		{"a* b c", "defrag x", "!no-member"},
 		{"a* b c", "defrag b x", "!no-member"},
 		{"a* b!CORRUPT c", "defrag", "!alarm"},
-		{"a* b=100/2000!NOSPACE c=99/100", "defrag", "defragment b, move-leader b, defragment a, disarm b"},
-		{"a*=99/100 b=99/100!NOSPACE c=99/100", "defrag", "disarm b"},
-		{"a*=99/100 b=1990/2000!NOSPACE c=99/100", "defrag", "!nothing"},
+		{"a* b=100/2000!NOSPACE c=99/100", "defrag", "defragment b, defragment c, move-leader b, defragment a, disarm b"},
+		{"a* b=2000/2000!NOSPACE c", "defrag c", "!nothing"},
 
 		// Compacting.
 		{"a* b c", "compact 500", "compact 500"},
@@ -277,6 +276,8 @@ func TestDecideResolved(t *testing.T) {
 		{"the one leads", "a b* c", Request{Op: MoveLeader, Member: "b", target: 2, from: 1}, ""},
 		{"one is done", "a* b c", Request{Op: Defrag, done: map[ID]bool{2: true}}, "defragment c, move-leader b, defragment a"},
 		{"all but who led", "a b* c", Request{Op: Defrag, done: map[ID]bool{2: true, 3: true}}, "defragment a"},
+		{"room was made", "a b*=9/100!NOSPACE c", Request{Op: Defrag, done: map[ID]bool{1: true, 2: true, 3: true}}, "disarm b"},
+		{"no room was made", "a b*=1990/2000!NOSPACE c", Request{Op: Defrag, done: map[ID]bool{1: true, 2: true, 3: true}}, "!nothing"},
 		{"the learner was removed", "a* b c", Request{Op: Promote, Member: "d", target: 9}, "!no-member"},
 		{"the old one has gone", "a* b d", Request{Op: Replace, Member: "c", With: "d", Peers: []string{"http://d:2380"}, target: 9}, ""},
 		{"not yet backed up", "a* b c", Request{Op: Compact, Revision: 500, floor: &floor{400, "the last upload"}}, "!backup"},

@@ -97,7 +97,7 @@ func (p *planner) due() []*Member {
 		case len(p.r.Members) > 0 && !slices.Contains(named, m), p.r.done[m.ID], m.State == Unstarted, m.State == Down, m.State == Apart:
 		case m.State == Hidden:
 			p.refuse(Unreachable, m.String()+" cannot be reached from here", fmt.Sprintf("run \"tow cluster defrag %s\" on its machine, and here name those that can: %s", m, p.reachable()))
-		case gain(m):
+		case p.gain(m):
 			due = append(due, m)
 		case len(named) > 0:
 			p.note(fmt.Sprintf("%s has less than a tenth to give back.", m))
@@ -119,8 +119,11 @@ func (p *planner) reachable() string {
 	return strings.Join(names, " ")
 }
 
-// gain reports whether a tenth of a member's file is free.
-func gain(m *Member) bool { return (m.Size-m.InUse)*10 >= m.Size && m.Size > 0 }
+// gain reports whether a tenth of a member's file is free. What was deleted just now counts
+// only after some more writes, which there are none of under NOSPACE.
+func (p *planner) gain(m *Member) bool {
+	return (m.Size-m.InUse)*10 >= m.Size && m.Size > 0 || p.o.alarm(NoSpace)
+}
 
 // disarm takes back NOSPACE where there is room again.
 func (p *planner) disarm(due []*Member) {
@@ -131,12 +134,9 @@ func (p *planner) disarm(due []*Member) {
 		name := a.Member.String()
 		if m := p.o.Member(a.Member); m != nil {
 			name = m.String()
-			size := m.Size
-			if slices.Contains(due, m) {
-				size = m.InUse
-			}
-			if m.Quota > 0 && size*10 > m.Quota*9 {
-				p.refuse(Nothing, fmt.Sprintf("%s would have %d MiB of its %d left in use, and reach its quota again at once", m, size>>20, m.Quota>>20),
+			// Before it is defragmented nobody knows.
+			if m.Quota > 0 && m.Size*10 > m.Quota*9 && !slices.Contains(due, m) {
+				p.refuse(Nothing, fmt.Sprintf("%s has %d MiB of its %d left in use, and would reach its quota again at once", m, m.Size>>20, m.Quota>>20),
 					"compact first, with \"tow cluster compact\"; delete keys; or start the members with a larger --quota-backend-bytes")
 				continue
 			}

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -50,7 +51,7 @@ func (p *probe) reach(ctx context.Context) {
 			m.Reason = reasonOf(err)
 			continue
 		}
-		r, err := p.status(ctx, conn)
+		r, err := p.ask(ctx, conn)
 		if err == nil && ID(r.Header.MemberId) != m.ID {
 			// The address of another machine's loopback, say, which is this one's too.
 			err = fmt.Errorf("another process answers at %s", url)
@@ -69,9 +70,13 @@ func (p *probe) reach(ctx context.Context) {
 	}
 }
 
-func (p *probe) status(ctx context.Context, conn *grpc.ClientConn) (*etcdserverpb.StatusResponse, error) {
+func (p *probe) ask(ctx context.Context, conn *grpc.ClientConn) (*etcdserverpb.StatusResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.options.Patience)
 	defer cancel()
+	return statusOf(ctx, conn)
+}
+
+func statusOf(ctx context.Context, conn *grpc.ClientConn) (*etcdserverpb.StatusResponse, error) {
 	return etcdserverpb.NewMaintenanceClient(conn).Status(ctx, &etcdserverpb.StatusRequest{})
 }
 
@@ -118,23 +123,31 @@ func (p *probe) time(ctx context.Context) {
 	}
 	m, keys := p.member, etcdserverpb.NewKVClient(p.conn)
 	m.Status = p.measure(ctx, func(ctx context.Context) error {
-		_, err := p.status(ctx, p.conn)
+		_, err := p.ask(ctx, p.conn)
 		return err
 	})
 	if m.Learner {
 		return // it serves none
 	}
 	m.Reads = p.measure(ctx, func(ctx context.Context) error {
-		_, err := keys.Range(ctx, &etcdserverpb.RangeRequest{Key: []byte(changeKey), CountOnly: true})
-		// Who may not read it was refused after the majority had been asked.
-		if rpctypes.Error(err) == rpctypes.ErrPermissionDenied {
-			return nil
-		}
+		err := p.read(ctx, keys)
 		if err != nil {
 			m.State, m.Reason = Apart, reasonOf(err)
 		}
 		return err
 	})
+}
+
+// read has the member read as the majority does.
+func (p *probe) read(ctx context.Context, keys etcdserverpb.KVClient) error {
+	err := insist(ctx, func() error {
+		_, err := keys.Range(ctx, &etcdserverpb.RangeRequest{Key: []byte(changeKey), CountOnly: true})
+		return err
+	})
+	if errors.Is(rpctypes.Error(err), rpctypes.ErrPermissionDenied) {
+		return nil // it was refused after the majority had been asked
+	}
+	return err
 }
 
 // measure times calls, up to the first that fails.
@@ -168,7 +181,7 @@ func (p *probe) again(ctx context.Context) {
 	if p.conn == nil {
 		return
 	}
-	if r, err := p.status(ctx, p.conn); err == nil {
+	if r, err := p.ask(ctx, p.conn); err == nil {
 		p.take(r)
 	} else {
 		p.member.State, p.member.Reason = Down, reasonOf(err)

@@ -69,7 +69,7 @@ func (r *Runner) Run(ctx context.Context, request Request) (err error) {
 		return err
 	}
 	if len(first.Alarms) == 0 && first.Majority { // under an alarm nothing can be written
-		held, lock, err := Acquire(ctx, r.Client, Change{r.Who, r.What, time.Now()})
+		held, lock, err := run.lock(ctx, first)
 		if err != nil {
 			return err
 		}
@@ -85,6 +85,20 @@ func (r *Runner) Run(ctx context.Context, request Request) (err error) {
 		return context.Cause(ctx)
 	}
 	return err
+}
+
+// lock takes the lock. An election, and a member that was removed and is asked still, pass.
+func (r *run) lock(ctx context.Context, seen *Observed) (context.Context, *Lock, error) {
+	r.turnTo(seen, Step{})
+	for since := time.Now(); ; {
+		held, lock, err := Acquire(ctx, r.Client, Change{r.Who, r.What, time.Now()})
+		if err == nil || !transient(err) || ctx.Err() != nil || time.Since(since) > lockTime {
+			return held, lock, err
+		}
+		if err := r.pause(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
 }
 
 // A run is one of a runner's.
