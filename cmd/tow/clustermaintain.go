@@ -74,7 +74,7 @@ func (m *maintaining) run(ctx context.Context) error {
 	if err := m.bounds.Validate(); err != nil {
 		return usage{err, ""}
 	}
-	if m.etcd.data != "" || or(m.etcd.endpoints, os.Getenv("ETCDCTL_ENDPOINTS")) == "" {
+	if m.etcd.isOwn() {
 		return usage{errors.New("control nodes look after their own etcd, while \"tow serve\" runs: name another one with --endpoints"), ""}
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
@@ -102,6 +102,11 @@ func (m *maintaining) run(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// isOwn reports whether it is the etcd of a control node of this machine that is asked.
+func (e *etcdFlags) isOwn() bool {
+	return e.data != "" || or(e.endpoints, os.Getenv("ETCDCTL_ENDPOINTS")) == ""
 }
 
 // collectors are several as one.

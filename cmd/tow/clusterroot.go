@@ -9,7 +9,7 @@ import "github.com/spf13/cobra"
 // clusterSubcommands are what tow cluster can do, in the order in which help lists them.
 var clusterSubcommands = []func(*ui) *cobra.Command{
 	clusterResumeCommand,
-	maintainCommand, maintainLogCommand, rotateCertsCommand,
+	maintainCommand, maintainLogCommand, rotateCertsCommand, upgradeCommand, downgradeCommand,
 }
 
 func clusterCommand(u *ui) *cobra.Command {
