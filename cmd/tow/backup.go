@@ -29,7 +29,7 @@ docs/backup.md teaches it, docs/storage.md says which stores there are.`,
 			"  tow backup restore --store s3://backups/etcd --cluster prod --at 2026-11-27T10:15:00Z --data-dir /var/lib/etcd --name m1 --initial-cluster m1=https://10.0.0.1:2380",
 	}
 	for _, sub := range []func(*ui) *cobra.Command{
-		backupRunCommand, backupListCommand, backupVerifyCommand, backupBaseCommand, backupRestoreCommand, backupKeygenCommand,
+		backupRunCommand, backupListCommand, backupVerifyCommand, backupCostCommand, backupBaseCommand, backupRestoreCommand, backupKeygenCommand,
 	} {
 		c.AddCommand(sub(u))
 	}
