@@ -30,7 +30,8 @@ type Rewrite struct {
 }
 
 // A Deletion deletes one of a log object, a base with all its chunks, and a chunk that no
-// base has.
+// base has. Once an object is gone a slow uploader may take its name for another one, which
+// reaches further: so a plan is not to be done hours after it was made.
 type Deletion struct {
 	Log    *Log
 	Base   *Base

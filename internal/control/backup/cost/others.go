@@ -110,9 +110,9 @@ func gardener(shape Shape, period time.Duration, deltaDays, fulls float64) Usage
 	return u
 }
 
-// gardenerDefault keeps deltas until the next full snapshot and the collection of garbage
-// behind it: half a day of the newest ones, and half of 12 h, for a share of them, of the ones
-// before.
+// gardenerDefault keeps deltas until garbage is collected behind the next full snapshot: on
+// average half a day of the newest ones, and a day of those before for the 6 h until they are
+// collected, which is a quarter of a day of them at any time.
 func gardenerDefault(shape Shape) Usage {
 	return gardener(shape, 5*time.Minute, 0.5+days(gardenerGarbage)/2, gardenerFulls)
 }
