@@ -58,7 +58,7 @@ const chunkSize = 32 << 20
 type baser struct {
 	place    place
 	store    blob.Store
-	class    blob.Class
+	class    func(size int64) blob.Class
 	segments segment.Options
 	scratch  string // folder for the snapshot
 	client   *clientv3.Client
@@ -236,7 +236,7 @@ func (b *baser) upload(ctx context.Context, db *bolt.DB, m *Manifest) error {
 			sum := sha256.Sum256(object)
 			c := &m.Chunks[at]
 			c.SHA256, c.Size = hex.EncodeToString(sum[:]), int64(len(object))
-			err = b.store.Create(ctx, b.place.chunk(m.Revision, c.SHA256), object, b.class)
+			err = b.store.Create(ctx, b.place.chunk(m.Revision, c.SHA256), object, b.class(c.Size))
 			if errors.Is(err, blob.ErrExists) {
 				return nil // its name is its content
 			}

@@ -94,7 +94,7 @@ func (u *Uploader) tidy(ctx context.Context, c catalog.Catalog) error {
 		rewrites = nil
 	}
 	for _, r := range rewrites {
-		if err := u.rewrite(ctx, r, u.class(r.Level)); err != nil {
+		if err := u.rewrite(ctx, r); err != nil {
 			return fmt.Errorf("making log/%s of the revisions %d to %d: %w", r.Level, r.First, r.Last, err)
 		}
 		u.o.Log.Debug("backup: rewritten", "cluster", u.o.Cluster, "level", r.Level, "first", r.First, "last", r.Last, "because", r.Reason)
@@ -110,17 +110,10 @@ func (u *Uploader) tidy(ctx context.Context, c catalog.Catalog) error {
 // readable says whether what is written can be read here.
 func (u *Uploader) readable() bool { return len(u.o.Recipients) == 0 || len(u.o.Identities) > 0 }
 
-// class is the cheaper one for what lives long.
-func (u *Uploader) class(l catalog.Level) blob.Class { return classFor(u.o.Keep.Life(l)) }
-
-// minInfrequent is for how long S3 bills an object of the cheaper class at least.
-const minInfrequent = 30 * 24 * time.Hour
-
-func classFor(life time.Duration) blob.Class {
-	if life >= minInfrequent {
-		return blob.Infrequent
-	}
-	return blob.Standard
+// class is the one in which an object costs least that lives for a while, and is read once in
+// it: when it is verified. See [cost.Sheet.Class].
+func (u *Uploader) class(size int64, life time.Duration) blob.Class {
+	return u.prices.Class(size, life, 1)
 }
 
 // remove deletes what a plan says.
@@ -156,8 +149,9 @@ func (u *Uploader) MakeBase(ctx context.Context, reason string) (Manifest, error
 		return Manifest{}, fmt.Errorf("a folder for a snapshot: %w; name one with --scratch", err)
 	}
 	b := &baser{
-		place: u.shelf.place, store: u.o.Store, class: classFor(u.o.Keep.Reach()), segments: u.segments(), scratch: scratch,
+		place: u.shelf.place, store: u.o.Store, segments: u.segments(), scratch: scratch,
 		client: u.o.Source.Client, dial: u.o.Source.Dial, same: u.same, now: u.o.Now,
+		class: func(size int64) blob.Class { return u.class(size, u.o.Keep.Reach()) },
 	}
 	begun := time.Now()
 	m, err := b.take(ctx)

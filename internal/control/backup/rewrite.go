@@ -17,7 +17,7 @@ import (
 
 // rewrite makes one log object of several, and reads it back. Who reads it from then on
 // needs the inputs no more.
-func (u *Uploader) rewrite(ctx context.Context, r catalog.Rewrite, class blob.Class) error {
+func (u *Uploader) rewrite(ctx context.Context, r catalog.Rewrite) error {
 	header := segment.Header{Cluster: u.shelf.place.cluster, Generation: u.shelf.place.generation}
 	w := segment.NewWriter(header, u.segments())
 	b := &builder{shelf: u.shelf, identities: u.o.Identities}
@@ -41,7 +41,7 @@ func (u *Uploader) rewrite(ctx context.Context, r catalog.Rewrite, class blob.Cl
 		return fmt.Errorf("%w: the inputs of revisions %d to %d have %d to %d", segment.ErrDamaged, r.First, r.Last, h.Start, h.End)
 	}
 	name := u.shelf.place.log(r.Level, r.First)
-	err = u.o.Store.Create(ctx, name, object, class)
+	err = u.o.Store.Create(ctx, name, object, u.class(h.Size, u.o.Keep.Life(r.Level)))
 	if err != nil && !errors.Is(err, blob.ErrExists) {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 
 	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/backup/catalog"
+	"towpath.dev/internal/control/backup/cost"
 	"towpath.dev/internal/control/backup/segment"
 )
 
@@ -109,10 +110,11 @@ func CheckCluster(name string) error {
 // An Uploader keeps a cluster's revisions. Several for one cluster do no harm, and no
 // good.
 type Uploader struct {
-	o     Options
-	etcd  string // the cluster's ID
-	shelf *shelf
-	gauge *clusterMetrics
+	o      Options
+	etcd   string // the cluster's ID
+	shelf  *shelf
+	gauge  *clusterMetrics
+	prices cost.Sheet
 
 	mu      sync.Mutex
 	durable int64           // the last revision that is in the store
@@ -146,7 +148,7 @@ func NewUploader(ctx context.Context, o Options) (*Uploader, error) {
 		return nil, err
 	}
 	return &Uploader{
-		o: o, etcd: etcd, shelf: newShelf(o.Store, at), gauge: o.Metrics.of(o.Cluster),
+		o: o, etcd: etcd, shelf: newShelf(o.Store, at), gauge: o.Metrics.of(o.Cluster), prices: cost.DefaultSheet(),
 		changed: make(chan struct{}), rebase: make(chan string, 1),
 	}, nil
 }
@@ -211,7 +213,7 @@ func (u *Uploader) keep(ctx context.Context) error {
 		if errors.Is(err, ErrAnother) {
 			return err
 		}
-		if u.gap(err) {
+		if u.gap(ctx, err) {
 			continue
 		}
 		u.o.Log.Warn("backup: the log is not followed", "cluster", u.o.Cluster, "error", err)
@@ -223,14 +225,27 @@ func (u *Uploader) keep(ctx context.Context) error {
 
 // gap says whether an error is that revisions were compacted before they were seen, and then
 // has it go on behind them, with a base.
-func (u *Uploader) gap(err error) bool {
+func (u *Uploader) gap(ctx context.Context, err error) bool {
 	gap, is := errors.AsType[*gapError](err)
-	if is {
-		u.alarm(alarmGap, gap.Error()+"; a base is made at once", "next", gap.next, "compacted", gap.compacted)
-		u.Base("compaction was faster than the log")
-		u.resume(gap.compacted + 1)
+	if !is {
+		return false
 	}
-	return is
+	// The object that starts last is not always the one that reaches furthest: an uploader
+	// that had stood still for long may have written it.
+	c, err := u.shelf.load(ctx)
+	if err != nil {
+		u.o.Log.Warn("backup: what the store has is not known", "cluster", u.o.Cluster, "error", err)
+		return false
+	}
+	behind := catalog.Catalog{Logs: c.Logs, Bases: []catalog.Base{{Revision: gap.next - 1}}}
+	if last := behind.Durable().Revision; last+1 >= gap.compacted {
+		u.resume(last + 1)
+		return true
+	}
+	u.alarm(alarmGap, gap.Error()+"; a base is made at once", "next", gap.next, "compacted", gap.compacted)
+	u.Base("compaction was faster than the log")
+	u.resume(gap.compacted + 1)
+	return true
 }
 
 // resume says from where on to go on, when that is not what the store says.
