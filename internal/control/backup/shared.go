@@ -143,7 +143,7 @@ func (s *Shared) follow(ctx context.Context, i int, u *Uploader) error {
 		if errors.Is(err, ErrAnother) {
 			return err
 		}
-		if ctx.Err() == nil && !u.gap(err) {
+		if ctx.Err() == nil && !u.gap(ctx, err) {
 			_ = wait.sleep(ctx)
 		}
 	}
