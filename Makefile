@@ -10,7 +10,7 @@ run: ## the featured-offer application serves, over a market in SQLite
 
 test: install lint unit race editor java bench-module ## install what the tests need and run all of them
 
-install: ## what the tests run besides Go: PostgreSQL, protoc, a JDK, Maven
+install: ## what the tests run besides Go: PostgreSQL, protoc, a JDK, Maven, an S3 server
 	./tools/install
 
 unit: ## all Go tests
@@ -18,7 +18,7 @@ unit: ## all Go tests
 
 race: ## the concurrent packages under the race detector
 	go test -race ./internal/run/... ./internal/tester/... ./internal/lsp/... .
-	go test -race -short ./election ./internal/control/... ./client
+	go test -race -short ./election ./internal/control/... ./internal/blob/... ./internal/testkit/s3 ./client
 
 lint: ## formatting, vet, staticcheck, tidiness
 	./tools/lint

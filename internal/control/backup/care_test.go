@@ -23,6 +23,9 @@ import (
 // be restored is what the source had.
 func TestCareKeepsWhatIsKept(t *testing.T) {
 	for _, encrypted := range []bool{false, true} {
+		if encrypted && testing.Short() {
+			continue
+		}
 		t.Run(fmt.Sprintf("encrypted=%v", encrypted), func(t *testing.T) { careForDays(t, encrypted) })
 	}
 }
