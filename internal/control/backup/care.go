@@ -34,6 +34,8 @@ func (u *Uploader) care(ctx context.Context) error {
 		timer.Reset(next.Sub(now))
 		select {
 		case wanted = <-u.rebase:
+		case <-u.look:
+			wanted = u.due(ctx)
 		case <-timer.C:
 			if err := u.Care(ctx); err != nil && ctx.Err() == nil {
 				u.alarm(alarmCare, err.Error())
@@ -55,6 +57,22 @@ func (u *Uploader) care(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// due is why a base is due, "" if none is: the uploader before may have died before it made
+// one.
+func (u *Uploader) due(ctx context.Context) string {
+	c, err := u.shelf.load(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			u.o.Log.Warn("backup: whether a base is due is not known", "cluster", u.o.Cluster, "error", err)
+		}
+		return ""
+	}
+	if is, why := c.BaseDue(u.o.Keep, u.o.Now()); is {
+		return why
+	}
+	return ""
 }
 
 // Care does once what is due: a base, merging, thinning, deleting, verifying.

@@ -56,6 +56,10 @@ func (u *Uploader) locate(ctx context.Context) (due time.Time, err error) {
 	// Asked for once now is known, so that the first base is of now or later.
 	if base > 0 {
 		u.based()
+		select {
+		case u.look <- struct{}{}:
+		default: // it is asked for
+		}
 	} else {
 		u.Base("there is none yet")
 	}

@@ -76,13 +76,17 @@ func newPair(t *testing.T) *pair {
 	return p
 }
 
+func (p *pair) options(t *testing.T) Options {
+	return Options{
+		Source: Source{p.client, dialer}, Store: p.shelf.store, Cluster: "prod", Scratch: t.TempDir(),
+		Every: 20 * time.Millisecond, Keep: catalog.Policy{Any: 30 * 24 * time.Hour}, Now: p.clock.now, Log: testLog(t),
+	}
+}
+
 // feed begins an uploader.
 func (p *pair) feed(t *testing.T) *Feed {
 	t.Helper()
-	u, err := NewUploader(t.Context(), Options{
-		Source: Source{p.client, dialer}, Store: p.shelf.store, Cluster: "prod", Scratch: t.TempDir(),
-		Keep: catalog.Policy{Any: 30 * 24 * time.Hour}, Now: p.clock.now, Log: testLog(t),
-	})
+	u, err := NewUploader(t.Context(), p.options(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -122,7 +122,8 @@ type Uploader struct {
 	minutes map[string]bool // see needed
 	proven  time.Time       // when all revisions there were were in the store
 	changed chan struct{}
-	rebase  chan string // reasons to make a base now
+	rebase  chan string   // reasons to make a base now
+	look    chan struct{} // whether there is one is to be found out
 
 	verified time.Time // of care alone
 }
@@ -149,7 +150,7 @@ func NewUploader(ctx context.Context, o Options) (*Uploader, error) {
 	}
 	return &Uploader{
 		o: o, etcd: etcd, shelf: newShelf(o.Store, at), gauge: o.Metrics.of(o.Cluster), prices: cost.DefaultSheet(),
-		changed: make(chan struct{}), rebase: make(chan string, 1),
+		changed: make(chan struct{}), rebase: make(chan string, 1), look: make(chan struct{}, 1),
 	}, nil
 }
 
