@@ -8,6 +8,8 @@ import "github.com/spf13/cobra"
 
 // clusterSubcommands are what tow cluster can do, in the order in which help lists them.
 var clusterSubcommands = []func(*ui) *cobra.Command{
+	clusterStatusCommand, clusterAddCommand, clusterPromoteCommand, clusterRemoveCommand, clusterReplaceCommand,
+	clusterMoveLeaderCommand, clusterDefragCommand, clusterCompactCommand,
 	clusterResumeCommand,
 	maintainCommand, maintainLogCommand, rotateCertsCommand, upgradeCommand, downgradeCommand,
 }

@@ -197,11 +197,25 @@ func (e *etcdFlags) own(config *clientv3.Config, dir string) error {
 		return err
 	}
 	config.Endpoints = strings.Fields(string(at))
-	config.TLS = &tls.Config{
-		MinVersion: tls.VersionTLS13, RootCAs: trust.CA.Pool(),
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return trust.Certificate() },
-	}
+	config.TLS = asNode(trust)
 	return nil
+}
+
+// peers is TLS to the members' port for members, where that is known: control nodes' etcd is
+// reached by clients of their own machine alone.
+func (e *etcdFlags) peers() (*tls.Config, error) {
+	if !e.isOwn() {
+		return nil, nil
+	}
+	dir, err := dataDir(e.data)
+	if err != nil {
+		return nil, err
+	}
+	trust, err := access.OpenTrust(filepath.Join(dir, trustDir))
+	if err != nil {
+		return nil, err
+	}
+	return asNode(trust), nil
 }
 
 // etcdAtFile, in a control node's folder, is where clients on its machine reach its member.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +19,9 @@ import (
 var update = flag.Bool("update", false, "write the scripts' expected outputs anew")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"tow": main, "until": until, "ask": ask, "prices": prices})
+	programs := map[string]func(){"tow": main, "until": until, "ask": ask, "prices": prices}
+	maps.Copy(programs, clusterPrograms)
+	testscript.Main(m, programs)
 }
 
 // TestScripts runs the command line as a person would; see testdata/script.

@@ -217,6 +217,12 @@ func (o *Observed) at(peers []string) *Member {
 	return nil
 }
 
+// Joining reports whether the member at the URLs was added and has not started.
+func (o *Observed) Joining(peers []string) bool {
+	m := o.at(peers)
+	return m != nil && m.State == Unstarted
+}
+
 // down is the voters that are not well, without those that are left out.
 func (o *Observed) down(without ...ID) []*Member {
 	var all []*Member

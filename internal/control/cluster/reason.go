@@ -23,7 +23,7 @@ func reasonOf(err error) string {
 	text = strings.TrimPrefix(text, "transport: Error while dialing: ")
 	text = strings.TrimPrefix(text, "transport: authentication handshake failed: ")
 	switch {
-	case strings.Contains(text, "context deadline exceeded"), strings.Contains(text, "DeadlineExceeded"):
+	case strings.Contains(text, "context deadline exceeded"), strings.Contains(text, "DeadlineExceeded"), strings.Contains(text, "RST_STREAM"):
 		return "no answer in time"
 	case strings.Contains(text, "connection refused"):
 		return "nothing listens there"

@@ -83,9 +83,11 @@ func (w *warnings) member(m *Member) {
 		w.add("unstarted", m.ID, fmt.Sprintf("start it, or take it back with \"tow cluster remove %s\"", m), "%s was added as a voter and has not started, so that it counts as lost", m)
 	case m.State == Down && m.Learner:
 		w.add("down", m.ID, fmt.Sprintf("start it, or take it back with \"tow cluster remove %s\"", m), "%s, a learner, does not answer: %s", m, m.Reason)
+	case m.State == Down && !w.o.Majority:
+		w.add("down", m.ID, "start it", "%s does not answer: %s", m, m.Reason)
 	case m.State == Down:
 		w.add("down", m.ID, fmt.Sprintf("start it; if it is lost, \"tow cluster replace %s NAME PEER-URLS\"", m), "%s does not answer: %s", m, m.Reason)
-	case m.State == Apart:
+	case m.State == Apart && w.o.Majority: // otherwise all are
 		w.add("apart", m.ID, "see whether the others can reach it at "+strings.Join(m.PeerURLs, ", "), "%s answers and has no part in the majority: %s", m, m.Reason)
 	}
 	if !m.alive() || m.State == Hidden {
