@@ -127,6 +127,7 @@ func (m *Maintainer) do(ctx context.Context, s *Situation, step Step, e *Event) 
 		if me == "" {
 			return errors.New("this process does not stand for the seat yet")
 		}
+		m.memory.askedAt = time.Now()
 		ctx, cancel := context.WithTimeout(ctx, journalTime)
 		defer cancel()
 		return m.group.Move(ctx, "0", me)
@@ -158,6 +159,7 @@ func (m *Maintainer) defragment(ctx context.Context, member *cluster.Member, e *
 		return err
 	}
 	delete(m.memory.pays, member.ID)
+	m.memory.askedAt = time.Time{}
 	ctx, cancel := context.WithTimeout(ctx, catchUpTime)
 	defer cancel()
 	for {

@@ -65,13 +65,13 @@ func decide(b Bounds, s *Situation) Decision {
 		d.corrupt(s)
 	case s.full():
 		d.mend(b, s)
+	case s.Now.Sub(s.AskedAt) < 2*b.Turn:
+		// The seat is here for that, and may be asked for by another one soon.
+		d.defragment(b, s)
+		d.compact(b, s)
 	default:
-		if s.Mine {
-			d.compact(b, s)
-		}
-		if d.Step.Do == Nothing {
-			d.defragment(b, s)
-		}
+		d.compact(b, s)
+		d.defragment(b, s)
 	}
 	return d
 }
@@ -97,6 +97,9 @@ func nameOf(seen *cluster.Observed, id cluster.ID) string {
 
 // compact forgets what is older than the history, as far as the backup has it.
 func (d *Decision) compact(b Bounds, s *Situation) {
+	if !s.Mine || d.Step.Do != Nothing {
+		return
+	}
 	target, every, leap, kept := s.Past, b.compactEvery(), b.Leap, b.History
 	used, of := s.inUse(b)
 	if used >= b.Pressure {
@@ -148,7 +151,7 @@ func (d *Decision) defragment(b Bounds, s *Situation) {
 			worthy = append(worthy, m)
 		}
 	}
-	if len(worthy) == 0 {
+	if len(worthy) == 0 || d.Step.Do != Nothing {
 		return
 	}
 	if why := s.unsafe(b); why != "" {
@@ -187,7 +190,7 @@ func (d *Decision) next(b Bounds, s *Situation, worthy []*cluster.Member, backof
 	}
 	m := worthy[first]
 	if !s.Mine && !s.full() {
-		if s.Held {
+		if s.Held && s.Now.Sub(s.AskedAt) >= b.Turn {
 			d.Step = Step{Do: Ask, Member: m.ID, Name: m.String(), Why: fmt.Sprintf("%s, which only this process reaches, is to be defragmented: %s", m, why(m))}
 		}
 		return

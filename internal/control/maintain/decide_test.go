@@ -134,6 +134,12 @@ func TestDecide(t *testing.T) {
 		{"compaction comes before", func(s *Situation) { s.fragment(2); s.Compacted = 30_000 }, Step{Do: Compact, Revision: 40_000}, ""},
 
 		{"my member needs it, and the holder does not reach it", func(s *Situation) { s.hide(2); s.fragment(2); s.Mine = false }, Step{Do: Ask, Member: 2}, ""},
+		{"the seat was asked for just now", func(s *Situation) { s.hide(2); s.fragment(2); s.Mine, s.AskedAt = false, noon.Add(-time.Second) }, Step{}, ""},
+		{"the seat that was asked for is here", func(s *Situation) {
+			s.hide(2)
+			s.fragment(2)
+			s.Compacted, s.AskedAt = 30_000, noon.Add(-time.Second)
+		}, Step{Do: Defragment, Member: 2}, ""},
 		{"the holder reaches it", func(s *Situation) {
 			s.hide(2)
 			s.fragment(2)

@@ -16,6 +16,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"towpath.dev/election"
+	"towpath.dev/internal/control/cluster"
 	"towpath.dev/internal/control/member"
 	"towpath.dev/internal/testkit/etcd"
 )
@@ -32,11 +33,11 @@ type process struct {
 func (p *process) stop() { p.cancel(); <-p.ended }
 
 // maintain runs a maintainer of a real cluster, with a client of its own.
-func maintain(t *testing.T, c *etcd.Cluster, name string, b Bounds, event func(Event)) *process {
+func maintain(t *testing.T, c *etcd.Cluster, name string, own cluster.ID, b Bounds, event func(Event)) *process {
 	t.Helper()
 	client := c.Client(t)
 	m, err := New(Options{
-		Store: election.Etcd(client), Cluster: Etcd(client, name, nil), Name: name, Every: 200 * time.Millisecond, Bounds: b,
+		Store: election.Etcd(client), Cluster: Etcd(client, name, nil), Name: name, Own: own, Every: 200 * time.Millisecond, Bounds: b,
 		Event: func(e Event) { t.Logf("%s: %s", name, e); event(e) },
 	})
 	if err != nil {
@@ -105,11 +106,17 @@ func (w *writers) check(t *testing.T, c *etcd.Cluster, members int) {
 }
 
 // TestUnderLoad: while clients write, and maintainers and members are killed, the cluster is
-// compacted and all members are defragmented, and no acknowledged write is lost.
+// compacted and all members are defragmented, and no acknowledged write is lost. Each
+// maintainer reaches all members, or one of its own, as those of control nodes do.
 func TestUnderLoad(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a real cluster under load")
 	}
+	t.Run("all", func(t *testing.T) { underLoad(t, false) })
+	t.Run("own", func(t *testing.T) { underLoad(t, true) })
+}
+
+func underLoad(t *testing.T, own bool) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
@@ -117,13 +124,22 @@ func TestUnderLoad(t *testing.T) {
 	w := write(t, c, 4, 4000)
 	events := make(chan Event, 1000)
 	event := func(e Event) { events <- e }
+	b := quick
+	b.Turn = 500 * time.Millisecond
+	var ids [3]cluster.ID
+	if own {
+		for i := range ids {
+			ids[i] = cluster.ID(c.Member(i).ID())
+		}
+	}
+	start := func(i int) *process { return maintain(t, c, fmt.Sprintf("n%d", i), ids[i], b, event) }
 	var all [3]*process
 	for i := range all {
-		all[i] = maintain(t, c, fmt.Sprintf("n%d", i), quick, event)
+		all[i] = start(i)
 	}
 	did := map[string]int{}
 	down, kills := -1, 0
-	for len(did) < 4 || kills < 8 { // each member, and a compaction
+	for len(did) < 4 || kills < 6 { // each member, and a compaction
 		e := <-events
 		if e.Outcome == Done {
 			switch e.Do {
@@ -144,7 +160,7 @@ func TestUnderLoad(t *testing.T) {
 			down = -1
 		case i < 3:
 			all[i].stop()
-			all[i] = maintain(t, c, fmt.Sprintf("n%d", i), quick, event)
+			all[i] = start(i)
 		default:
 			down = r.IntN(3)
 			c.Stop(down)
@@ -199,7 +215,7 @@ func TestWaitsForQuiet(t *testing.T) {
 	events := make(chan Event, 1000)
 	b := quick
 	b.Rate = 5
-	p := maintain(t, c, "n", b, func(e Event) { events <- e })
+	p := maintain(t, c, "n", 0, b, func(e Event) { events <- e })
 	waited := false
 	for e := range events {
 		if strings.Contains(e.Why, "entries a second are written, and more than 5 are too many") && !waited {
@@ -230,7 +246,7 @@ func TestFullForReal(t *testing.T) {
 	events := make(chan Event, 1000)
 	b := quick
 	b.History = time.Hour // nothing is forgotten before it is full
-	first := maintain(t, c, "first", b, func(e Event) { events <- e })
+	first := maintain(t, c, "first", 0, b, func(e Event) { events <- e })
 	value := strings.Repeat("x", 512<<10)
 	for {
 		_, err := client.Put(t.Context(), "big", value)
@@ -242,7 +258,7 @@ func TestFullForReal(t *testing.T) {
 		}
 	}
 	first.stop()
-	second := maintain(t, c, "second", b, func(e Event) { events <- e })
+	second := maintain(t, c, "second", 0, b, func(e Event) { events <- e })
 	told, did := false, map[Do]int{}
 	for {
 		e := <-events
@@ -300,7 +316,7 @@ func TestFullOfKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	events := make(chan Event, 1000)
-	p := maintain(t, c, "n", quick, func(e Event) { events <- e })
+	p := maintain(t, c, "n", 0, quick, func(e Event) { events <- e })
 	defer p.stop()
 	for e := range events {
 		if e.Do == Disarm {

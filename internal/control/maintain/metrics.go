@@ -37,19 +37,19 @@ func NewMetrics() *Metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	return &Metrics{
-		holds:     gauge("maintain_holds_seat", "1 while this process maintains the cluster."),
-		looks:     counters("maintain_looks_total", "Looks at the cluster, by outcome: ok, failed.", "outcome"),
-		lastLook:  gauge("maintain_last_look_timestamp_seconds", "When the cluster was last looked at with success."),
-		steps:     counters("maintain_steps_total", "What was done, by outcome: done, failed.", "do", "outcome"),
-		seconds:   prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "maintain_step_seconds", Help: "How long it took.", Buckets: prometheus.ExponentialBuckets(0.01, 4, 9)}, []string{"do"}),
-		freed:     prometheus.NewCounter(prometheus.CounterOpts{Name: "maintain_freed_bytes_total", Help: "Bytes that were given back to disks."}),
-		waits:     gauges("maintain_waiting", "1 while something waits; the log says why.", "about"),
-		alarms:    gauges("maintain_alarm", "1 while a person has to see to something; the log says what to do.", "about"),
-		compacted: gauge("maintain_compacted_revision", "The revision of the last compaction that is known of."),
-		revision:  gauge("maintain_revision", "The newest revision that was seen."),
-		floor:     gauge("maintain_floor_revision", "The revision up to which the backup has everything; 0 without one."),
-		used:      gauges("maintain_quota_used_ratio", "The share of its quota that a member uses.", "member"),
-		fragments: gauges("maintain_fragmented_ratio", "The share of a member's file that is free.", "member"),
+		holds:     gauge("towpath_maintain_holds_seat", "1 while this process maintains the cluster."),
+		looks:     counters("towpath_maintain_looks_total", "Looks at the cluster, by outcome: ok, failed.", "outcome"),
+		lastLook:  gauge("towpath_maintain_last_look_timestamp_seconds", "When the cluster was last looked at with success."),
+		steps:     counters("towpath_maintain_steps_total", "What was done, by outcome: done, failed.", "do", "outcome"),
+		seconds:   prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "towpath_maintain_step_seconds", Help: "How long it took.", Buckets: prometheus.ExponentialBuckets(0.01, 4, 9)}, []string{"do"}),
+		freed:     prometheus.NewCounter(prometheus.CounterOpts{Name: "towpath_maintain_freed_bytes_total", Help: "Bytes that were given back to disks."}),
+		waits:     gauges("towpath_maintain_waiting", "1 while something waits; the log says why.", "about"),
+		alarms:    gauges("towpath_maintain_alarm", "1 while a person has to see to something; the log says what to do.", "about"),
+		compacted: gauge("towpath_maintain_compacted_revision", "The revision of the last compaction that is known of."),
+		revision:  gauge("towpath_maintain_revision", "The newest revision that was seen."),
+		floor:     gauge("towpath_maintain_floor_revision", "The revision up to which the backup has everything; 0 without one."),
+		used:      gauges("towpath_maintain_quota_used_ratio", "The share of its quota that a member uses.", "member"),
+		fragments: gauges("towpath_maintain_fragmented_ratio", "The share of a member's file that is free.", "member"),
 	}
 }
 

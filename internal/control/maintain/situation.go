@@ -37,6 +37,8 @@ type Situation struct {
 	Rated bool
 	// Tried is when a member was last defragmented, or was to be; Pays since when it pays.
 	Tried, Pays map[cluster.ID]time.Time
+	// AskedAt is when this process asked for the seat last, to defragment its member.
+	AskedAt time.Time
 	// Unfinished is a defragmentation that another process has begun, and not said how it went;
 	// nil is none.
 	Unfinished *Event
@@ -121,7 +123,7 @@ type memory struct {
 	compacted   int64
 	compactedAt time.Time
 	basedAt     time.Time
-	floor       int64
+	askedAt     time.Time
 	tried, pays map[cluster.ID]time.Time
 	unfinished  *Event
 	fullSince   time.Time
@@ -206,7 +208,7 @@ func (k *memory) situation(b Bounds, seen *cluster.Observed, now time.Time) *Sit
 	return &Situation{
 		Now: now, Seen: seen, Theirs: func(cluster.ID) bool { return false },
 		Past: k.before(now.Add(-b.History)), Recent: k.before(now.Add(-b.recent())),
-		Compacted: k.compacted, CompactedAt: k.compactedAt, BasedAt: k.basedAt,
+		Compacted: k.compacted, CompactedAt: k.compactedAt, BasedAt: k.basedAt, AskedAt: k.askedAt,
 		Rate: k.rate, Rated: k.rated, Tried: k.tried, Pays: k.pays, Unfinished: k.unfinished, FullSince: k.fullSince,
 	}
 }
