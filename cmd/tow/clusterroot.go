@@ -10,7 +10,7 @@ import "github.com/spf13/cobra"
 var clusterSubcommands = []func(*ui) *cobra.Command{
 	clusterStatusCommand, clusterAddCommand, clusterPromoteCommand, clusterRemoveCommand, clusterReplaceCommand,
 	clusterMoveLeaderCommand, clusterDefragCommand, clusterCompactCommand,
-	clusterResumeCommand,
+	backupRestoreCommand, clusterResumeCommand,
 	maintainCommand, maintainLogCommand, rotateCertsCommand, upgradeCommand, downgradeCommand,
 }
 
