@@ -5,20 +5,20 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"towpath.dev/internal/control/backup"
 	"towpath.dev/internal/control/cluster"
 )
 
-// compactFloor says how far a cluster may be compacted, by what its backup has; nil is as
-// far as one likes.
-var compactFloor func(*clientv3.Client) cluster.Floor
-
 func clusterCompactCommand(u *ui) *cobra.Command {
-	g := &clusterChange{ui: u, floor: compactFloor}
+	g := &clusterChange{ui: u}
+	var backups backupAt
 	var revision, keep int64
 	c := &cobra.Command{
 		Use:   "compact",
@@ -28,8 +28,8 @@ deleted. What a key is now stays. Watches that are further behind end, so keep s
 "tow cluster status" shows the newest revision. The room goes back to the disk by
 "tow cluster defrag".
 
-etcd does not know when a revision was, so that there is no time to name. It is refused to
-forget what a backup does not have yet.`,
+etcd does not know when a revision was, so that there is no time to name. With --store and
+--cluster it is refused to forget what the backup there does not have yet.`,
 		Example: "  tow cluster compact --keep 10000\n  tow cluster compact --revision 523118",
 		Args:    exactly(),
 	}
@@ -41,11 +41,39 @@ forget what a backup does not have yet.`,
 		if named && keep < 0 || !named && revision < 1 {
 			return usage{errors.New("--keep is 0 or more, and --revision 1 or more"), ""}
 		}
+		if backups.store != "" {
+			floor, err := compactFloor(&backups)
+			if err != nil {
+				return err
+			}
+			g.floor = floor
+		}
 		g.request = cluster.Request{Op: cluster.Compact, Revision: revision, Keep: keep}
 		return nil
 	})
 	c.Flags().Int64Var(&revision, "revision", 0, "forget what was before the revision `N`")
 	c.Flags().Int64Var(&keep, "keep", 0, "keep the newest `N` revisions")
+	backups.flags(c)
 	g.flags(c)
 	return c
+}
+
+// compactFloor says how far a cluster may be compacted, by what its backup has.
+func compactFloor(b *backupAt) (func(*clientv3.Client) cluster.Floor, error) {
+	if err := b.named(); err != nil {
+		return nil, err
+	}
+	store, err := b.open()
+	if err != nil {
+		return nil, err
+	}
+	return func(client *clientv3.Client) cluster.Floor {
+		return func(ctx context.Context) (int64, string, error) {
+			kept, err := backup.Floor(ctx, store, b.cluster, backup.Source{Client: client})
+			if err == nil && kept == 0 {
+				err = fmt.Errorf("%s has no base of %s yet", store, b.cluster)
+			}
+			return kept + 1, fmt.Sprintf("the backup in %s has revisions up to %d", store, kept), err
+		}
+	}, nil
 }
