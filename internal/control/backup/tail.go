@@ -21,6 +21,8 @@ type tail struct {
 	begin  func() *segment.Writer
 	same   func(*etcdserverpb.ResponseHeader) error
 
+	room int64 // bytes
+
 	mu     sync.Mutex
 	w      *segment.Writer
 	end    int64         // the last revision that was seen
@@ -30,7 +32,7 @@ type tail struct {
 }
 
 const (
-	// A tail that has so many bytes which nobody takes stops reading, and etcd keeps them.
+	// A tail that has so many bytes which nobody takes stops following, and etcd keeps them.
 	tailRoom = 256 << 20
 	// marksEvery is how far apart the times are that a restore to an instant goes by.
 	marksEvery = time.Second
@@ -48,7 +50,7 @@ func (e *gapError) Error() string {
 
 // newTail makes one that follows from a revision on.
 func newTail(u *Uploader, from int64) *tail {
-	t := &tail{client: u.o.Source.Client, now: u.o.Now, begin: u.begin, same: u.same, w: u.begin(), end: from - 1, moved: make(chan struct{})}
+	t := &tail{client: u.o.Source.Client, now: u.o.Now, begin: u.begin, same: u.same, room: u.room, w: u.begin(), end: from - 1, moved: make(chan struct{})}
 	t.leases.ttl = map[int64]int64{}
 	return t
 }
@@ -56,13 +58,27 @@ func newTail(u *Uploader, from int64) *tail {
 // follow reads changes until the context ends or they can be read no more: the error is a
 // gapError, or one after which following again may go better.
 func (t *tail) follow(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
-	defer cancel()
+	ctx, cancel := context.WithCancel(ctx)
 	var asking sync.WaitGroup
 	defer asking.Wait()
 	defer cancel()
 	asking.Go(func() { t.leases.ask(ctx, t.client) })
+	for {
+		err := t.until(ctx, t.roomy)
+		if err == nil {
+			err = t.watch(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
 
+// watch reads changes until there is no room for more. Then the watch ends: what nobody
+// reads of one, etcd's client keeps in memory, however much it is.
+func (t *tail) watch(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
+	defer cancel()
 	t.mu.Lock()
 	next := t.end + 1
 	t.mu.Unlock()
@@ -86,8 +102,11 @@ func (t *tail) follow(ctx context.Context) error {
 		if len(answer.Events) > 0 {
 			next = answer.Events[len(answer.Events)-1].Kv.ModRevision + 1
 		}
-		if err := t.room(ctx); err != nil {
-			return err
+		t.mu.Lock()
+		full := !t.roomy()
+		t.mu.Unlock()
+		if full {
+			return nil
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -157,10 +176,8 @@ func (t *tail) until(ctx context.Context, holds func() bool) error {
 	}
 }
 
-// room waits while nobody takes what was gathered.
-func (t *tail) room(ctx context.Context) error {
-	return t.until(ctx, func() bool { return t.w.Raw() < tailRoom })
-}
+// roomy says whether more may be gathered before somebody takes it; the caller holds mu.
+func (t *tail) roomy() bool { return t.w.Raw() < t.room }
 
 // reached waits until a revision was seen.
 func (t *tail) reached(ctx context.Context, revision int64) error {

@@ -112,6 +112,7 @@ func CheckCluster(name string) error {
 type Uploader struct {
 	o      Options
 	etcd   string // the cluster's ID
+	room   int64  // see tailRoom
 	shelf  *shelf
 	gauge  *clusterMetrics
 	prices cost.Sheet
@@ -149,7 +150,7 @@ func NewUploader(ctx context.Context, o Options) (*Uploader, error) {
 		return nil, err
 	}
 	return &Uploader{
-		o: o, etcd: etcd, shelf: newShelf(o.Store, at), gauge: o.Metrics.of(o.Cluster), prices: cost.DefaultSheet(),
+		o: o, etcd: etcd, room: tailRoom, shelf: newShelf(o.Store, at), gauge: o.Metrics.of(o.Cluster), prices: cost.DefaultSheet(),
 		changed: make(chan struct{}), rebase: make(chan string, 1), look: make(chan struct{}, 1),
 	}, nil
 }
