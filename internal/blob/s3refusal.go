@@ -25,6 +25,7 @@ type refusal struct {
 	Region  string
 
 	status int
+	cut    error // why not all of the answer came
 }
 
 const longestRefusal = 64 << 10 // bytes
@@ -32,11 +33,11 @@ const longestRefusal = 64 << 10 // bytes
 // readRefusal reads one. What a server repeats of a session is left out.
 func readRefusal(r *http.Response, key key) refusal {
 	var f refusal
-	text, _ := io.ReadAll(io.LimitReader(r.Body, longestRefusal)) // the status says most of it
+	text, cut := io.ReadAll(io.LimitReader(r.Body, longestRefusal))
 	if xml.Unmarshal(text, &f) != nil {
 		f = refusal{}
 	}
-	f.status = r.StatusCode
+	f.status, f.cut = r.StatusCode, cut
 	if region := r.Header.Get("X-Amz-Bucket-Region"); region != "" {
 		f.Region = region
 	}
@@ -83,6 +84,8 @@ func (f refusal) explain(s *s3, r request) error {
 	case f.status >= 500 && f.status != http.StatusNotImplemented, f.status == http.StatusTooManyRequests, f.status == http.StatusRequestTimeout,
 		slices.Contains(passing, f.Code), f.status == http.StatusConflict && f.Code == "":
 		return errors.New(said)
+	case f.cut != nil:
+		return fmt.Errorf("%s, and the connection ended before it had said why: %w", said, f.cut)
 	}
 	if next := f.next(s, r); next != "" {
 		said += "; " + next

@@ -284,3 +284,20 @@ func TestWrongCredentials(t *testing.T) {
 		t.Logf("%s: %v", what, operations["create"](t.Context(), store))
 	}
 }
+
+// TestCutRefusal: a refusal of which only the beginning has come may have been an answer, such
+// as that there is no such object.
+func TestCutRefusal(t *testing.T) {
+	keys(t)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, "<Error><Code>NoSuchK")
+	}))
+	defer server.Close()
+	store := open(t, "s3://bucket/p?region=eu-central-1&endpoint=http://"+server.Listener.Addr().String())
+	_, err := store.Get(t.Context(), "name")
+	if err == nil || errors.Is(err, blob.ErrRefused) || errors.Is(err, blob.ErrNotFound) || !strings.Contains(err.Error(), "the connection ended before it had said why") {
+		t.Errorf("%v", err)
+	}
+}
