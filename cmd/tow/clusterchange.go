@@ -237,7 +237,7 @@ func (g *clusterChange) hints() {
 	case r.Op == cluster.Add && !own:
 		fmt.Fprintf(g.err, "Once it has started: tow cluster promote %s\n", r.With)
 	case (r.Op == cluster.Remove || r.Op == cluster.Replace) && own:
-		fmt.Fprintf(g.err, "The certificate of %s is good still, and so is what it has of the CA: \"tow principal revoke %s\" ends it.\n", r.Member, r.Member)
+		fmt.Fprintf(g.err, "The certificate of %s is good still: \"tow principal revoke %s\" ends it.\n", r.Member, r.Member)
 	case r.Op == cluster.Remove:
 		fmt.Fprint(g.err, "Its etcd has ended, or ends when it starts; remove its data folder before it joins again.\n")
 	}

@@ -84,9 +84,10 @@ func nonNil(s []string) []string {
 // An answer is what one endpoint says of the members.
 type answer struct {
 	at       string
-	list     *etcdserverpb.MemberListResponse
-	majority bool  // it agrees
-	err      error // why it does not; or why there is no answer
+	header   *etcdserverpb.ResponseHeader     // whose it is; nil: nobody answers
+	list     *etcdserverpb.MemberListResponse // nil of a learner, which does not say
+	majority bool                             // it agrees
+	err      error                            // why it does not; or why there is no answer
 }
 
 // list finds out who the members are: as the majority has them or, without one, as any member
@@ -110,7 +111,7 @@ func (seen *Observed) list(ctx context.Context, client *clientv3.Client, patienc
 		}
 	}
 	if best == nil {
-		text := "no member of etcd answers"
+		text := "no member of etcd answers that votes"
 		for _, a := range answers {
 			text += "\n  " + a.at + ": " + reasonOf(a.err)
 		}
@@ -143,12 +144,22 @@ func ask(ctx context.Context, client *clientv3.Client, at string, patience time.
 		a.list, err = members.MemberList(asking, &etcdserverpb.MemberListRequest{Linearizable: true})
 		return err
 	})
-	if a.majority = a.err == nil; a.majority || status.Code(a.err) == codes.Unavailable && !answered(a.err) {
+	switch {
+	case errors.Is(rpctypes.Error(a.err), rpctypes.ErrGRPCNotSupportedForLearner), errors.Is(a.err, rpctypes.ErrGRPCNotSupportedForLearner):
+		if r, err := statusOf(asking, conn); err == nil { // it is a member, and so can be asked
+			a.header = r.Header
+		}
 		return a
+	case a.err == nil:
+		a.majority = true
+	case status.Code(a.err) == codes.Unavailable && !answered(a.err):
+		return a
+	default:
+		asking, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		a.list, _ = members.MemberList(asking, &etcdserverpb.MemberListRequest{}) // the first error says more
 	}
-	asking, cancel = context.WithTimeout(ctx, patience)
-	defer cancel()
-	a.list, _ = members.MemberList(asking, &etcdserverpb.MemberListRequest{}) // the first error says more
+	a.header = a.list.GetHeader()
 	return a
 }
 
@@ -196,11 +207,11 @@ func (seen *Observed) askMembers(ctx context.Context, client *clientv3.Client, o
 func (seen *Observed) whose(answers []answer) (of map[ID][]string, dead map[string]string, err error) {
 	of, dead = map[ID][]string{}, map[string]string{}
 	for _, a := range answers {
-		if a.list == nil {
+		h := a.header
+		if h == nil {
 			dead[a.at] = reasonOf(a.err)
 			continue
 		}
-		h := a.list.Header
 		if ID(h.ClusterId) != seen.Cluster {
 			return nil, nil, fmt.Errorf("the endpoints are of two clusters: %s is of %s, and another one of %s; name those of one cluster", a.at, ID(h.ClusterId), seen.Cluster)
 		}

@@ -68,6 +68,10 @@ func TestObserve(t *testing.T) {
 			t.Fatalf("it never learns: %+v", o.Members[3])
 		}
 	}
+	o, err = cluster.Observe(w.ctx, w.newClient(w.Endpoints()), cluster.Options{Probes: 2}) // the learner among them
+	if err != nil {
+		t.Fatal(err)
+	}
 	if m := o.Members[3]; m.State != cluster.Well || !m.Learner || m.Reads.N != 0 || m.Status.N == 0 {
 		t.Errorf("a learner: %+v", m)
 	}
@@ -123,7 +127,7 @@ func TestObserveTwo(t *testing.T) {
 	}
 	defer func() { _ = nobody.Close() }() // says that its context has ended
 	_, err = cluster.Observe(w.ctx, nobody, cluster.Options{Patience: time.Second})
-	if err == nil || !strings.Contains(err.Error(), "no member of etcd answers\n  http://127.0.0.1:1: nothing listens there") {
+	if err == nil || !strings.Contains(err.Error(), "no member of etcd answers that votes\n  http://127.0.0.1:1: nothing listens there") {
 		t.Errorf("found %v", err)
 	}
 }

@@ -101,7 +101,7 @@ func (w *warnings) member(m *Member) {
 	case behind(m):
 		w.add("behind", m.ID, "look at its disk and its network", "%s is %d entries behind the leader", m, m.Lag)
 	}
-	if m.Quota > 0 && m.Size*100 > m.Quota*fullOf {
+	if m.Quota > 0 && m.Size*100 > m.Quota*fullOf && !w.o.alarm(NoSpace) {
 		w.add("nearly-full", m.ID, "\"tow cluster compact\" and \"tow cluster defrag\" make room; --quota-backend-bytes allows more", "%s has %d of its %d MiB: at the quota the cluster takes no more writes", m, m.Size>>20, m.Quota>>20)
 	}
 	if free := m.Size - m.InUse; free > wasteMost && free*2 > m.Size {
