@@ -71,14 +71,14 @@ func ReadChunk(object []byte, row func(bucket string, key, value []byte) error, 
 		}
 		switch kind {
 		case 'b':
-			name, err := readBytes(in)
+			name, err := readBytes(in, h.Raw)
 			if err != nil {
 				return err
 			}
 			bucket = string(name)
 		case 'r':
-			key, err1 := readBytes(in)
-			value, err2 := readBytes(in)
+			key, err1 := readBytes(in, h.Raw)
+			value, err2 := readBytes(in, h.Raw)
 			if err := errors.Join(err1, err2); err != nil {
 				return err
 			}
@@ -93,9 +93,10 @@ func ReadChunk(object []byte, row func(bucket string, key, value []byte) error, 
 	}
 }
 
-func readBytes(in *bufio.Reader) ([]byte, error) {
+// readBytes reads one of the strings that are so many bytes together.
+func readBytes(in *bufio.Reader, all int64) ([]byte, error) {
 	n, err := binary.ReadUvarint(in)
-	if err != nil || n > maxRecord {
+	if err != nil || n > uint64(all) {
 		return nil, fmt.Errorf("%w: a length that is none", ErrDamaged)
 	}
 	b := make([]byte, n)

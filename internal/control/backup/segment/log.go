@@ -193,8 +193,8 @@ func (r *Reader) readChange(kind byte) (Record, error) {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return Record{}, io.ErrUnexpectedEOF
 	}
-	if n > maxRecord {
-		return Record{}, fmt.Errorf("a row of %d bytes", n)
+	if n > uint64(r.header.Raw) {
+		return Record{}, fmt.Errorf("a row of %d bytes among records of %d", n, r.header.Raw)
 	}
 	c := Change{Main: r.change.Main + int64(main), Sub: int64(sub), Deleted: kind == kindDelete, Row: make([]byte, n)}
 	if main == 0 {

@@ -79,8 +79,8 @@ func ReadIndex(first []byte) ([]Part, error) {
 
 // Cut is a part's object out of a pack.
 func (p Part) Cut(pack []byte) ([]byte, error) {
-	if p.Offset < 0 || p.Size < 0 || p.Offset+p.Size > int64(len(pack)) {
-		return nil, fmt.Errorf("%w: it has %d bytes, and a part from %d to %d", ErrDamaged, len(pack), p.Offset, p.Offset+p.Size)
+	if p.Offset < 0 || p.Size < 0 || p.Offset > int64(len(pack)) || p.Size > int64(len(pack))-p.Offset {
+		return nil, fmt.Errorf("%w: it has %d bytes, and a part of %d from %d on", ErrDamaged, len(pack), p.Size, p.Offset)
 	}
 	return pack[p.Offset : p.Offset+p.Size], nil
 }

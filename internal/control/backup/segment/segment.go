@@ -95,9 +95,6 @@ const (
 	// MaxHeader is how much of an object has to be read to know its header: one that holds
 	// a day by hours has 24 points.
 	MaxHeader = 64 << 10
-	// The greatest record that a reader believes in. etcd's limit of a request is 1.5 MiB
-	// unless it is raised.
-	maxRecord = 512 << 20
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -144,6 +141,9 @@ func readHeader(magic string, first []byte) (h Header, at int, err error) {
 	}
 	if err := json.Unmarshal(text, &h); err != nil {
 		return h, 0, fmt.Errorf("%w: the header: %w", ErrDamaged, err)
+	}
+	if h.Raw < 0 {
+		return h, 0, fmt.Errorf("%w: records of %d bytes", ErrDamaged, h.Raw)
 	}
 	return h, len(magic) + 4 + n + 4, nil
 }
