@@ -199,11 +199,8 @@ func (g *clusterChange) report(e cluster.Event) {
 
 // firstLine is why a step is not done yet.
 func firstLine(err error) string {
-	switch {
-	case errors.Is(err, rpctypes.ErrUnhealthy):
+	if errors.Is(err, rpctypes.ErrUnhealthy) {
 		return "it wants to have heard of all voters for five seconds"
-	case errors.Is(err, rpctypes.ErrMemberLearnerNotReady):
-		return "it has not learned enough"
 	}
 	line, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "etcdserver: "), "\n")
 	return line

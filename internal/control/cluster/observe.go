@@ -145,7 +145,7 @@ func ask(ctx context.Context, client *clientv3.Client, at string, patience time.
 		return err
 	})
 	switch {
-	case errors.Is(rpctypes.Error(a.err), rpctypes.ErrGRPCNotSupportedForLearner), errors.Is(a.err, rpctypes.ErrGRPCNotSupportedForLearner):
+	case errors.Is(a.err, rpctypes.ErrGRPCNotSupportedForLearner):
 		if r, err := statusOf(asking, conn); err == nil { // it is a member, and so can be asked
 			a.header = r.Header
 		}

@@ -49,7 +49,7 @@ func TestObserve(t *testing.T) {
 			t.Errorf("%+v", m)
 		}
 	}
-	if w := o.Warnings(); len(w) != 0 {
+	if w := wrong(o); len(w) != 0 {
 		t.Errorf("of a cluster that is well: %v", w)
 	}
 
@@ -80,6 +80,11 @@ func TestObserve(t *testing.T) {
 	if m := o.Members[down]; m.State != cluster.Down || !strings.Contains(m.Reason, "nothing listens there") || m.Endpoint != "" || !hasWarning(o, "down") {
 		t.Errorf("one that was stopped: %+v", m)
 	}
+}
+
+// wrong is the warnings but for those of a machine that has other things to do.
+func wrong(o *cluster.Observed) []cluster.Warning {
+	return slices.DeleteFunc(o.Warnings(), func(w cluster.Warning) bool { return w.Code == "slow" || w.Code == "behind" })
 }
 
 // TestObserveJSON: the names of what tow cluster status --json prints are not to change.

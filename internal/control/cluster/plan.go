@@ -309,15 +309,17 @@ func mending(o *Observed, kind AlarmKind) string {
 	return "find out whose data differs with \"etcdctl endpoint hashkv --cluster\", or restore a backup"
 }
 
-// best is who should lead of those that may: well, and the least behind.
+// best is who should lead of those that may: one that is known to be well, if there is one, and
+// the least behind.
 func (p *planner) best(without ...ID) *Member {
 	var best *Member
 	for i := range p.o.Members {
 		m := &p.o.Members[i]
-		if m.Learner || m.State != Well || behind(m) || slices.Contains(without, m.ID) {
+		if m.Learner || !m.alive() || behind(m) || slices.Contains(without, m.ID) {
 			continue
 		}
-		if best == nil || m.Lag < best.Lag {
+		known := m.State == Well
+		if best == nil || known && best.State != Well || known == (best.State == Well) && m.Lag < best.Lag {
 			best = m
 		}
 	}

@@ -59,11 +59,13 @@ const (
 )
 
 // Run observes, decides and does the first step, until nothing is left to do. It takes the
-// lock, where the cluster can write one. A [RefusedError] says that it was not begun, or that it cannot
-// go on; whatever ends it, the same request goes on where the cluster is.
-func (r *Runner) Run(ctx context.Context, request Request) (err error) {
-	run := &run{Runner: r, request: request}
-	r.Patience, r.Every = cmp.Or(r.Patience, time.Minute), cmp.Or(r.Every, 500*time.Millisecond)
+// lock, where the cluster can write one: a [HeldError] says who has it. A [RefusedError] says
+// that it was not begun, or that it cannot go on. Whatever ends it, the same request goes on
+// where the cluster is.
+func (r *Runner) Run(ctx context.Context, request Request) error {
+	filled := *r
+	filled.Patience, filled.Every = cmp.Or(r.Patience, time.Minute), cmp.Or(r.Every, 500*time.Millisecond)
+	run := &run{Runner: &filled, request: request}
 	first, err := run.observe(ctx)
 	if err != nil {
 		return err
@@ -184,7 +186,7 @@ func (r *run) loop(ctx context.Context, seen *Observed) error {
 }
 
 // bear waits a moment after what may pass, while there is patience. Before anything was
-// done there is none with refusals.
+// tried there is none.
 func (r *run) bear(ctx context.Context, plan Plan, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -192,8 +194,8 @@ func (r *run) bear(ctx context.Context, plan Plan, err error) error {
 	if r.stuck.IsZero() {
 		r.stuck = time.Now()
 	}
-	passes := func(f Refusal) bool { return !f.passes() }
-	if !r.acted || slices.ContainsFunc(plan.Refusals, passes) || time.Since(r.stuck) > r.Patience {
+	stays := slices.ContainsFunc(plan.Refusals, func(f Refusal) bool { return !f.passes() })
+	if !r.acted || stays || time.Since(r.stuck) > r.Patience {
 		return err
 	}
 	r.tell(Event{Kind: Again, Plan: plan, Step: r.at, Err: err})
@@ -238,6 +240,10 @@ func (r *run) step(ctx context.Context, seen *Observed, plan Plan) error {
 		e.Kind = Done
 		r.tell(e)
 		return nil
+	case errors.Is(err, rpctypes.ErrMemberLearnerNotReady): // that cannot be seen from here
+		e.Kind, r.stuck = Waiting, time.Time{}
+		r.tell(e)
+		return r.pause(ctx)
 	case !transient(err):
 		return fmt.Errorf("%s: %w", s, err)
 	default:
@@ -250,7 +256,7 @@ func transient(err error) bool {
 	var known rpctypes.EtcdError
 	if errors.As(err, &known) {
 		switch known {
-		case rpctypes.ErrUnhealthy, rpctypes.ErrMemberNotEnoughStarted, rpctypes.ErrTooManyLearners, rpctypes.ErrMemberLearnerNotReady,
+		case rpctypes.ErrUnhealthy, rpctypes.ErrMemberNotEnoughStarted, rpctypes.ErrTooManyLearners,
 			rpctypes.ErrNotLeader, rpctypes.ErrLeaderChanged, rpctypes.ErrNoLeader, rpctypes.ErrTimeout, rpctypes.ErrTimeoutDueToLeaderFail,
 			rpctypes.ErrTimeoutDueToConnectionLost, rpctypes.ErrStopped, rpctypes.ErrTooManyRequests, rpctypes.ErrTimeoutWaitAppliedIndex:
 			return true

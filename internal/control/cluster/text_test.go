@@ -109,9 +109,9 @@ func TestWarnings(t *testing.T) {
 		}
 	}
 	o := clusterOf("a* b c")
-	o.Members[1].Version, o.Members[1].Reads.P99, o.Members[2].Errors = "3.6.0", time.Second, []string{"no disk", "memberID:1 alarm:NOSPACE"}
+	o.Members[1].Version, o.Members[1].Reads.P50, o.Members[2].Errors = "3.6.0", time.Second, []string{"no disk", "memberID:1 alarm:NOSPACE"}
 	o.Change = &Change{Who: "ann@desk", What: "tow cluster defrag"}
-	if got, want := fmt.Sprint(o.Warnings()), "[{slow 2 one in a hundred reads at b takes 1s or longer look at its disk and its network: etcd's metrics say which it waits for} {error 3 c says: no disk see what its log says} {versions 0 the members are of 3.6.0 and 3.7.3 finish the upgrade: docs/cluster.md} {change 0 ann@desk changes the cluster since"; !strings.HasPrefix(got, want) {
+	if got, want := fmt.Sprint(o.Warnings()), "[{slow 2 half of the reads at b take 1s or longer look at its disk and its network: etcd's metrics say which it waits for} {error 3 c says: no disk see what its log says} {versions 0 the members are of 3.6.0 and 3.7.3 finish the upgrade: docs/cluster.md} {change 0 ann@desk changes the cluster since"; !strings.HasPrefix(got, want) {
 		t.Errorf("found    %s\nexpected %s", got, want)
 	}
 }

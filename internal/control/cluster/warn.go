@@ -18,7 +18,7 @@ type Warning struct {
 
 // What is worth a warning.
 const (
-	slowRead  = 100 * time.Millisecond // a read that takes a majority, one in a hundred
+	slowRead  = 100 * time.Millisecond // a read that takes a majority
 	fullOf    = 80                     // percent of the quota
 	wasteMost = 64 << 20               // bytes that are free in a file, if they are half of it
 )
@@ -107,8 +107,8 @@ func (w *warnings) member(m *Member) {
 	if free := m.Size - m.InUse; free > wasteMost && free*2 > m.Size {
 		w.add("waste", m.ID, "\"tow cluster defrag\" gives them back", "%d MiB of the %d in the file of %s are free", free>>20, m.Size>>20, m)
 	}
-	if m.Reads.P99 > slowRead {
-		w.add("slow", m.ID, "look at its disk and its network: etcd's metrics say which it waits for", "one in a hundred reads at %s takes %s or longer", m, m.Reads.P99.Round(time.Millisecond))
+	if m.Reads.P50 > slowRead {
+		w.add("slow", m.ID, "look at its disk and its network: etcd's metrics say which it waits for", "half of the reads at %s take %s or longer", m, m.Reads.P50.Round(time.Millisecond))
 	}
 	for _, text := range m.Errors {
 		if _, ok := alarmOf(text); !ok {
