@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"towpath.dev/internal/control/access"
+	"towpath.dev/internal/control/cluster"
 	"towpath.dev/internal/control/member"
 )
 
@@ -162,6 +163,10 @@ func TestEtcdAuth(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = client.Close() }() // says that its context has ended
+	seen, err := cluster.Observe(ctx, client, cluster.Options{Probes: 1, Elections: true})
+	if err != nil || seen.Quorum.Well != 1 {
+		t.Errorf("a guest looks at the cluster: %+v, %v", seen, err)
+	}
 	_, err = client.Put(ctx, "a", "1")
 	if err = e.told(err); err == nil || !strings.Contains(err.Error(), `etcd does not permit this to guest: the user "root" may do it`) {
 		t.Errorf("a guest writes: %v", err)

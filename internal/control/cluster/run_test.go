@@ -53,6 +53,9 @@ func TestReplace(t *testing.T) {
 	for _, n := range []int{3, 5} {
 		for _, who := range []string{"leader", "follower", "lost"} {
 			t.Run(fmt.Sprint(n, " ", who), func(t *testing.T) {
+				if testing.Short() && n > 3 {
+					t.Skip("three members show it")
+				}
 				w := newWorld(t, n)
 				old := w.Leader(t)
 				kinds := []cluster.Kind{cluster.StepAdd, cluster.StepPromote, cluster.StepRemove}
