@@ -15,6 +15,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"golang.org/x/sync/errgroup"
 
@@ -77,6 +78,9 @@ func (b *baser) take(ctx context.Context) (Manifest, error) {
 	m.Member = endpoint
 	file, err := b.snapshot(ctx, endpoint, &m)
 	if err != nil {
+		if errors.Is(rpctypes.Error(err), rpctypes.ErrPermissionDenied) {
+			err = fmt.Errorf("%w: only users with the role root may read all of a store; name one with --user", err)
+		}
 		return m, fmt.Errorf("a snapshot of %s: %w", endpoint, err)
 	}
 	defer os.Remove(file)

@@ -69,6 +69,10 @@ func TestKilledOverS3(t *testing.T) {
 // the time has passed; then one lives on, and what is in the store is judged.
 func killAgain(t *testing.T, w *witness, random *rand.Rand, start func(n int) *process) {
 	t.Helper()
+	long := *killFor
+	if testing.Short() {
+		long = min(long, 4*life)
+	}
 	lives, moves, last := 0, 0, int64(0)
 	live := func(p *process) {
 		select {
@@ -87,7 +91,7 @@ func killAgain(t *testing.T, w *witness, random *rand.Rand, start func(n int) *p
 			moves, last = moves+1, durable
 		}
 	}
-	for range int(*killFor / life) {
+	for range int(long / life) {
 		p := start(lives)
 		live(p)
 		p.kill()

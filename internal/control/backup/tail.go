@@ -217,9 +217,10 @@ type leases struct {
 	mu      sync.Mutex
 	ttl     map[int64]int64 // of those that were asked about; 0 until there is an answer
 	waiting []int64
+	asked   int // of how many an answer is on its way
 	answers []segment.Lease
 	wake    chan struct{}
-	idle    chan struct{} // closed while none waits
+	idle    chan struct{} // closed when all have their answers
 }
 
 // maxLeases is how many are remembered; then all are forgotten, and asked about again.
@@ -242,42 +243,64 @@ func (l *leases) see(id int64) {
 	}
 }
 
-// ask asks about leases, one after the other.
+// askAtOnce is about how many leases is asked at a time: ten thousand clients that come back
+// together are a second's work then, and not ten.
+const askAtOnce = 16
+
+// ask asks about leases.
 func (l *leases) ask(ctx context.Context, client *clientv3.Client) {
-	for ctx.Err() == nil {
-		l.mu.Lock()
-		if len(l.waiting) == 0 {
-			if l.idle != nil {
-				close(l.idle)
-				l.idle = nil
+	var asking sync.WaitGroup
+	for range askAtOnce {
+		asking.Go(func() {
+			for ctx.Err() == nil {
+				l.askOne(ctx, client)
 			}
+		})
+	}
+	asking.Wait()
+}
+
+// askOne asks about the next lease, or waits until there is one.
+func (l *leases) askOne(ctx context.Context, client *clientv3.Client) {
+	l.mu.Lock()
+	if len(l.waiting) == 0 {
+		if l.wake == nil {
 			l.wake = make(chan struct{})
-			wake := l.wake
-			l.mu.Unlock()
-			select {
-			case <-wake:
-			case <-ctx.Done():
-			}
-			continue
 		}
-		id := l.waiting[0]
+		wake := l.wake
 		l.mu.Unlock()
-		asking, cancel := context.WithTimeout(ctx, answerTime)
-		answer, err := client.TimeToLive(asking, clientv3.LeaseID(id))
-		cancel()
-		l.mu.Lock()
-		// One that cannot be had, or has ended, is one of unknown length.
-		if l.waiting = l.waiting[1:]; err == nil && answer.GrantedTTL > 0 {
-			l.answers = append(l.answers, segment.Lease{ID: id, TTL: answer.GrantedTTL})
+		select {
+		case <-wake:
+		case <-ctx.Done():
 		}
-		l.mu.Unlock()
+		return
+	}
+	id := l.waiting[0]
+	l.waiting = l.waiting[1:]
+	l.asked++
+	l.mu.Unlock()
+	asking, cancel := context.WithTimeout(ctx, answerTime)
+	answer, err := client.TimeToLive(asking, clientv3.LeaseID(id))
+	cancel()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	// One that cannot be had, or has ended, is one of unknown length.
+	if err == nil && answer.GrantedTTL > 0 {
+		l.answers = append(l.answers, segment.Lease{ID: id, TTL: answer.GrantedTTL})
+	}
+	if l.asked--; l.settled() && l.idle != nil {
+		close(l.idle)
+		l.idle = nil
 	}
 }
+
+// settled says whether all that was asked is answered; the caller holds mu.
+func (l *leases) settled() bool { return len(l.waiting) == 0 && l.asked == 0 }
 
 // settle waits for answers, for a while.
 func (l *leases) settle(ctx context.Context) {
 	l.mu.Lock()
-	if len(l.waiting) == 0 {
+	if l.settled() {
 		l.mu.Unlock()
 		return
 	}
@@ -286,7 +309,7 @@ func (l *leases) settle(ctx context.Context) {
 	}
 	idle := l.idle
 	l.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	select {
 	case <-idle:
