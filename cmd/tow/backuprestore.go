@@ -27,7 +27,7 @@ type backupRestore struct {
 	dir, name          string
 	data               string // a control node's folder
 	initial            string
-	again, dry, really bool
+	again, dry         bool
 	bump               uint64
 }
 

@@ -41,7 +41,7 @@ type rotating struct {
 	trust                *access.Trust
 	client               *clientv3.Client // nil: the node does not run
 	places               []place
-	before, next, served *x509.Certificate
+	before               *x509.Certificate
 }
 
 // seenTime is how long a listener has to show its new certificate. It reads its files with each
