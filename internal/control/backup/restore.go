@@ -38,8 +38,8 @@ type RestoreOptions struct {
 	Members       map[string]string
 	// Again begins a new generation where one with the same members has begun.
 	Again bool
-	// Bump is added to the revision, so that no revision that a client has seen comes
-	// again; default 10^9.
+	// Bump is added to the revision, or to that of a later generation which went further,
+	// so that no revision that a client has seen comes again; default 10^9.
 	Bump uint64
 	// Prefix is that of election's keys; default "election/".
 	Prefix   string
@@ -89,11 +89,11 @@ func PlanRestore(ctx context.Context, o RestoreOptions) (*Restore, error) {
 		return nil, err
 	}
 	r := &Restore{o: o}
-	if r.shelf, r.Target, r.chain, err = find(ctx, o, latest.Number); err != nil {
+	if err := r.find(ctx, latest); err != nil {
 		return nil, err
 	}
 	r.From, r.Base, r.Objects, r.Bytes = r.shelf.place.generation, r.chain.Base.Revision, len(r.chain.Steps), r.chain.Size()
-	r.plan = restorePlan{From: r.From, Revision: r.Target.Revision, Bump: o.Bump, Members: o.Members, Begun: o.now().UTC()}
+	r.plan = restorePlan{From: r.From, Revision: r.Target.Revision, Bump: r.o.Bump, Members: o.Members, Begun: o.now().UTC()}
 	return r, r.join(ctx, latest.Number)
 }
 
@@ -116,30 +116,57 @@ func (o RestoreOptions) check() error {
 	return errors.Join(faults...)
 }
 
-// find finds the newest generation that has a backup, and in it what leads to the target.
-func find(ctx context.Context, o RestoreOptions, latest uint64) (*shelf, catalog.Point, catalog.Chain, error) {
-	var none catalog.Chain
-	for g := int64(latest); g >= 0; g-- {
+// find finds the newest generation that has the target, and in it what leads there.
+func (r *Restore) find(ctx context.Context, latest election.Generation) error {
+	o := r.o
+	reached := latest.Mark
+	none := noBackup(o.Store, o.Cluster)
+	for g := int64(latest.Number); g >= 0; g-- {
 		s := newShelf(o.Store, place{o.Cluster, uint64(g)})
 		c, err := s.load(ctx)
 		if err != nil {
-			return nil, catalog.Point{}, none, err
+			return err
 		}
-		if len(c.Bases) == 0 {
-			continue
+		record, err := (&generations{o.Store, o.Cluster}).read(ctx, uint64(g))
+		if err != nil && !errors.Is(err, blob.ErrNotFound) { // the first one has none
+			return err
 		}
-		target, err := resolve(ctx, s, c, o)
-		if err != nil {
-			// What is older than a generation may be in the one before.
-			if _, old := errors.AsType[*catalog.UnrestorableError](err); old && !o.At.IsZero() && g > 0 {
-				continue
+		if len(c.Bases) > 0 {
+			if r.Target, err = resolve(ctx, s, c, o); err == nil {
+				r.chain, err = c.Chain(r.Target.Revision)
 			}
-			return nil, target, none, err
+			if err == nil {
+				// Its revisions go on above those of all generations since.
+				r.shelf, r.o.Bump = s, o.Bump+uint64(max(0, reached-r.Target.Revision))
+				return nil
+			}
+			if !errors.Is(err, catalog.ErrNoBase) {
+				return err
+			}
+			none = err
+			// Until its first base it was what it was restored to.
+			if begun := record.Restore; begun != nil && !o.At.IsZero() && !o.At.Before(begun.Begun) {
+				o.At, o.Revision = time.Time{}, begun.Revision
+			}
 		}
-		chain, err := c.Chain(target.Revision)
-		return s, target, chain, err
+		// What is older than a generation may be in the one before.
+		reached = max(reached, reachedBy(c, record))
 	}
-	return nil, catalog.Point{}, none, noBackup(o.Store, o.Cluster)
+	return none
+}
+
+// reachedBy is the last revision that a generation is known to have come to.
+func reachedBy(c catalog.Catalog, record claimRecord) (last int64) {
+	if begun := record.Restore; begun != nil {
+		last = begun.Revision + int64(begun.Bump)
+	}
+	for _, b := range c.Bases {
+		last = max(last, b.Revision)
+	}
+	for _, l := range c.Logs {
+		last = max(last, l.End)
+	}
+	return last
 }
 
 // resolve is the revision that the options ask for.
@@ -162,7 +189,7 @@ func resolve(ctx context.Context, s *shelf, c catalog.Catalog, o RestoreOptions)
 		return nil
 	})
 	if err == nil && target.Revision == 0 {
-		err = fmt.Errorf("nothing can be restored as it was at %s: the oldest revision that can be was seen later", o.At.UTC().Format(time.RFC3339))
+		err = fmt.Errorf("nothing can be restored as it was at %s: %w", o.At.UTC().Format(time.RFC3339), catalog.ErrNoBase)
 	}
 	return target, err
 }
