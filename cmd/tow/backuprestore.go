@@ -21,14 +21,14 @@ import (
 // backupRestore is one tow backup restore.
 type backupRestore struct {
 	*ui
-	at                 backupAt
-	revision           int64
-	instant            string
-	dir, name          string
-	data               string // a control node's folder
-	initial            string
-	again, dry         bool
-	bump               uint64
+	at         backupAt
+	revision   int64
+	instant    string
+	dir, name  string
+	data       string // a control node's folder
+	initial    string
+	again, dry bool
+	bump       uint64
 }
 
 func backupRestoreCommand(u *ui) *cobra.Command {

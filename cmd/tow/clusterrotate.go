@@ -33,15 +33,15 @@ import (
 // rotating is one tow cluster rotate-certs.
 type rotating struct {
 	*ui
-	etcd                 etcdFlags
-	add, remove          []string
-	keepKey, dry, yes    bool
-	check, json          bool
-	within               time.Duration
-	trust                *access.Trust
-	client               *clientv3.Client // nil: the node does not run
-	places               []place
-	before               *x509.Certificate
+	etcd              etcdFlags
+	add, remove       []string
+	keepKey, dry, yes bool
+	check, json       bool
+	within            time.Duration
+	trust             *access.Trust
+	client            *clientv3.Client // nil: the node does not run
+	places            []place
+	before            *x509.Certificate
 }
 
 // seenTime is how long a listener has to show its new certificate. It reads its files with each

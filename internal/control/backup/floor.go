@@ -34,8 +34,8 @@ func Floor(ctx context.Context, store blob.Store, cluster string, source Source)
 		return 0, err
 	}
 	last, some, err := s.last(ctx)
-	if err != nil || !some {
-		return 0, err
+	if !some {
+		return base, err // nothing has changed since
 	}
-	return last.End, nil
+	return last.End, err
 }

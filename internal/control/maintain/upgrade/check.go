@@ -78,7 +78,7 @@ func (l *checklist) members() {
 		return
 	}
 	if seen.Quorum.Spare() < 1 {
-		l.note(name, fmt.Sprintf("all are well, and there are only %d voters", seen.Quorum.Voters), "the cluster stands still while one of them is restarted: choose a quiet time, or add a member before")
+		l.note(name, "all are well, and there are too few for one to be missing: " + voters(seen.Quorum.Voters), "the cluster stands still while one of them is restarted: choose a quiet time, or add a member before")
 		return
 	}
 	l.ok(name, "all %d are well, and one may be away", len(seen.Members))
@@ -383,4 +383,12 @@ func (l *checklist) backup() {
 	default:
 		l.fail(name, fmt.Sprintf("it ends %s ago, at the revision %d of %d", l.Seen.Time.Sub(b.Time).Round(time.Minute), b.Revision, l.Seen.Revision), "see why it is behind: \"tow backup list\"")
 	}
+}
+
+// voters is "1 voter", "2 voters".
+func voters(n int) string {
+	if n == 1 {
+		return "1 voter"
+	}
+	return fmt.Sprintf("%d voters", n)
 }
