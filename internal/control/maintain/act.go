@@ -102,6 +102,32 @@ func (m *Maintainer) writeUnwritten(ctx context.Context) {
 	}
 }
 
+// settle says of a defragmentation of this process's own member that was cut off, as the
+// process was, that it is over. Others wait for that.
+func (m *Maintainer) settle(ctx context.Context, s *Situation) {
+	own := s.Seen.Member(m.o.Own)
+	if m.settled || own == nil || !s.reaches(own) {
+		return
+	}
+	events, err := m.journal.Read(ctx)
+	if err != nil {
+		return // another time
+	}
+	for _, e := range events {
+		if e.Do != Defragment || e.ID != m.o.Own || e.Outcome != Begun {
+			continue
+		}
+		if err := m.o.Cluster.CaughtUp(ctx, own); err != nil {
+			return
+		}
+		e.Outcome = CutOff
+		if err := m.journal.end(ctx, nil, e.key, e); err != nil && !errors.Is(err, errDeposed) {
+			return
+		}
+	}
+	m.settled = true
+}
+
 // do does a step, and notes what came of it.
 func (m *Maintainer) do(ctx context.Context, s *Situation, step Step, e *Event) error {
 	ctx, cancel := context.WithTimeout(ctx, stepTime)
@@ -160,15 +186,18 @@ func (m *Maintainer) defragment(ctx context.Context, member *cluster.Member, e *
 	}
 	delete(m.memory.pays, member.ID)
 	m.memory.askedAt = time.Time{}
-	ctx, cancel := context.WithTimeout(ctx, catchUpTime)
+	waiting, cancel := context.WithTimeout(ctx, catchUpTime)
 	defer cancel()
 	for {
-		err := m.o.Cluster.CaughtUp(ctx, member)
+		err := m.o.Cluster.CaughtUp(waiting, member)
 		if err == nil {
 			break
 		}
 		select {
-		case <-ctx.Done():
+		case <-waiting.Done():
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			return fmt.Errorf("%s was defragmented, and has not caught up within %s: %w", member, catchUpTime, err)
 		case <-time.After(soon):
 		}

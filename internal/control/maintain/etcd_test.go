@@ -125,7 +125,7 @@ func underLoad(t *testing.T, own bool) {
 	events := make(chan Event, 1000)
 	event := func(e Event) { events <- e }
 	b := quick
-	b.Turn = 500 * time.Millisecond
+	b.Turn, b.Backoff = 3*time.Second, 10*time.Second
 	var ids [3]cluster.ID
 	if own {
 		for i := range ids {
@@ -138,8 +138,8 @@ func underLoad(t *testing.T, own bool) {
 		all[i] = start(i)
 	}
 	did := map[string]int{}
-	down, kills := -1, 0
-	for len(did) < 4 || kills < 6 { // each member, and a compaction
+	down, mishaps := -1, 0
+	for len(did) < 4 || mishaps < 8 { // each member, and a compaction
 		e := <-events
 		if e.Outcome == Done {
 			switch e.Do {
@@ -149,19 +149,17 @@ func underLoad(t *testing.T, own bool) {
 				did["compaction"]++
 			}
 		}
-		if e.Do == Nothing && !strings.Contains(e.Why, "waits") {
-			continue
-		}
-		// Something happened, or waits for a member that is down: time for another mishap.
-		kills++
-		switch i := r.IntN(4); {
+		switch i := r.IntN(4); { // something happened, or waits: time for a mishap
 		case down >= 0:
 			c.Restart(t, down)
 			down = -1
+		case mishaps >= 8: // and from then on for what is left to be done
 		case i < 3:
+			mishaps++
 			all[i].stop()
 			all[i] = start(i)
 		default:
+			mishaps++
 			down = r.IntN(3)
 			c.Stop(down)
 		}

@@ -31,6 +31,8 @@ type Event struct {
 
 	// ID is of the member, for who takes the seat over.
 	ID cluster.ID `json:"id,omitempty"`
+
+	key string // in the journal it was read from
 }
 
 // Outcomes of what was done.
@@ -38,6 +40,8 @@ const (
 	// Begun: who began it has not said how it went. It may have been done.
 	Begun = "begun"
 	Done  = "done"
+	// CutOff: who began it ended, and its member answers again.
+	CutOff = "cut off, and the member answers again"
 )
 
 // String is the event on one line, without its time.
@@ -97,6 +101,7 @@ func (j *Journal) Read(ctx context.Context) ([]Event, error) {
 	for _, entry := range page.Entries {
 		var e Event
 		if json.Unmarshal(entry.Value, &e) == nil {
+			e.key = entry.Key
 			events = append(events, e)
 		}
 	}

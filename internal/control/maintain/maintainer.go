@@ -91,6 +91,7 @@ type Maintainer struct {
 	// The loop's goroutine owns these.
 	memory    *memory
 	told      map[string]Note // by what they are about
+	settled   bool            // what this process left unfinished in its last life is seen to
 	unwritten []Event         // which the store had no room for
 
 	acting chan struct{} // has room for one: who does a step, or gives the seat up
@@ -274,7 +275,7 @@ func (m *Maintainer) look(ctx context.Context) bool {
 	now := time.Now()
 	m.memory.learn(m.b, seen, now)
 	l, fresh := m.held()
-	if fresh {
+	if fresh || l != nil && m.memory.unfinished != nil {
 		m.remember(looking)
 	}
 	s := m.memory.situation(m.b, seen, now)
@@ -297,6 +298,7 @@ func (m *Maintainer) look(ctx context.Context) bool {
 	}
 	if !s.full() && s.Seen.Majority {
 		m.writeUnwritten(looking)
+		m.settle(looking, s)
 	}
 	if d.Step.Do == Nothing {
 		return false
