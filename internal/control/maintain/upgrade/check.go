@@ -78,7 +78,7 @@ func (l *checklist) members() {
 		return
 	}
 	if seen.Quorum.Spare() < 1 {
-		l.note(name, "all are well, and there are too few for one to be missing: " + voters(seen.Quorum.Voters), "the cluster stands still while one of them is restarted: choose a quiet time, or add a member before")
+		l.note(name, "all are well, and there are too few for one to be missing: "+voters(seen.Quorum.Voters), "the cluster stands still while one of them is restarted: choose a quiet time, or add a member before")
 		return
 	}
 	l.ok(name, "all %d are well, and one may be away", len(seen.Members))
