@@ -23,6 +23,9 @@ import (
 	"google.golang.org/grpc"
 
 	"towpath.dev/election"
+	"towpath.dev/internal/blob"
+	"towpath.dev/internal/control/backup"
+	"towpath.dev/internal/proof/cluster"
 	"towpath.dev/internal/proof/history"
 )
 
@@ -34,7 +37,7 @@ type Options struct {
 	Endpoints   []string
 	Register    string // its address
 	Registers   uint32 // how many a seat has
-	Registry    string // the folder of generations
+	Backups     string // the folder of backups, which the registry of generations is beside
 	Log         string
 	TTL         time.Duration
 	Margin      time.Duration // 0 is election's default
@@ -156,8 +159,12 @@ func (p *process) session(ctx context.Context) error {
 		Name: p.Name, TTL: p.TTL, Margin: p.Margin,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}
-	if p.Registry != "" {
-		o.Registry = election.RegistryDir(p.Registry)
+	if p.Backups != "" {
+		backups, err := blob.Open(p.Backups, blob.Options{})
+		if err != nil {
+			return err
+		}
+		o.Registry = backup.Generations(backups, cluster.Name)
 	}
 	if p.Rate != 0 {
 		o.Clock = rated(p.Rate)

@@ -14,10 +14,9 @@ import (
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.etcd.io/etcd/client/v3/snapshot"
-	restore "go.etcd.io/etcd/etcdutl/v3/snapshot"
 	"go.uber.org/zap"
 
+	"towpath.dev/internal/control/backup"
 	"towpath.dev/internal/proof/lab"
 )
 
@@ -193,42 +192,37 @@ func (c *Cluster) Replace(i int) error {
 	})
 }
 
-// Backup saves a snapshot.
-func (c *Cluster) Backup(name string) error {
-	return c.try("snapshot", func(ctx context.Context) error {
-		_ = os.Remove(name)
-		leader, err := c.Leader()
-		if err != nil {
-			return err
-		}
-		_, err = snapshot.SaveWithVersion(ctx, zap.NewNop(), clientv3.Config{Endpoints: c.Endpoints()[leader : leader+1]}, name)
-		return err
-	})
-}
+// Name is the cluster's in the store of its backups.
+const Name = "proof"
 
-// bump is what is added to a restored store's revision, so that revisions seldom come
-// twice; it is more than a run writes.
-const bump = 1_000_000
-
-// Restore stops all members and starts new ones with what a snapshot has.
-func (c *Cluster) Restore(name string) error {
+// Restore stops all members and starts new ones, each of which was restored from the cluster's
+// backup by itself: what the options say, as to what and from where.
+func (c *Cluster) Restore(ctx context.Context, o backup.RestoreOptions) (backup.Restored, error) {
 	for _, m := range c.members {
 		m.process.Kill()
 	}
 	c.life++
+	o.Cluster, o.Members = Name, map[string]string{}
 	for i, m := range c.members {
-		m.options.Dir, m.options.Join = c.folder(i), false
-		m.options.Token = fmt.Sprint("proof-", c.life)
-		err := restore.NewV3(zap.NewNop()).Restore(restore.RestoreConfig{
-			SnapshotPath: name, Name: m.options.Name, OutputDataDir: m.options.Dir,
-			PeerURLs: []string{at(m.options.IP, peerPort)}, InitialCluster: m.options.Cluster, InitialClusterToken: m.options.Token,
-			RevisionBump: bump, MarkCompacted: true,
-		})
-		if err != nil {
-			return fmt.Errorf("restoring %s: %w", m.options.Name, err)
-		}
+		o.Members[m.options.Name] = at(c.Hosts[i].IP.String(), peerPort)
 	}
-	return c.startAll()
+	var done backup.Restored
+	for i, m := range c.members {
+		o.Name, o.DataDir = m.options.Name, c.folder(i)
+		plan, err := backup.PlanRestore(ctx, o)
+		if err == nil {
+			done, err = plan.Run(ctx)
+		}
+		if err != nil {
+			return done, fmt.Errorf("restoring %s: %w", m.options.Name, err)
+		}
+		if plan.Joins != (i > 0) {
+			return done, fmt.Errorf("restoring %s: it joins another member's restore: %v; it is member %d", m.options.Name, plan.Joins, i)
+		}
+		m.options.Dir, m.options.Join, m.options.Token = o.DataDir, false, done.Token
+		o.Revision, o.At = plan.Target.Revision, time.Time{} // as the first command says
+	}
+	return done, c.startAll()
 }
 
 // Close kills all members.

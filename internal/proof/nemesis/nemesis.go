@@ -54,6 +54,7 @@ var All = []Nemesis{
 	{Name: "compact", Store: true, do: compact},
 	{Name: "replace", Store: true, do: replace},
 	{Name: "kill-register", Store: true, do: killRegister},
+	{Name: "kill-uploader", Store: true, do: killUploader},
 	{Name: "restore", Store: true, Permits: true, ToAll: true, do: restore},
 	{Name: "restore-again", Store: true, Permits: true, ToAll: true, do: restoreAgain},
 }

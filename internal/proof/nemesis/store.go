@@ -6,9 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"towpath.dev/election"
+	"towpath.dev/internal/control/backup"
+	"towpath.dev/internal/proof/cluster"
 )
 
 // atLeader does something to the store's leader.
@@ -105,20 +108,26 @@ func killRegister(ctx context.Context, w *World, s Step) error {
 	return w.Register.Begin()
 }
 
-// restore turns the store back to how it was a while ago.
-func restore(ctx context.Context, w *World, s Step) error {
-	if err := w.Cluster.Backup(w.Backup); err != nil {
-		return err
-	}
-	w.backedUp = true
-	pause(ctx, s.For)
-	return w.restore(s)
+func killUploader(ctx context.Context, w *World, s Step) error {
+	defer w.strike(s, "uploader")()
+	w.Uploader.Kill()
+	pause(ctx, s.For/2)
+	return w.Uploader.Begin()
 }
 
-// restoreAgain restores the backup that was restored before, without all that happened
-// since.
+// restore turns the store back to how it was at any revision that its backup has.
+func restore(ctx context.Context, w *World, s Step) error {
+	revision, err := w.kept(ctx, s.Pick)
+	if err != nil {
+		return err
+	}
+	return w.restore(s, backup.RestoreOptions{Revision: revision})
+}
+
+// restoreAgain turns the store back to how it was just before it was turned back last, to the
+// life that had ended then: without all that happened since.
 func restoreAgain(ctx context.Context, w *World, s Step) error {
-	if !w.backedUp {
+	if w.turned.IsZero() {
 		first := s
 		first.Nemesis.Name = "restore"
 		if err := restore(ctx, w, first); err != nil {
@@ -126,18 +135,50 @@ func restoreAgain(ctx context.Context, w *World, s Step) error {
 		}
 		pause(ctx, s.For)
 	}
-	return w.restore(s)
+	return w.restore(s, backup.RestoreOptions{At: w.turned})
 }
 
-func (w *World) restore(s Step) error {
+// kept is a revision that the backup has, of the newest life of which it has any.
+func (w *World) kept(ctx context.Context, pick uint32) (int64, error) {
+	const patience = 20 * time.Second
+	for deadline := time.Now().Add(patience); ; pause(ctx, 100*time.Millisecond) {
+		lives, err := backup.List(ctx, w.Store, cluster.Name)
+		if err != nil {
+			return 0, err
+		}
+		for _, l := range slices.Backward(lives) {
+			if n := uint32(len(l.Restorable)); n > 0 {
+				span := l.Restorable[pick%n]
+				return span.First + int64(pick)%(span.Last-span.First+1), nil
+			}
+		}
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			return 0, fmt.Errorf("the backup has nothing that could be restored after %s", patience)
+		}
+	}
+}
+
+func (w *World) restore(s Step, o backup.RestoreOptions) error {
 	defer w.strike(s, "")()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	w.observing()
-	if err := w.Cluster.Restore(w.Backup); err != nil {
+	turned := time.Now()
+	o.Store = w.Store
+	restored, err := w.Cluster.Restore(ctx, o)
+	if err != nil {
 		return err
 	}
+	w.turned = turned
 	w.observing = w.Observe()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	_, err := election.Restored(ctx, election.Etcd(w.Cluster.Client), "", election.RegistryDir(w.Registry))
+	store := election.Etcd(w.Cluster.Client)
+	if !restored.Paused { // of before the first session
+		_, err = election.Restored(ctx, store, "", w.Registry)
+		return err
+	}
+	if _, pending, err := election.Pending(ctx, store, ""); err != nil || !pending {
+		return fmt.Errorf("a cluster that was restored does not wait to be resumed: %w", err)
+	}
+	_, err = election.Resume(ctx, store, "", w.Registry)
 	return err
 }

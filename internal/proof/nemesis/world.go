@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"towpath.dev/election"
+	"towpath.dev/internal/blob"
 	"towpath.dev/internal/proof/candidate"
 	"towpath.dev/internal/proof/cluster"
 	"towpath.dev/internal/proof/history"
@@ -21,15 +22,16 @@ type World struct {
 	Cluster    *cluster.Cluster
 	Candidates []*Candidate
 	Register   *Server
+	Uploader   *Server // of the cluster's backup
 	TTL        time.Duration
 	Log        *history.Log
-	Backup     string // the file that restores are from
-	Registry   string // the folder of generations
+	Store      blob.Store // of the backup
+	Registry   election.Registry
 	// Observe begins to record what the store says of seats, until what it returns is called.
 	Observe func() (stop func())
 
-	observing func() // stops it
-	backedUp  bool
+	observing func()    // stops it
+	turned    time.Time // when the store was turned back last
 }
 
 // A Candidate is a candidate's process, and how to start it again.
@@ -53,7 +55,7 @@ func (c *Candidate) Kill() { c.process.Kill() }
 // End lets the process end.
 func (c *Candidate) End() { c.process.End() }
 
-// A Server is the register's process.
+// A Server is the process of the register, or of the uploader.
 type Server struct {
 	Host    *lab.Host
 	Start   func() (*lab.Process, error)

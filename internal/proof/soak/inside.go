@@ -19,6 +19,9 @@ import (
 	"time"
 
 	"towpath.dev/election"
+	"towpath.dev/internal/blob"
+	"towpath.dev/internal/control/backup"
+	"towpath.dev/internal/control/backup/segment"
 	"towpath.dev/internal/proof/candidate"
 	"towpath.dev/internal/proof/cluster"
 	"towpath.dev/internal/proof/history"
@@ -50,9 +53,9 @@ func inside(o Options) error {
 		return err
 	}
 	failed := w.Run(ctx, steps, time.Duration(o.Seconds)*time.Second)
-	progress := ""
+	progress, wrong := "", ""
 	if failed == nil { // else something is still broken
-		progress = w.progress(o)
+		progress, wrong = w.progress(o), w.verify(ctx)
 	}
 	w.end()
 	records, err := history.ReadAll(o.Dir)
@@ -63,6 +66,9 @@ func inside(o Options) error {
 	report := verdict.Of(records, nemesis.Permits(), o.ttl())
 	if progress != "" {
 		report.Violations = append(report.Violations, verdict.Violation{Kind: verdict.NoProgress, Text: progress})
+	}
+	if wrong != "" {
+		report.Violations = append(report.Violations, verdict.Violation{Kind: verdict.BadBackup, Text: wrong})
 	}
 	fmt.Print(summary(o, report))
 	fmt.Printf("judged in %s\n", time.Since(began).Round(time.Millisecond))
@@ -86,7 +92,7 @@ func build(o Options) (*world, error) {
 		return nil, err
 	}
 	var hosts []*lab.Host
-	for i := range members + 1 + o.Candidates {
+	for i := range members + 2 + o.Candidates {
 		h, err := l.Host(fmt.Sprint("h", i))
 		if err != nil {
 			return nil, err
@@ -94,8 +100,16 @@ func build(o Options) (*world, error) {
 		hosts = append(hosts, h)
 	}
 	w := &world{World: nemesis.World{
-		TTL: o.ttl(), Backup: filepath.Join(o.Dir, "backup"), Registry: filepath.Join(o.Dir, "registry"),
+		TTL: o.ttl(),
 	}}
+	backups := filepath.Join(o.Dir, "backups")
+	if err := os.MkdirAll(backups, 0o700); err != nil {
+		return nil, err
+	}
+	if w.Store, err = blob.Open(backups, blob.Options{}); err != nil {
+		return nil, err
+	}
+	w.Registry = backup.Generations(w.Store, cluster.Name)
 	if w.Log, err = history.Open(filepath.Join(o.Dir, "nemeses"+history.Extension)); err != nil {
 		return nil, err
 	}
@@ -113,12 +127,21 @@ func build(o Options) (*world, error) {
 	if err := w.Register.Begin(); err != nil {
 		return nil, err
 	}
+	w.Uploader = &nemesis.Server{Host: hosts[members+1]}
+	w.Uploader.Start = func() (*lab.Process, error) {
+		return w.Uploader.Host.Start("uploader", filepath.Join(o.Dir, "uploader.log"), role{Uploader: &uploaderOptions{
+			Endpoints: w.Cluster.Endpoints(), Backups: backups, Scratch: o.Dir,
+		}}.variable())
+	}
+	if err := w.Uploader.Begin(); err != nil {
+		return nil, err
+	}
 	for i := range o.Candidates {
-		c := &nemesis.Candidate{Host: hosts[members+1+i]}
+		c := &nemesis.Candidate{Host: hosts[members+2+i]}
 		name := fmt.Sprint("c", i)
 		c.Options = candidate.Options{
 			Name: name, Number: i, Endpoints: shuffled(w.Cluster.Endpoints(), o.Seed+uint64(i)), Register: address,
-			Registers: max(64, uint32(32*o.Seconds)), Registry: w.Registry, Log: filepath.Join(o.Dir, name+history.Extension),
+			Registers: max(64, uint32(32*o.Seconds)), Backups: backups, Log: filepath.Join(o.Dir, name+history.Extension),
 			TTL: o.ttl(), Margin: time.Duration(o.Margin) * time.Millisecond, Seed: o.Seed, Stock: o.Mutant == "stock", FromReceipt: o.Mutant == "receipt",
 		}
 		c.Start = func(options candidate.Options) (*lab.Process, error) {
@@ -229,6 +252,21 @@ func (w *world) progress(o Options) string {
 	}
 }
 
+// verify restores what the backup has, and says what of it is not as the cluster was.
+func (w *world) verify(ctx context.Context) (wrong string) {
+	verified := 0
+	err := backup.Verify(ctx, backup.VerifyOptions{Store: w.Store, Cluster: cluster.Name, Points: -1, Client: w.Cluster.Client}, func(f backup.Finding) {
+		if verified++; errors.Is(f.Err, backup.ErrDiffers) || errors.Is(f.Err, segment.ErrDamaged) {
+			wrong += fmt.Sprintf("%s: %v\n", f.What, f.Err)
+		}
+		fmt.Printf("the backup: %s: %s\n", f.What, cmp.Or(f.Wrong, "good"))
+	})
+	if err != nil || verified == 0 {
+		wrong += fmt.Sprintf("%d things of the backup were verified: %v", verified, err)
+	}
+	return wrong
+}
+
 // end ends all processes, the register last.
 func (w *world) end() {
 	var ending sync.WaitGroup
@@ -237,6 +275,7 @@ func (w *world) end() {
 	}
 	ending.Wait()
 	w.Register.Kill()
+	w.Uploader.Kill()
 	w.Cluster.Close()
 	_ = w.Log.Close()
 }

@@ -90,6 +90,7 @@ type role struct {
 	Member    *cluster.MemberOptions `json:",omitempty"`
 	Candidate *candidate.Options     `json:",omitempty"`
 	Register  *registerOptions       `json:",omitempty"`
+	Uploader  *uploaderOptions       `json:",omitempty"`
 }
 
 func (r role) variable() string {
@@ -118,6 +119,8 @@ func Child() {
 		err = candidate.Run(*r.Candidate, os.Stdin)
 	case r.Register != nil:
 		err = runRegister(*r.Register)
+	case r.Uploader != nil:
+		err = runUploader(*r.Uploader)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -10,6 +10,9 @@
 //   - token order: a seat was acquired with a token that is not above the one before;
 //   - overlap: two processes believed at once that they held a seat, and nothing that
 //     permits it had happened to the one that had held it for longer.
+//
+// What a run finds by itself, when nothing breaks any more, is of kinds of its own: a seat
+// that nobody holds, and a backup that is not what the cluster was.
 package verdict
 
 import (
@@ -31,11 +34,12 @@ const (
 	TokenOrder      = "token order"
 	Overlap         = "overlap"
 	NoProgress      = "no progress"
+	BadBackup       = "bad backup"
 )
 
 // Kinds are all kinds of violations.
 func Kinds() []string {
-	return []string{StaleWrite, LostWrite, NotLinearizable, TokenOrder, Overlap, NoProgress}
+	return []string{StaleWrite, LostWrite, NotLinearizable, TokenOrder, Overlap, NoProgress, BadBackup}
 }
 
 // A Violation is something that must not have happened.
