@@ -55,6 +55,8 @@ func RunRole(role string, args []string) error {
 	switch role {
 	case "uploader":
 		return runUploader(ctx, args)
+	case "busy":
+		return runBusy()
 	case "member":
 		return runMember(ctx, args)
 	}

@@ -2,19 +2,14 @@ package backups
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"towpath.dev/internal/blob"
@@ -26,11 +21,14 @@ import (
 const (
 	// dayRecords make 280 MB.
 	dayRecords = 200_000
-	// ahead is how many hours pass before those that are counted, so that these have all that
+	// ahead is how much passes before those that are counted, so that these have all that
 	// any day has: among it the merging of a whole day, and a verified restore that finds
 	// that day merged.
-	ahead   = 2
+	ahead   = 2*time.Hour + 11*time.Minute
 	counted = 24
+	// chunkedHours are how many consecutive snapshots are cut into chunks: what each brings is
+	// the same within one per cent.
+	chunkedHours = 8
 	// hashes is of how many revisions the source says its HashKV.
 	hashes = 50
 )
@@ -43,27 +41,29 @@ type day struct {
 	lines   []Line        // of the 24 hours that are counted
 	cpu     time.Duration // of the uploader in these
 	basing  time.Duration // the uploader's CPU time for the first base and its verified restore
-	peak    int64         // bytes of the uploader's memory
-	base    catalog.Base
-	log     catalog.Log // a day's
-	minutes []int64     // bytes of the hours' first uploads
-	merged  int64       // bytes of an hour's object, the mean
+	peak    int64         // bytes of the uploader's memory, with files that are mapped
+	// anonymous is that without them.
+	anonymous int64
+	base      catalog.Base
+	log       catalog.Log // a day's
+	minutes   []int64     // bytes of the hours' first uploads
+	merged    int64       // bytes of an hour's object, the mean
 
 	full    *snapshots
 	chunks  *chunked
-	zipped  []int64 // bytes of full snapshots by gzip
+	zipped  int64 // bytes of a full snapshot by gzip
 	deltas  []*deltas
+	sharing *sharing
 	checked int           // revisions whose HashKV was the source's
 	took    time.Duration // the restore
 }
 
 // size says of records how well they can be compressed.
 type size struct {
-	records         int
-	bytes           int64
-	zstd, gzip      float64 // all of them in a row
-	zstdOne, gzOne  float64 // each by itself
-	kubernetesStyle bool
+	records        int
+	bytes          int64
+	zstd, gzip     float64 // all of them in a row
+	zstdOne, gzOne float64 // each by itself
 }
 
 // meterDay simulates the day.
@@ -121,8 +121,8 @@ func (m *metering) run() (err error) {
 		return err
 	}
 	m.day.basing = first.CPU
-	for range ahead {
-		if err := m.hour(time.Minute, nil); err != nil {
+	for m.now.Before(dayBegins.Add(ahead)) {
+		if err := m.minute(1); err != nil {
 			return err
 		}
 	}
@@ -173,97 +173,76 @@ func (m *metering) drop() []*clientv3.Event {
 
 // countedHours are the 24 hours that are billed.
 func (m *metering) countedHours() error {
-	d := m.day
-	var before status
-	var snapshot sync.WaitGroup
+	before, err := m.up.do("report")
+	if err != nil {
+		return err
+	}
+	asked := map[int]bool{}
+	for len(asked) < hashes {
+		asked[m.random.IntN(counted*60)] = true
+	}
+	var made sync.WaitGroup
+	defer made.Wait()
 	var failed error
-	defer snapshot.Wait()
-	hashAt := map[int]bool{}
-	for len(hashAt) < hashes {
-		hashAt[m.random.IntN(counted*60)] = true
-	}
-	for h := range counted {
-		begun := time.Now()
-		snapshot.Wait()
-		if failed != nil {
-			return failed
+	uploaded, begun := m.uploaded(before), time.Now()
+	for n := range counted * 60 {
+		if n%60 == 0 {
+			if made.Wait(); failed != nil {
+				return failed
+			}
+			data, err := m.snapshot()
+			if err != nil {
+				return err
+			}
+			made.Go(func() { failed = m.others(n/60, data) })
 		}
-		data, err := m.snapshot()
-		if err != nil {
+		if err := m.minute(1); err != nil {
 			return err
 		}
-		snapshot.Go(func() { failed = m.others(h, data) })
-		uploaded := m.uploaded()
-		minute := 0
-		err = m.hour(time.Minute, func() error {
-			// What is counted is from care to care.
-			if minute++; h == 0 && minute == 11 {
-				if before, err = m.up.do("report"); err != nil {
-					return err
-				}
-			}
-			if hashAt[h*60+minute-1] {
-				s, err := m.hash()
-				if err != nil {
-					return err
-				}
-				m.sums = append(m.sums, s)
-			}
-			return m.write()
-		})
-		if err != nil {
+		if err := m.write(); err != nil {
 			return err
 		}
-		d.minutes = append(d.minutes, m.uploaded()-uploaded)
-		progress("hour %d of %d took %s", h+1, counted, time.Since(begun).Round(100*time.Millisecond))
+		if asked[n] {
+			s, err := m.hash()
+			if err != nil {
+				return err
+			}
+			m.sums = append(m.sums, s)
+		}
+		if n%60 == 59 {
+			now, err := m.up.do("report")
+			if err != nil {
+				return err
+			}
+			m.day.minutes = append(m.day.minutes, m.uploaded(now)-uploaded)
+			uploaded = m.uploaded(now)
+			progress("hour %d of %d took %s", n/60+1, counted, time.Since(begun).Round(100*time.Millisecond))
+			begun = time.Now()
+		}
 	}
-	snapshot.Wait()
-	if failed != nil {
+	if made.Wait(); failed != nil {
 		return failed
-	}
-	return m.last(before)
-}
-
-// last is the care that ends the day, and its count.
-func (m *metering) last(before status) error {
-	if err := m.compact(); err != nil {
-		return err
-	}
-	for range 11 {
-		if err := m.pass(m.now.Add(time.Minute)); err != nil {
-			return err
-		}
-	}
-	if _, err := m.up.do("care"); err != nil {
-		return err
 	}
 	after, err := m.up.do("report")
 	if err != nil {
 		return err
 	}
-	d := m.day
-	d.lines, d.cpu, d.peak = since(before.Lines, after.Lines), after.CPU-before.CPU, after.Peak
-	for _, n := range d.full.sizes {
-		d.file += n / int64(len(d.full.sizes))
-	}
-	data, err := m.snapshot()
-	if err != nil {
-		return err
-	}
-	object, err := zipped(data)
-	if err != nil {
-		return err
-	}
-	d.zipped = append(d.zipped, int64(len(object)))
+	m.count(before, after)
 	return m.objects()
 }
 
-// uploaded is the bytes of the log's first uploads so far.
-func (m *metering) uploaded() int64 {
-	s, err := m.up.do("report")
-	if err != nil {
-		return 0
+// count is what the counted hours were.
+func (m *metering) count(before, after status) {
+	d := m.day
+	d.lines, d.cpu = since(before.Lines, after.Lines), after.CPU-before.CPU
+	d.peak, d.anonymous = after.Peak, after.Anonymous
+	for _, n := range d.full.sizes {
+		d.file += n / int64(len(d.full.sizes))
 	}
+}
+
+// uploaded is the bytes of the log's first uploads so far.
+func (m *metering) uploaded(s status) int64 {
 	for _, l := range s.Lines {
 		if l.Kind == "log/minute" {
 			return l.Up
@@ -299,7 +278,7 @@ func (m *metering) snapshot() ([]byte, error) {
 	}
 	defer r.Close()
 	var b bytes.Buffer
-	b.Grow(int(m.day.file) + 512<<20)
+	b.Grow(512 << 20)
 	_, err = io.Copy(&b, r)
 	return b.Bytes(), err
 }
@@ -312,14 +291,19 @@ func (m *metering) others(hour int, snapshot []byte) error {
 		if err != nil {
 			return err
 		}
-		d.zipped = append(d.zipped, int64(len(object)))
+		d.zipped = int64(len(object))
 		for _, x := range d.deltas {
 			if err := x.create(m.ctx, "full", object); err != nil {
 				return err
 			}
 		}
 	}
-	return errors.Join(d.full.take(m.ctx, snapshot), d.chunks.take(m.ctx, snapshot))
+	if hour < chunkedHours {
+		if err := d.chunks.take(m.ctx, snapshot); err != nil {
+			return err
+		}
+	}
+	return d.full.take(m.ctx, snapshot)
 }
 
 // objects reads what the store has: the base, and the log of the day.
@@ -363,48 +347,3 @@ func (m *metering) objects() error {
 	}
 	return nil
 }
-
-// measureRecords compresses records, all of them and one by one.
-func measureRecords(records *Records) (size, error) {
-	encoder, err := zstd.NewWriter(io.Discard, zstd.WithEncoderLevel(zstd.SpeedDefault))
-	if err != nil {
-		return size{}, err
-	}
-	s := size{records: records.Len()}
-	var zstdAll, gzipAll counter
-	all, gz := encoder, gzip.NewWriter(&gzipAll)
-	all.Reset(&zstdAll)
-	one, _ := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault))
-	random := rand.New(rand.NewPCG(1, 1))
-	var sample, zstdOne, gzipOne int64
-	for i := range records.Len() {
-		v := records.Value(i)
-		s.bytes += int64(len(v))
-		_, err1 := all.Write(v)
-		_, err2 := gz.Write(v)
-		if err := errors.Join(err1, err2); err != nil {
-			return s, err
-		}
-		if random.IntN(100) == 0 {
-			z, err := zipped(v)
-			if err != nil {
-				return s, err
-			}
-			sample, zstdOne, gzipOne = sample+int64(len(v)), zstdOne+int64(len(one.EncodeAll(v, nil))), gzipOne+int64(len(z))
-		}
-	}
-	err = errors.Join(all.Close(), gz.Close())
-	s.zstd, s.gzip = float64(s.bytes)/float64(zstdAll), float64(s.bytes)/float64(gzipAll)
-	s.zstdOne, s.gzOne = float64(sample)/float64(zstdOne), float64(sample)/float64(gzipOne)
-	return s, err
-}
-
-// counter counts what is written to it.
-type counter int64
-
-func (c *counter) Write(p []byte) (int, error) {
-	*c += counter(len(p))
-	return len(p), nil
-}
-
-var _ = filepath.Join

@@ -44,7 +44,7 @@ func newLedger(store blob.Store, now func() time.Time) *ledger {
 // kindOfObject is what a name says: what stands behind the cluster and its generation.
 func kindOfObject(name string) string {
 	parts := strings.Split(strings.TrimSuffix(name, "/"), "/")
-	if parts[0] == "pack" || len(parts) > 1 && parts[1] == "pack" {
+	if parts[0] == "shared" { // where several clusters have one object
 		return "pack"
 	}
 	if len(parts) > 3 && parts[2] == "log" {

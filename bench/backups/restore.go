@@ -13,6 +13,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/protobuf/proto"
 
+	"towpath.dev/bench/report"
 	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/backup"
 	"towpath.dev/internal/control/member"
@@ -146,4 +147,64 @@ func superseded(rows *bolt.Bucket) ([]int64, error) {
 		return nil
 	})
 	return until, err
+}
+
+// bigRecords make a store of 1 GB.
+const bigRecords = 720_000
+
+// restoreRows restore a store of 1 GB and a day of its log.
+func (b *Bench) restoreRows() ([]report.Row, error) {
+	progress("a member with %d records", bigRecords)
+	w, err := newWorld(b.ctx, b.Seed, bigRecords)
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	progress("its base")
+	if err := w.begin(); err != nil {
+		return nil, err
+	}
+	var sums []sum
+	begun := time.Now()
+	for h := range 24 {
+		// What a restore reads is hours and a day, whatever they were merged of; the minutes
+		// of the last hour it reads themselves.
+		uploads := 10
+		if h >= 22 {
+			uploads = 1
+		}
+		for range 60 {
+			if err := w.minute(uploads); err != nil {
+				return nil, err
+			}
+		}
+		if h%4 == 3 {
+			s, err := w.hash()
+			if err != nil {
+				return nil, err
+			}
+			sums = append(sums, s)
+			progress("%d hours of log took %s", h+1, time.Since(begun).Round(time.Second))
+		}
+	}
+	progress("restoring")
+	done, err := w.restore()
+	if err != nil {
+		return nil, err
+	}
+	equal, err := done.check(sums)
+	if err != nil {
+		return nil, err
+	}
+	if err := done.start(b.ctx); err != nil {
+		return nil, err
+	}
+	if done.keys != bigRecords {
+		return nil, fmt.Errorf("the restored member has %d keys, and the source %d", done.keys, bigRecords)
+	}
+	all := done.took + done.began
+	return []report.Row{{
+		Name: "restore of 1 GB and a day of log, to a member that answers: s", Value: fmt.Sprintf("%.1f s", all.Seconds()), Ratio: all.Seconds(), Bar: 60,
+		Note: fmt.Sprintf("%.1f s of CPU; a base and %d objects, %.0f MB, of a folder; %.1f s of it is the member's start; HashKV equal at %d revisions here too", done.cpu.Seconds(), done.objects, float64(done.bytes)/1e6, done.began.Seconds(), equal),
+	}}, nil
 }

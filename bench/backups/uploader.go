@@ -28,7 +28,9 @@ type status struct {
 	Error string
 	Lines []Line
 	CPU   time.Duration // of the process
-	Peak  int64         // bytes of memory
+	Peak  int64         // bytes of memory, with files that are mapped into it
+	// Anonymous is bytes of memory without them, the most that was seen.
+	Anonymous int64
 }
 
 // An uploader is one in a process of its own.
@@ -88,6 +90,7 @@ func runUploader(ctx context.Context, args []string) error {
 		return out.Encode(status{Error: err.Error()})
 	}
 	defer r.client.Close()
+	go r.look(ctx)
 	if err := out.Encode(status{}); err != nil {
 		return err
 	}
@@ -124,6 +127,22 @@ type running struct {
 	ledger *ledger
 	up     *backup.Uploader
 	feed   *backup.Feed
+
+	anonymous atomic.Int64
+}
+
+// look looks every now and then at how much memory there is.
+func (r *running) look(ctx context.Context) {
+	for ctx.Err() == nil {
+		if text, err := os.ReadFile("/proc/self/status"); err == nil {
+			var kib int64
+			_, rest, _ := strings.Cut(string(text), "RssAnon:")
+			if _, err := fmt.Sscan(rest, &kib); err == nil && kib<<10 > r.anonymous.Load() {
+				r.anonymous.Store(kib << 10)
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 }
 
 func newRunning(ctx context.Context, args []string) (*running, error) {
@@ -168,6 +187,7 @@ func (r *running) do(ctx context.Context, what string, s *status) (err error) {
 		s.Lines = r.ledger.Lines()
 		if err = agrees(s.Lines, r.meter.Usage()); err == nil {
 			s.CPU, s.Peak, err = ownUsage()
+			s.Anonymous = r.anonymous.Load()
 		}
 	default:
 		err = fmt.Errorf("there is nothing called %q to do", what)

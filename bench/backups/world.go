@@ -39,8 +39,9 @@ type world struct {
 	up      *uploader
 
 	now       time.Time
+	instants  []time.Time // of the hour's updates that are still to come
 	head      int64
-	hours     []int64 // the last revision of each hour that is over
+	hours     []int64 // the last revision before each hour
 	compacted int64
 	// updated hears of each update, if it is not nil.
 	updated func(revision int64, at time.Time)
@@ -113,47 +114,51 @@ func (w *world) pass(to time.Time) error {
 	return errors.Join(w.up.at(to), w.up.in.Flush())
 }
 
-// hour simulates an hour: its updates, each at an instant of its own, an upload after every
-// so many minutes, and care at eleven minutes past. Before, what is older than an hour is
-// compacted. A minute's end is told to each, if that is not nil.
-func (w *world) hour(uploads time.Duration, each func() error) error {
+// minute simulates one: its updates, each at an instant of its own, and an upload if it is the
+// last of so many. At eleven minutes past there is care, and at each hour what is older than
+// one is compacted.
+func (w *world) minute(uploads int) error {
 	begins := w.now
-	if err := w.compact(); err != nil {
-		return err
-	}
-	instants := make([]time.Duration, int(float64(w.records.Len())*changing))
-	for i := range instants {
-		instants[i] = time.Duration(w.random.Int64N(int64(time.Hour))).Truncate(time.Millisecond)
-	}
-	slices.Sort(instants)
-	for minute := time.Minute; minute <= time.Hour; minute += time.Minute {
-		for len(instants) > 0 && instants[0] < minute {
-			if err := w.update(begins.Add(instants[0])); err != nil {
-				return err
-			}
-			instants = instants[1:]
-		}
-		if err := w.pass(begins.Add(minute)); err != nil {
+	if begins.Minute() == 0 {
+		if err := w.hour(); err != nil {
 			return err
 		}
-		if minute%uploads == 0 {
-			if _, err := w.up.do("upload"); err != nil {
-				return err
-			}
-		}
-		if minute == 11*time.Minute {
-			if _, err := w.up.do("care"); err != nil {
-				return err
-			}
-		}
-		if each != nil {
-			if err := each(); err != nil {
-				return err
-			}
+	}
+	for ends := begins.Add(time.Minute); len(w.instants) > 0 && w.instants[0].Before(ends); w.instants = w.instants[1:] {
+		if err := w.update(w.instants[0]); err != nil {
+			return err
 		}
 	}
-	w.hours = append(w.hours, w.head)
+	if err := w.pass(begins.Add(time.Minute)); err != nil {
+		return err
+	}
+	if w.now.Minute()%uploads == 0 {
+		if _, err := w.up.do("upload"); err != nil {
+			return err
+		}
+	}
+	if w.now.Minute() == 11 {
+		if _, err := w.up.do("care"); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// hour begins one: it compacts, and draws the instants of the updates.
+func (w *world) hour() error {
+	w.instants = nil
+	for range int(float64(w.records.Len()) * changing) {
+		w.instants = append(w.instants, w.now.Add(time.Duration(w.random.Int64N(int64(time.Hour))).Truncate(time.Millisecond)))
+	}
+	slices.SortFunc(w.instants, time.Time.Compare)
+	w.hours = append(w.hours, w.head)
+	if len(w.hours) < 2 {
+		return nil
+	}
+	w.compacted = w.hours[len(w.hours)-2]
+	_, err := w.client.Compact(w.ctx, w.compacted) // it goes on beside what follows
+	return err
 }
 
 // update gives a record its next version.
@@ -174,19 +179,11 @@ func (w *world) update(at time.Time) error {
 	return nil
 }
 
-// compact forgets what is older than an hour.
-func (w *world) compact() error {
-	if len(w.hours) < 2 {
-		return nil
-	}
-	w.compacted = w.hours[len(w.hours)-2]
-	_, err := w.client.Compact(w.ctx, w.compacted, clientv3.WithCompactPhysical())
-	return err
-}
-
-// begin makes the first base.
+// begin makes the first base, and restores and compares it. That is on the day before, so that
+// the next time it is compared is when a day has been merged, as on most days.
 func (w *world) begin() error {
-	if err := w.pass(w.now); err != nil {
+	defer func() { w.now = dayBegins }()
+	if err := w.pass(dayBegins.Add(-22 * time.Hour)); err != nil {
 		return err
 	}
 	for _, what := range []string{"follow", "care"} {

@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -40,6 +41,5 @@ func run(args []string) error {
 	defer stop()
 	b := backups.New(ctx, *seed)
 	err := table.Print(os.Stdout, b.Groups())
-	b.PrintFacts(os.Stdout)
-	return err
+	return errors.Join(b.PrintFacts(os.Stdout), err)
 }
