@@ -49,7 +49,7 @@ model: ## election's model, a million states of each of its sizes
 soak: ## leaders, etcd and a guarded register while all of them break, for ten minutes
 	go run ./internal/proof/cmd/soak --seconds 600
 
-soak-backup: ## uploaders of backups that are killed every second over a failing store, for twice ten minutes
+soak-backup: ## uploaders of backups that are killed every second over failing stores, for half an hour
 	TOWPATH_REQUIRE=1 go test ./internal/control/backup -run 'TestKilled' -v -timeout 1h -kill 10m
 
 fuzz: ## each fuzz target for a minute

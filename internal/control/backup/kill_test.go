@@ -14,7 +14,7 @@ import (
 
 // How long uploaders are killed for, and from which seed; see make soak-backup.
 var (
-	killFor  = flag.Duration("kill", 10*time.Second, "kill uploaders for so `long`, in each of two tests")
+	killFor  = flag.Duration("kill", 8*time.Second, "kill uploaders for so `long`, in each of three tests")
 	killSeed = flag.Uint64("seed", 0, "of uploaders that are killed; 0 is a random `number`")
 )
 
@@ -33,12 +33,21 @@ func seedOf(t *testing.T) uint64 {
 // TestKilledOverAFolder kills an uploader every second, each time in the middle of a minute,
 // of merging and of deleting: between two lives three hours pass. Nothing is lost, and it gets
 // on.
-func TestKilledOverAFolder(t *testing.T) {
+func TestKilledOverAFolder(t *testing.T) { killOverAFolder(t, "") }
+
+// TestKilledShared does so with an uploader of two clusters.
+func TestKilledShared(t *testing.T) { killOverAFolder(t, "fleet") }
+
+func killOverAFolder(t *testing.T, shared string) {
+	t.Helper()
 	seed, dir := seedOf(t), t.TempDir()
 	store := openFolder(t, dir)
 	cluster := etcd.Start(t, 1)
 	w := watchOver(t, cluster.Client(t), store, seed, 2)
-	o := processOptions{Endpoints: cluster.Endpoints(), Store: dir, Keep: "any minute for 60 days", Scratch: t.TempDir()}
+	if shared != "" {
+		w.others = []*shelf{newShelf(store, place{cluster: "other"})}
+	}
+	o := processOptions{Endpoints: cluster.Endpoints(), Store: dir, Shared: shared, Keep: "any minute for 60 days", Scratch: t.TempDir()}
 	// Care comes just when a life begins.
 	first := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC).Add(careAt - 100*time.Millisecond)
 	killAgain(t, w, rand.New(rand.NewPCG(seed, 99)), func(n int) *process {

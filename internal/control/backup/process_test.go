@@ -36,6 +36,7 @@ type processOptions struct {
 	Every     time.Duration
 	Keep      string // "" is the default
 	Scratch   string
+	Shared    string    // the name of an uploader that is shared with another cluster
 	Faults    uint64    // a seed: one request in five fails; 0 is none
 	Begin     time.Time // what its clock shows when it begins; zero is the time
 }
@@ -79,11 +80,24 @@ func TestProcess(t *testing.T) {
 		o.Now = func() time.Time { return p.Begin.Add(time.Since(began)) }
 	}
 	_, _ = os.Stdout.WriteString(begun + "\n")
-	u, err := NewUploader(ctx, o)
-	if err == nil {
-		err = u.Run(ctx)
+	t.Fatal(p.run(ctx, o))
+}
+
+func (p processOptions) run(ctx context.Context, o Options) error {
+	if p.Shared == "" {
+		u, err := NewUploader(ctx, o)
+		if err != nil {
+			return err
+		}
+		return u.Run(ctx)
 	}
-	t.Fatal(err)
+	other := o
+	other.Cluster = "other"
+	s, err := NewShared(ctx, p.Shared, []Options{o, other})
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx)
 }
 
 // begun is what a process says when it begins to do its work.

@@ -21,7 +21,8 @@ type Shared struct {
 	name  string
 	store blob.Store
 	all   []*Uploader
-	next  int64 // the number of the next pack
+	next  int64         // the number of the next pack
+	late  chan struct{} // some cluster's changes should have been uploaded by now
 
 	mu    sync.Mutex
 	feeds []*Feed // nil where a cluster is not followed now
@@ -35,7 +36,7 @@ func NewShared(ctx context.Context, name string, all []Options) (*Shared, error)
 	if len(all) == 0 || len(all) > segment.MaxParts {
 		return nil, fmt.Errorf("the shared uploader %s has %d clusters: expected 1 to %d", name, len(all), segment.MaxParts)
 	}
-	s := &Shared{name: name, feeds: make([]*Feed, len(all))}
+	s := &Shared{name: name, late: make(chan struct{}, 1), feeds: make([]*Feed, len(all))}
 	store := newRecent(all[0].Store) // one memory for all
 	for _, o := range all {
 		o.Store = store
@@ -103,6 +104,7 @@ func (s *Shared) keepOn(ctx context.Context) error {
 	for {
 		select {
 		case <-ticks.C:
+		case <-s.late:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -135,6 +137,12 @@ func (s *Shared) follow(ctx context.Context, i int, u *Uploader) error {
 		f, err := u.Follow(ctx)
 		if err == nil {
 			s.setFeed(i, f)
+			if !f.due.After(u.o.Now()) {
+				select {
+				case s.late <- struct{}{}:
+				default: // another one's are
+				}
+			}
 			<-f.ctx.Done()
 			err = context.Cause(f.ctx)
 			s.setFeed(i, nil)

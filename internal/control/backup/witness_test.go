@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -32,7 +33,8 @@ type witness struct {
 	seen   history
 	acked  atomic.Int64 // the last revision that a writer was told of
 
-	tolerant bool // of a cluster that is broken on purpose
+	others   []*shelf // where the cluster is kept as well
+	tolerant bool     // of a cluster that is broken on purpose
 
 	stop context.CancelFunc
 	wg   sync.WaitGroup
@@ -147,11 +149,15 @@ func (w *witness) note(t *testing.T) {
 // durable is the last revision that is in the store, as a person would find it there.
 func (w *witness) durable(t *testing.T) int64 {
 	t.Helper()
-	c, err := w.shelf.load(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	durable := int64(math.MaxInt64)
+	for _, s := range append(w.others, w.shelf) {
+		c, err := s.load(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		durable = min(durable, c.Durable().Revision)
 	}
-	return c.Durable().Revision
+	return durable
 }
 
 // compact compacts the cluster at the last revision that is in the store, once all before it
