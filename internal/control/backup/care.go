@@ -9,6 +9,7 @@ import (
 
 	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/backup/catalog"
+	"towpath.dev/internal/control/backup/segment"
 )
 
 const (
@@ -99,7 +100,7 @@ func (u *Uploader) Care(ctx context.Context) error {
 		return err
 	}
 	u.note(c)
-	u.setNeeded(c)
+	u.setSpare(c)
 	return u.verifyDue(ctx, c)
 }
 
@@ -221,27 +222,24 @@ func (u *Uploader) note(c catalog.Catalog) {
 	u.gauge.catalog(newest.Time, knownBy(c, spans[0].First), len(gaps))
 }
 
-// setNeeded notes which minutes are needed, for who keeps them in packs.
-func (u *Uploader) setNeeded(c catalog.Catalog) {
-	minutes := map[string]bool{}
-	for _, l := range c.Logs {
-		if l.Level == catalog.Minute {
-			minutes[u.shelf.place.log(l.Level, l.Start)] = true
-		}
-	}
+// setSpare notes which minutes are not needed any more, for who keeps them in packs.
+func (u *Uploader) setSpare(c catalog.Catalog) {
+	spare := map[string]int64{}
 	for _, d := range c.Plan(u.o.Keep, u.o.Now()).Delete {
-		if d.Log != nil {
-			delete(minutes, u.shelf.place.log(d.Log.Level, d.Log.Start))
+		if d.Log != nil && d.Log.Level == catalog.Minute {
+			spare[u.shelf.place.log(d.Log.Level, d.Log.Start)] = d.Log.End
 		}
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.minutes = minutes
+	u.spare = spare
 }
 
-// needed is which minutes were needed when care came last; false before it has.
-func (u *Uploader) needed() (map[string]bool, bool) {
+// isSpare says whether a minute was not needed any more when care came last. What has come since
+// then is.
+func (u *Uploader) isSpare(h segment.Header) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.minutes, u.minutes != nil
+	end, spare := u.spare[u.shelf.place.log(catalog.Minute, h.Start)]
+	return spare && h.End <= end
 }

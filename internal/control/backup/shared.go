@@ -271,26 +271,19 @@ func (s *Shared) sweepAlways(ctx context.Context) error {
 // Sweep deletes the packs of which nothing is needed any more, by what [Uploader.Care] found
 // last. The last one stays, as its number says which comes next.
 func (s *Shared) Sweep(ctx context.Context) error {
-	needed, known := map[string]bool{}, map[place]bool{}
+	uploaders := map[place]*Uploader{}
 	for _, u := range s.all {
-		minutes, cared := u.needed()
-		if !cared {
-			return nil
-		}
-		known[u.shelf.place] = true
-		for name, p := range u.shelf.packed() {
-			if minutes[name] {
-				needed[p.pack] = true
-			}
-		}
+		uploaders[u.shelf.place] = u
 	}
 	var packs []string
+	needed := map[string]bool{}
 	err := eachPack(ctx, s.store, s.name, func(pack string, parts []segment.Part) {
+		packs = append(packs, pack)
 		for _, p := range parts {
 			// Of clusters that are not kept here any more, nobody has merged the minutes.
-			needed[pack] = needed[pack] || !known[place{p.Header.Cluster, p.Header.Generation}]
+			u := uploaders[place{p.Header.Cluster, p.Header.Generation}]
+			needed[pack] = needed[pack] || u == nil || !u.isSpare(p.Header)
 		}
-		packs = append(packs, pack)
 	})
 	if err != nil || len(packs) == 0 {
 		return err

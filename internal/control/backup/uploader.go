@@ -118,10 +118,10 @@ type Uploader struct {
 	prices cost.Sheet
 
 	mu      sync.Mutex
-	durable int64           // the last revision that is in the store
-	hasBase bool            // nothing is proven before there is one
-	minutes map[string]bool // see needed
-	proven  time.Time       // when all revisions there were were in the store
+	durable int64            // the last revision that is in the store
+	hasBase bool             // nothing is proven before there is one
+	spare   map[string]int64 // see isSpare
+	proven  time.Time        // when all revisions there were were in the store
 	changed chan struct{}
 	rebase  chan string   // reasons to make a base now
 	look    chan struct{} // whether there is one is to be found out

@@ -1,0 +1,59 @@
+package backup
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"towpath.dev/internal/control/backup/catalog"
+	"towpath.dev/internal/testkit/etcd"
+)
+
+// TestSweepSparesWhatIsNew: what a shared uploader has uploaded since care came is not
+// swept away.
+func TestSweepSparesWhatIsNew(t *testing.T) {
+	client := etcd.Start(t, 1).Client(t)
+	w := watchOver(t, client, openFolder(t, t.TempDir()), 1, 0)
+	var clock clock
+	clock.pass(30 * time.Minute)
+	s, err := NewShared(t.Context(), "fleet", []Options{{
+		Source: Source{client, dialer}, Store: w.shelf.store, Cluster: "prod", Keep: catalog.Policy{Any: 24 * time.Hour},
+		Scratch: t.TempDir(), Now: clock.now, Log: testLog(t),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := s.Uploaders()[0]
+	if _, err := u.MakeBase(t.Context(), "a test's"); err != nil {
+		t.Fatal(err)
+	}
+	stop, err := s.Follow(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	random := rand.New(rand.NewPCG(5016, 1))
+	minutes := func(n int) {
+		t.Helper()
+		for range n {
+			write(t, client, random, 5)
+			if err := s.Upload(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			clock.pass(time.Minute)
+		}
+		w.acked.Store(hashNow(t, client).revision)
+	}
+	for range 4 {
+		minutes(4)
+		if err := u.Care(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		minutes(4) // until the sweep, which comes minutes later
+		if err := s.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.judge(t, random)
+		clock.pass(time.Hour)
+	}
+}
