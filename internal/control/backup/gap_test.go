@@ -112,3 +112,21 @@ func TestGapBeforeADeath(t *testing.T) {
 	p.run(t)
 	await(t, func() bool { return p.bases(t) == 2 })
 }
+
+// TestNoGapBeforeABase: what a base has is not missing in the log, though compaction was faster.
+func TestNoGapBeforeABase(t *testing.T) {
+	p := newPair(t)
+	p.minutes(t, &p.zombie, 3)
+	write(t, p.client, p.random, 20)
+	if _, err := p.zombie.u.MakeBase(t.Context(), "a test's"); err != nil { // and it dies
+		t.Fatal(err)
+	}
+	p.zombie.Close()
+	p.compact(t, p.durable(t))
+	p.own = p.feed(t)
+	p.minutes(t, &p.own, 3)
+	if n := alarms(t, p.own.u); n > 0 {
+		t.Errorf("%d alarms", n)
+	}
+	p.judge(t, p.random)
+}

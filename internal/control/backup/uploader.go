@@ -233,16 +233,19 @@ func (u *Uploader) gap(ctx context.Context, err error) bool {
 		return false
 	}
 	// The object that starts last is not always the one that reaches furthest: an uploader
-	// that had stood still for long may have written it.
+	// that had stood still for long may have written it. And a base has what is before it, back
+	// to the compaction of its time.
 	c, err := u.shelf.load(ctx)
 	if err != nil {
 		u.o.Log.Warn("backup: what the store has is not known", "cluster", u.o.Cluster, "error", err)
 		return false
 	}
-	behind := catalog.Catalog{Logs: c.Logs, Bases: []catalog.Base{{Revision: gap.next - 1}}}
-	if last := behind.Durable().Revision; last+1 >= gap.compacted {
-		u.resume(last + 1)
-		return true
+	c.Bases = append(c.Bases, catalog.Base{Revision: gap.next - 1, Compacted: gap.next - 1})
+	for _, s := range c.Restorable() {
+		if s.First < gap.next && s.Last+1 >= gap.compacted {
+			u.resume(s.Last + 1)
+			return true
+		}
 	}
 	u.alarm(alarmGap, gap.Error()+"; a base is made at once", "next", gap.next, "compacted", gap.compacted)
 	u.Base("compaction was faster than the log")

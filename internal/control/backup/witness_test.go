@@ -2,6 +2,7 @@ package backup
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -250,20 +251,22 @@ func (w *witness) judgeBase(t *testing.T, b *builder, base catalog.Base) {
 	}
 }
 
-// judgeChain reads what leads from the oldest base to the last revision: every change
-// comes in it once.
+// judgeChain reads what leads from the oldest base that it leads on from to the last revision:
+// every change comes in it once.
 func (w *witness) judgeChain(t *testing.T, b *builder, c catalog.Catalog, all catalog.Span) {
 	t.Helper()
-	oldest := c.Bases[0]
-	for _, base := range c.Bases {
-		if base.Revision < oldest.Revision {
-			oldest = base
-		}
+	var chain catalog.Chain
+	slices.SortFunc(c.Bases, func(a, b catalog.Base) int { return cmp.Compare(a.Revision, b.Revision) })
+	i := slices.IndexFunc(c.Bases, func(base catalog.Base) (leads bool) {
+		var err error
+		chain, err = catalog.Catalog{Logs: c.Logs, Bases: []catalog.Base{base}}.Chain(all.Last)
+		return err == nil
+	})
+	if i < 0 {
+		t.Error("from no base the log leads to the end")
+		return
 	}
-	chain, err := catalog.Catalog{Logs: c.Logs, Bases: []catalog.Base{oldest}}.Chain(all.Last)
-	if err != nil {
-		t.Fatal(err)
-	}
+	oldest := c.Bases[i]
 	times := map[spot]int{}
 	for _, s := range chain.Steps {
 		err := b.read(t.Context(), s.Log, func(r segment.Record) error {
