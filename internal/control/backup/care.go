@@ -138,7 +138,7 @@ func (u *Uploader) class(size int64, life time.Duration) blob.Class {
 // remove deletes what a plan says.
 func (u *Uploader) remove(ctx context.Context, d catalog.Deletion) error {
 	switch {
-	case d.Log != nil && u.shelf.inPack(u.shelf.place.log(d.Log.Level, d.Log.Start)):
+	case d.Log != nil && u.shelf.packedAlone(u.shelf.place.log(d.Log.Level, d.Log.Start)):
 		return nil // the pack is deleted when nothing in it is needed
 	case d.Log != nil:
 		return u.o.Store.Delete(ctx, u.shelf.place.log(d.Log.Level, d.Log.Start))

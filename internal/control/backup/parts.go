@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"towpath.dev/internal/blob"
@@ -73,18 +74,24 @@ func readIndex(ctx context.Context, store blob.Store, pack string) ([]segment.Pa
 	return parts, nil
 }
 
-// loadParts adds to a catalog what is in packs and not an object of its own.
-func (s *shelf) loadParts(ctx context.Context, c *catalog.Catalog, there map[string]bool) error {
+// loadParts adds to a catalog what is in packs. Where there is an object of its own that
+// begins at the same revision, the one that reaches further counts.
+func (s *shelf) loadParts(ctx context.Context, c *catalog.Catalog) error {
 	if err := s.readParts(ctx); err != nil {
 		return err
 	}
-	for name, p := range s.packed() {
-		if there[name] {
-			s.mu.Lock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	longer := map[int64]bool{} // starts
+	for name, p := range s.parts {
+		if own, both := s.headers[name]; both && own.End >= p.Header.End {
 			delete(s.parts, name)
-			s.mu.Unlock()
-			continue
+		} else {
+			longer[p.Header.Start] = true
 		}
+	}
+	c.Logs = slices.DeleteFunc(c.Logs, func(l catalog.Log) bool { return l.Level == catalog.Minute && longer[l.Start] })
+	for _, p := range s.parts {
 		c.Logs = append(c.Logs, entry(catalog.Minute, p.Header, p.Size))
 	}
 	return nil
@@ -97,11 +104,13 @@ func (s *shelf) packed() map[string]packed {
 	return maps.Clone(s.parts)
 }
 
-func (s *shelf) inPack(name string) bool {
+// packedAlone says whether a log object is in a pack, and not an object of its own as well.
+func (s *shelf) packedAlone(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, is := s.parts[name]
-	return is
+	_, packed := s.parts[name]
+	_, own := s.headers[name]
+	return packed && !own
 }
 
 // get reads an object, out of its pack if it is in one.

@@ -98,7 +98,7 @@ func (s *shelf) load(ctx context.Context) (catalog.Catalog, error) {
 		return c, err
 	}
 	s.forget(there)
-	if err := s.loadParts(ctx, &c, there); err != nil {
+	if err := s.loadParts(ctx, &c); err != nil {
 		return c, err
 	}
 	for _, chunk := range chunks {
@@ -236,5 +236,8 @@ func (s *shelf) last(ctx context.Context) (segment.Header, bool, error) {
 		return latest, latest.Start > 0, nil
 	}
 	h, err := s.header(ctx, name)
+	if latest.Start == start && latest.End > h.End {
+		h = latest
+	}
 	return h, err == nil, err
 }
