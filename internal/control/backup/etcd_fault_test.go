@@ -93,6 +93,9 @@ func TestMembersBreak(t *testing.T) {
 // TestLargeRevisions: answers of a watch that are larger than a message may be come in parts,
 // even of one revision.
 func TestLargeRevisions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("there is little in it that could race")
+	}
 	cluster := etcd.Start(t, 1, func(o *member.Options) { o.MaxRequest = 16 << 20 })
 	client, err := clientv3.New(clientv3.Config{Endpoints: cluster.Endpoints(), Logger: zap.NewNop(), MaxCallSendMsgSize: 16 << 20})
 	if err != nil {
@@ -150,6 +153,9 @@ func TestLargeRevisions(t *testing.T) {
 // TestManyLeases: of ten thousand leases, all that are there when the cluster is lost are
 // restored for as long as they had been granted for.
 func TestManyLeases(t *testing.T) {
+	if testing.Short() {
+		t.Skip("there is little in it that could race")
+	}
 	cluster := etcd.Start(t, 1)
 	client := cluster.Client(t)
 	// The uploader is a millisecond away.
@@ -215,6 +221,9 @@ func TestManyLeases(t *testing.T) {
 // TestGuardedCluster keeps and restores a cluster that wants certificates of its clients, and
 // a user with a password.
 func TestGuardedCluster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("there is little in it that could race")
+	}
 	own, err := transport.SelfCert(zap.NewNop(), t.TempDir(), []string{"127.0.0.1:0"}, 1, x509.ExtKeyUsageClientAuth)
 	if err != nil {
 		t.Fatal(err)

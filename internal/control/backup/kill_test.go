@@ -36,7 +36,12 @@ func seedOf(t *testing.T) uint64 {
 func TestKilledOverAFolder(t *testing.T) { killOverAFolder(t, "") }
 
 // TestKilledShared does so with an uploader of two clusters.
-func TestKilledShared(t *testing.T) { killOverAFolder(t, "fleet") }
+func TestKilledShared(t *testing.T) {
+	if testing.Short() {
+		t.Skip("another test kills uploaders")
+	}
+	killOverAFolder(t, "fleet")
+}
 
 func killOverAFolder(t *testing.T, shared string) {
 	t.Helper()
@@ -58,6 +63,9 @@ func killOverAFolder(t *testing.T, shared string) {
 
 // TestKilledOverS3 does so before a server of S3, every fifth of whose answers is a failure.
 func TestKilledOverS3(t *testing.T) {
+	if testing.Short() {
+		t.Skip("another test kills uploaders")
+	}
 	seed := seedOf(t)
 	server := s3.Start(t)
 	server.Environment(t)

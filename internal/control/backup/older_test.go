@@ -13,6 +13,9 @@ import (
 // TestRestoreAnOlderGeneration restores a cluster that was restored once more, as it was
 // before: every member's command finds it, and no revision of the life between comes again.
 func TestRestoreAnOlderGeneration(t *testing.T) {
+	if testing.Short() {
+		t.Skip("there is little in it that could race")
+	}
 	ctx := t.Context()
 	client := etcd.Start(t, 1).Client(t)
 	store := openFolder(t, t.TempDir())

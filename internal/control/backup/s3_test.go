@@ -104,6 +104,9 @@ func restoreInto(t *testing.T, o RestoreOptions) (Restored, error) {
 
 // TestS3Refuses: what nothing but a person can change is not tried again, and said clearly.
 func TestS3Refuses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("there is little in it that could race")
+	}
 	server := s3.Start(t)
 	client := etcd.Start(t, 1).Client(t)
 	refused := func(t *testing.T, place string, mentions ...string) {
@@ -144,6 +147,9 @@ func TestS3Refuses(t *testing.T) {
 // TestEncryptedOverS3: who has the identity restores, who has none or another one is told
 // so, and the store has nothing that can be read.
 func TestEncryptedOverS3(t *testing.T) {
+	if testing.Short() {
+		t.Skip("there is little in it that could race")
+	}
 	server := s3.Start(t)
 	server.Environment(t)
 	client := etcd.Start(t, 1).Client(t)

@@ -142,6 +142,9 @@ func FuzzDamage(f *testing.F) {
 
 // TestEveryBit flips each bit of good objects.
 func TestEveryBit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("there is little in it that could race")
+	}
 	for _, k := range kinds(t, 50) {
 		for i := range len(k.object) * 8 {
 			object := slices.Clone(k.object)
