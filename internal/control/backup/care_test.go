@@ -41,10 +41,11 @@ func careForDays(t *testing.T, encrypted bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := time.Date(2026, 11, 1, 0, 30, 0, 0, time.UTC)
+	clock := &clock{}
+	clock.pass(30 * time.Minute)
 	o := Options{
 		Source: Source{client, dialer}, Store: store, Cluster: "prod", Keep: keep, Scratch: t.TempDir(),
-		Now: func() time.Time { return now }, Log: testLog(t),
+		Now: clock.now, Log: testLog(t),
 	}
 	if encrypted {
 		identity, err := age.GenerateX25519Identity()
@@ -72,10 +73,10 @@ func careForDays(t *testing.T, encrypted bool) {
 		if err := feed.Upload(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		now = now.Add(20 * time.Minute)
-		if now.Minute() == 30 {
+		clock.pass(20 * time.Minute)
+		if clock.now().Minute() == 30 {
 			if err := u.Care(t.Context()); err != nil {
-				t.Fatalf("seed %d, at %s: %v", seed, now, err)
+				t.Fatalf("seed %d, at %s: %v", seed, clock.now(), err)
 			}
 			source.note(t, u)
 			if hourAgo > 0 {
@@ -104,7 +105,7 @@ func careForDays(t *testing.T, encrypted bool) {
 			t.Errorf("no object of the level %s", level)
 		}
 	}
-	if plan := c.Plan(keep, now); len(c.Logs) > 60 || !plan.Empty() {
+	if plan := c.Plan(keep, clock.now()); len(c.Logs) > 60 || !plan.Empty() {
 		t.Errorf("%d objects, and to do: %+v", len(c.Logs), plan)
 	}
 	source.note(t, u)

@@ -22,14 +22,15 @@ func TestSharedUploader(t *testing.T) {
 		t.Fatal(err)
 	}
 	meter := blob.NewMeter(folder)
-	now := time.Date(2026, 11, 1, 0, 30, 0, 0, time.UTC)
+	clock := &clock{}
+	clock.pass(30 * time.Minute)
 	var all []Options
 	var clients []*clientv3.Client
 	for i := range 3 {
 		clients = append(clients, etcd.Start(t, 1).Client(t))
 		all = append(all, Options{
 			Source: Source{clients[i], dialer}, Store: meter, Cluster: fmt.Sprintf("c%d", i), Keep: catalog.Policy{Any: 24 * time.Hour},
-			Scratch: t.TempDir(), Now: func() time.Time { return now }, Log: testLog(t),
+			Scratch: t.TempDir(), Now: clock.now, Log: testLog(t),
 		})
 	}
 	const seed = 5007
@@ -49,7 +50,7 @@ func TestSharedUploader(t *testing.T) {
 		if err := s.Upload(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		now = now.Add(time.Minute)
+		clock.pass(time.Minute)
 	}
 	care := func() {
 		for _, u := range s.Uploaders() {
@@ -102,7 +103,7 @@ func TestSharedUploader(t *testing.T) {
 	stopOther()
 	check()
 
-	now = now.Add(2 * time.Hour)
+	clock.pass(2 * time.Hour)
 	minute()
 	for range 3 {
 		care()
