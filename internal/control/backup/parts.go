@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/backup/catalog"
 	"towpath.dev/internal/control/backup/segment"
@@ -46,18 +48,31 @@ func (s *shelf) readParts(ctx context.Context) error {
 
 // eachPack visits the packs of an uploader, the oldest first.
 func eachPack(ctx context.Context, store blob.Store, uploader string, visit func(pack string, parts []segment.Part)) error {
+	var packs []string
 	for info, err := range store.List(ctx, packsOf(uploader), "") {
 		if err != nil {
 			return err
 		}
-		parts, err := readIndex(ctx, store, info.Name)
-		if errors.Is(err, blob.ErrNotFound) {
-			continue // deleted just now
-		}
-		if err != nil {
+		packs = append(packs, info.Name)
+	}
+	indexes := make([][]segment.Part, len(packs))
+	reading, ctx := errgroup.WithContext(ctx)
+	reading.SetLimit(headsAtOnce)
+	for i, pack := range packs {
+		reading.Go(func() (err error) {
+			if indexes[i], err = readIndex(ctx, store, pack); errors.Is(err, blob.ErrNotFound) {
+				return nil // deleted just now
+			}
 			return err
+		})
+	}
+	if err := reading.Wait(); err != nil {
+		return err
+	}
+	for i, parts := range indexes {
+		if parts != nil {
+			visit(packs[i], parts)
 		}
-		visit(info.Name, parts)
 	}
 	return nil
 }

@@ -2,9 +2,11 @@ package backup
 
 import (
 	"context"
+	"strings"
 	"sync"
 
 	"towpath.dev/internal/blob"
+	"towpath.dev/internal/control/backup/segment"
 )
 
 // A recent store remembers the minutes that were written to it lately, so that merging them
@@ -17,13 +19,24 @@ type recent struct {
 	objects map[string][]byte
 	names   []string // the oldest first
 	bytes   int
+	indexes map[string]beginning // of packs, which all clusters of an uploader look at
 }
+
+// A beginning is the first bytes of an object, and how many it has.
+type beginning struct {
+	data []byte
+	size int64
+}
+
+// maxIndexes is how many are remembered; then all are forgotten. Those of an hour or two are
+// looked at.
+const maxIndexes = 1000
 
 // recentRoom is how many bytes are remembered.
 const recentRoom = 64 << 20
 
 func newRecent(store blob.Store) *recent {
-	return &recent{Store: store, objects: map[string][]byte{}}
+	return &recent{Store: store, objects: map[string][]byte{}, indexes: map[string]beginning{}}
 }
 
 func (r *recent) Create(ctx context.Context, name string, data []byte, class blob.Class) error {
@@ -47,6 +60,7 @@ func (r *recent) Delete(ctx context.Context, name string) error {
 	r.mu.Lock()
 	r.bytes -= len(r.objects[name])
 	delete(r.objects, name)
+	delete(r.indexes, name)
 	r.mu.Unlock()
 	return r.Store.Delete(ctx, name)
 }
@@ -69,5 +83,23 @@ func (r *recent) Head(ctx context.Context, name string, n int) ([]byte, int64, e
 	if data, known := r.get(name); known {
 		return data[:min(n, len(data))], int64(len(data)), nil
 	}
-	return r.Store.Head(ctx, name, n)
+	if n != segment.MaxHeader || !strings.HasPrefix(name, sharedRoot) {
+		return r.Store.Head(ctx, name, n)
+	}
+	r.mu.Lock()
+	b, known := r.indexes[name]
+	r.mu.Unlock()
+	if known {
+		return b.data, b.size, nil
+	}
+	data, size, err := r.Store.Head(ctx, name, n)
+	if err == nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if len(r.indexes) >= maxIndexes {
+			clear(r.indexes)
+		}
+		r.indexes[name] = beginning{data, size}
+	}
+	return data, size, err
 }
