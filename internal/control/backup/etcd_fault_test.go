@@ -2,19 +2,14 @@ package backup
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
-	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
@@ -215,126 +210,5 @@ func TestManyLeases(t *testing.T) {
 	}
 	if len(restored.leased) != leases || wrong > 0 {
 		t.Errorf("%d leases are restored, %d of them for another time than they were granted for", len(restored.leased), wrong)
-	}
-}
-
-// TestGuardedCluster keeps and restores a cluster that wants certificates of its clients, and
-// a user with a password.
-func TestGuardedCluster(t *testing.T) {
-	if testing.Short() {
-		t.Skip("there is little in it that could race")
-	}
-	own, err := transport.SelfCert(zap.NewNop(), t.TempDir(), []string{"127.0.0.1:0"}, 1, x509.ExtKeyUsageClientAuth)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var options member.Options
-	etcd.Start(t, 1, func(o *member.Options) {
-		o.TLS = &member.TLS{CA: own.CertFile, Cert: own.CertFile, Key: own.KeyFile}
-		options = *o
-	})
-	certificates, err := transport.TLSInfo{CertFile: own.CertFile, KeyFile: own.KeyFile, TrustedCAFile: own.CertFile}.ClientConfig()
-	if err != nil {
-		t.Fatal(err)
-	}
-	as := func(user, password string) func(string) (*clientv3.Client, error) {
-		return func(endpoint string) (*clientv3.Client, error) {
-			return clientv3.New(clientv3.Config{
-				Endpoints: []string{endpoint}, Logger: zap.NewNop(), TLS: certificates, Username: user, Password: password, DialTimeout: time.Minute,
-			})
-		}
-	}
-	endpoint := "https://" + options.Client
-	connect := func(dial func(string) (*clientv3.Client, error)) *clientv3.Client {
-		t.Helper()
-		client, err := dial(endpoint)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = client.Close() })
-		return client
-	}
-	enableAuth(t, connect(as("", "")))
-	root := as("root", "secret")
-	client, store := connect(root), openFolder(t, t.TempDir())
-	o := Options{Source: Source{client, root}, Store: store, Cluster: "prod", Scratch: t.TempDir()}
-	random := rand.New(rand.NewPCG(5015, 1))
-	write(t, client, random, 20)
-	u, err := NewUploader(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := u.Care(t.Context()); err != nil { // makes a base, and verifies it
-		t.Fatal(err)
-	}
-	f, err := u.Follow(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	write(t, client, random, 20)
-	if err := f.Upload(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	last, err := client.Get(t.Context(), "\x00", clientv3.WithFromKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	dir := filepath.Join(t.TempDir(), "m")
-	plan, err := PlanRestore(t.Context(), RestoreOptions{Store: store, Cluster: "prod", DataDir: dir, Name: options.Name, Members: map[string]string{options.Name: "https://" + options.Peer}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := plan.Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	var free member.Options
-	etcd.Start(t, 1, func(o *member.Options) { free = *o }).Stop(0)
-	m, err := member.Start(t.Context(), member.Options{Dir: dir, Name: options.Name, Client: free.Client, Peer: free.Peer, TLS: options.TLS, UnsafeNoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
-	endpoint = "https://" + free.Client
-	got, err := connect(root).Get(t.Context(), "\x00", clientv3.WithFromKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if fmt.Sprint(got.Kvs) != fmt.Sprint(last.Kvs) {
-		t.Errorf("%d keys are restored, the cluster had %d, or they differ", len(got.Kvs), len(last.Kvs))
-	}
-	if _, err := connect(as("", "")).Get(t.Context(), "k"); err == nil || !strings.Contains(err.Error(), "permission denied") {
-		t.Errorf("the restored cluster asks nobody who it is: %v", err)
-	}
-
-	// Whoever may read all keys may not read the store itself.
-	reader := as("reader", "secret")
-	o.Source = Source{connect(reader), reader}
-	u, err = NewUploader(t.Context(), o)
-	if err == nil {
-		_, err = u.MakeBase(t.Context(), "a test's")
-	}
-	t.Log(err)
-	if err == nil || !strings.Contains(err.Error(), "only users with the role root") {
-		t.Errorf("a user without the role root: %v", err)
-	}
-}
-
-// enableAuth makes the users root and reader, with the password "secret".
-func enableAuth(t *testing.T, client *clientv3.Client) {
-	t.Helper()
-	ctx := t.Context()
-	var faults []error
-	add := func(_ any, err error) { faults = append(faults, err) }
-	add(client.UserAdd(ctx, "root", "secret"))
-	add(client.UserGrantRole(ctx, "root", "root"))
-	add(client.UserAdd(ctx, "reader", "secret"))
-	add(client.RoleAdd(ctx, "all"))
-	add(client.RoleGrantPermission(ctx, "all", "\x00", "\x00", clientv3.PermissionType(clientv3.PermReadWrite)))
-	add(client.UserGrantRole(ctx, "reader", "all"))
-	add(client.AuthEnable(ctx))
-	if i := slices.IndexFunc(faults, func(err error) bool { return err != nil }); i >= 0 {
-		t.Fatal(faults[i])
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"towpath.dev/internal/blob"
 	"towpath.dev/internal/testkit/etcd"
 )
 
@@ -20,32 +21,6 @@ func TestRestoreAnOlderGeneration(t *testing.T) {
 	client := etcd.Start(t, 1).Client(t)
 	store := openFolder(t, t.TempDir())
 	var clock clock
-	kept := func(client *clientv3.Client, values ...string) (last int64) {
-		t.Helper()
-		o := Options{Source: Source{client, dialer}, Store: store, Cluster: "prod", Scratch: t.TempDir(), Now: clock.now}
-		u, err := NewUploader(ctx, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := u.MakeBase(ctx, "a test's"); err != nil {
-			t.Fatal(err)
-		}
-		f, err := u.Follow(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		for _, v := range values {
-			if _, err := client.Put(ctx, "a", v); err != nil {
-				t.Fatal(err)
-			}
-			clock.pass(time.Minute)
-			if err := f.Upload(ctx); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return revisionOf(t, client)
-	}
 	members := map[string]string{"a": "http://127.0.0.1:1", "b": "http://127.0.0.1:2"}
 	restore := func(name string, change func(*RestoreOptions)) (*Restore, Restored) {
 		t.Helper()
@@ -62,7 +37,7 @@ func TestRestoreAnOlderGeneration(t *testing.T) {
 		return plan, done
 	}
 
-	old := kept(client, "1", "2", "3")
+	old := keepValues(t, client, store, &clock, "1", "2", "3")
 	before := clock.now()
 	clock.pass(time.Minute)
 	members = map[string]string{"m": freeMembers(t, 1)["m0"]}
@@ -70,7 +45,7 @@ func TestRestoreAnOlderGeneration(t *testing.T) {
 	first, _ := restore("m", func(o *RestoreOptions) { o.Revision = old - 1; dir = filepath.Dir(o.DataDir) })
 	begun := clock.now()
 	clock.pass(time.Minute)
-	last := kept(startMembers(t, dir, members), "4", "5")
+	last := keepValues(t, startMembers(t, dir, members), store, &clock, "4", "5")
 	if first.Into != 1 || last < 1_000_000_000 {
 		t.Fatalf("generation %d at revision %d", first.Into, last)
 	}
@@ -96,4 +71,33 @@ func TestRestoreAnOlderGeneration(t *testing.T) {
 	} else {
 		t.Log(err)
 	}
+}
+
+// keepValues makes a base, and a log object of each value that it puts a minute apart. It
+// returns the last revision.
+func keepValues(t *testing.T, client *clientv3.Client, store blob.Store, clock *clock, values ...string) int64 {
+	t.Helper()
+	ctx := t.Context()
+	u, err := NewUploader(ctx, Options{Source: Source{client, dialer}, Store: store, Cluster: "prod", Scratch: t.TempDir(), Now: clock.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.MakeBase(ctx, "a test's"); err != nil {
+		t.Fatal(err)
+	}
+	f, err := u.Follow(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, v := range values {
+		if _, err := client.Put(ctx, "a", v); err != nil {
+			t.Fatal(err)
+		}
+		clock.pass(time.Minute)
+		if err := f.Upload(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return revisionOf(t, client)
 }
