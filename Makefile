@@ -1,6 +1,6 @@
 # What can be done here. `make` alone prints this list.
 
-.PHONY: help run test install unit race lint bench bench-serving bench-elections bench-module model soak soak-backup fuzz editor java generate
+.PHONY: help run test install unit race lint bench bench-serving bench-elections bench-backups bench-module model soak soak-backup fuzz editor java generate
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,9 @@ bench-serving: ## a responder over HTTP beside net/http, Node and workerd
 
 bench-elections: ## leader election beside etcd's own, on three members
 	cd bench && go run ./cmd/elections
+
+bench-backups: ## what backups cost beside others, restores, and what a cluster pays for being followed
+	cd bench && go run ./cmd/backups
 
 model: ## election's model, a million states of each of its sizes
 	go test ./election -run 'TestModel$$' -v -timeout 3h -states 1000000

@@ -147,9 +147,21 @@ func (d *day) usage(scale float64, lines []Line) (cost.Usage, error) {
 		u.get(float64(l.Get+l.Head)*monthDays*parts, float64(l.Down)*monthDays*scale, l.Class)
 		u.Standard.Lists += float64(l.List) * monthDays
 	}
-	u.keep((s.bases+s.logs)*scale, blob.Infrequent)
+	u.keep(s.bases*scale, d.class("base"))
+	u.keep(s.logs*scale, d.class("log/day"))
 	d.basesOf(&u, s, scale)
 	return u.Usage, nil
+}
+
+// class is the one that objects of a kind are in. Of a base it is its chunks'.
+func (d *day) class(kind string) blob.Class {
+	class, most := blob.Standard, int64(-1)
+	for _, l := range d.lines {
+		if l.Kind == kind && l.Bytes > most {
+			class, most = l.Class, l.Bytes
+		}
+	}
+	return class
 }
 
 // basesOf adds what a month's new bases cost: each is written, read to compare it with the
@@ -158,10 +170,10 @@ func (d *day) usage(scale float64, lines []Line) (cost.Usage, error) {
 func (d *day) basesOf(u *usage, s steadyState, scale float64) {
 	made := monthDays / s.spacing
 	chunks := math.Ceil(float64(d.base.Raw) * scale / (32 << 20))
-	u.put(made*chunks, blob.Infrequent)
+	u.put(made*chunks, d.class("base"))
 	u.put(made, blob.Standard)
-	u.get(made*2*chunks, made*2*float64(d.base.Size)*scale, blob.Infrequent)
-	u.get(made*s.spacing/2, made*s.spacing/2*float64(d.log.Size)*scale, blob.Infrequent)
+	u.get(made*2*chunks, made*2*float64(d.base.Size)*scale, d.class("base"))
+	u.get(made*s.spacing/2, made*s.spacing/2*float64(d.log.Size)*scale, d.class("log/day"))
 }
 
 // unmerged is our usage if minutes stayed minutes. They would be too small for the cheaper
@@ -185,7 +197,7 @@ func (d *day) unmerged(scale float64) (cost.Usage, error) {
 			u.Standard.Lists += float64(l.List) * monthDays / 3 * (2 + math.Ceil(objects/listPage))
 		}
 	}
-	u.keep(s.bases*scale, blob.Infrequent)
+	u.keep(s.bases*scale, d.class("base"))
 	u.keep(s.logs*scale, blob.Standard)
 	d.basesOf(&u, s, scale)
 	return u.Usage, nil
