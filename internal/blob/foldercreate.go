@@ -88,6 +88,9 @@ func write(ctx context.Context, root *os.Root, name string, data []byte) (err er
 func link(root *os.Root, written, name string) error {
 	for {
 		err := root.MkdirAll(path.Dir(name), 0o700)
+		// Seen where another writer makes a folder that a third one deletes: it was there when it
+		// was to be made, and was not when it was looked at.
+		again := errors.Is(err, fs.ErrExist) && vacant(root, name) == nil
 		if err == nil {
 			if err = root.Link(written, name); err == nil {
 				return syncFolders(root, name)
@@ -97,7 +100,7 @@ func link(root *os.Root, written, name string) error {
 					"expected one that has, such as ext4, XFS, APFS or NFS", err)
 			}
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
+		if !again && !errors.Is(err, fs.ErrNotExist) {
 			if why := vacant(root, name); why != nil {
 				return why
 			}
