@@ -2,6 +2,7 @@ package backups
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -22,8 +23,8 @@ const (
 	writers     = 32
 	// A round is so long, and there are so many pairs of one that is followed and one that
 	// is not.
-	roundTime  = time.Second
-	roundPairs = 40
+	roundTime  = 2 * time.Second
+	roundPairs = 24
 )
 
 // A round is what the members did in one.
@@ -73,7 +74,7 @@ func (b *Bench) clusterRows() ([]report.Row, error) {
 				without = append(without, r)
 			}
 		}
-		if pair%10 == 9 {
+		if pair%8 == 7 {
 			progress("%d of %d pairs", pair+1, roundPairs)
 		}
 	}
@@ -144,49 +145,38 @@ func (l *load) round(followed bool) (r round, err error) {
 	if err := l.busy.ask(fmt.Sprintf("%.0f", share*1e6), &answer); err != nil {
 		return r, err
 	}
-	if !followed {
-		return l.measured()
+	if followed {
+		for _, what := range []string{"follow", "upload"} {
+			if _, err := l.up.do(what); err != nil {
+				return r, err
+			}
+		}
 	}
-	for _, what := range []string{"follow", "upload"} {
-		if _, err := l.up.do(what); err != nil {
+	members, err1 := l.members.cpu()
+	own, err2 := l.up.cpu()
+	begun := time.Now()
+	n, err3 := l.run(roundTime)
+	r.rate = float64(n) / time.Since(begun).Seconds()
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return r, err
+	}
+	if followed { // up to the last change
+		if _, err := l.up.do("upload"); err != nil {
 			return r, err
 		}
 	}
-	before, err := l.up.cpu()
-	if err != nil {
+	membersAfter, err1 := l.members.cpu()
+	ownAfter, err2 := l.up.cpu()
+	if err := errors.Join(err1, err2); err != nil {
 		return r, err
 	}
-	if r, err = l.measured(); err != nil {
-		return r, err
+	r.each = (membersAfter - members) / time.Duration(n)
+	if followed {
+		r.follow = (ownAfter - own) / time.Duration(n)
+		l.share = (ownAfter - own).Seconds() / roundTime.Seconds()
+		_, err = l.up.do("unfollow")
 	}
-	if _, err := l.up.do("upload"); err != nil {
-		return r, err
-	}
-	after, err := l.up.cpu()
-	if err != nil {
-		return r, err
-	}
-	used := after - before
-	l.share = used.Seconds() / roundTime.Seconds()
-	r.follow = time.Duration(float64(used) / (r.rate * roundTime.Seconds()))
-	_, err = l.up.do("unfollow")
 	return r, err
-}
-
-// measured is a round, and what the members used in it.
-func (l *load) measured() (r round, err error) {
-	before, err := l.members.cpu()
-	if err != nil {
-		return r, err
-	}
-	begun := time.Now()
-	n, err := l.run(roundTime)
-	if err != nil {
-		return r, err
-	}
-	took := time.Since(begun)
-	after, err := l.members.cpu()
-	return round{rate: float64(n) / took.Seconds(), each: (after - before) / time.Duration(n)}, err
 }
 
 // run writes for a while, each writer one record after the other, and counts what was

@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sync/errgroup"
 
 	"towpath.dev/internal/control/member"
 )
@@ -43,7 +45,7 @@ type world struct {
 	head      int64
 	hours     []int64 // the last revision before each hour
 	compacted int64
-	// updated hears of each update, if it is not nil.
+	// updated hears of each update. If it is nil, those of a minute are made together.
 	updated func(revision int64, at time.Time)
 }
 
@@ -92,20 +94,28 @@ func (w *world) close() {
 	_ = os.RemoveAll(w.dir)
 }
 
-// load writes all records, a hundred a transaction.
+// load writes all records, a hundred a transaction and two transactions at a time.
 func (w *world) load() error {
+	loading, ctx := errgroup.WithContext(w.ctx)
+	loading.SetLimit(2)
 	for i := 0; i < w.records.Len(); i += 100 {
-		var puts []clientv3.Op
-		for j := i; j < min(i+100, w.records.Len()); j++ {
-			puts = append(puts, clientv3.OpPut(w.records.Key(j), string(w.records.Value(j))))
-		}
-		answer, err := w.client.Txn(w.ctx).Then(puts...).Commit()
-		if err != nil {
-			return fmt.Errorf("writing the records: %w", err)
-		}
+		loading.Go(func() error {
+			var puts []clientv3.Op
+			for j := i; j < min(i+100, w.records.Len()); j++ {
+				puts = append(puts, clientv3.OpPut(w.records.Key(j), string(w.records.Value(j))))
+			}
+			_, err := w.client.Txn(ctx).Then(puts...).Commit()
+			return err
+		})
+	}
+	if err := loading.Wait(); err != nil {
+		return fmt.Errorf("writing the records: %w", err)
+	}
+	answer, err := w.client.Get(w.ctx, "\x00", clientv3.WithCountOnly())
+	if err == nil {
 		w.head = answer.Header.Revision
 	}
-	return nil
+	return err
 }
 
 // pass lets time pass, here and at the uploader.
@@ -124,11 +134,17 @@ func (w *world) minute(uploads int) error {
 			return err
 		}
 	}
-	for ends := begins.Add(time.Minute); len(w.instants) > 0 && w.instants[0].Before(ends); w.instants = w.instants[1:] {
-		if err := w.update(w.instants[0]); err != nil {
-			return err
-		}
+	n, _ := slices.BinarySearchFunc(w.instants, begins.Add(time.Minute), time.Time.Compare)
+	var err error
+	if w.updated != nil {
+		err = w.oneByOne(w.instants[:n])
+	} else {
+		err = w.together(w.instants[:n])
 	}
+	if err != nil {
+		return err
+	}
+	w.instants = w.instants[n:]
 	if err := w.pass(begins.Add(time.Minute)); err != nil {
 		return err
 	}
@@ -161,22 +177,47 @@ func (w *world) hour() error {
 	return err
 }
 
-// update gives a record its next version.
-func (w *world) update(at time.Time) error {
-	i := w.random.IntN(w.records.Len())
-	w.records.Update(i, at)
-	if err := w.pass(at); err != nil {
-		return err
-	}
-	answer, err := w.client.Put(w.ctx, w.records.Key(i), string(w.records.Value(i)))
-	if err != nil {
-		return err
-	}
-	w.head = answer.Header.Revision
-	if w.updated != nil {
+// oneByOne updates a record at each instant, and says which revision each was.
+func (w *world) oneByOne(instants []time.Time) error {
+	for _, at := range instants {
+		i := w.random.IntN(w.records.Len())
+		w.records.Update(i, at)
+		if err := w.pass(at); err != nil {
+			return err
+		}
+		answer, err := w.client.Put(w.ctx, w.records.Key(i), string(w.records.Value(i)))
+		if err != nil {
+			return err
+		}
+		w.head = answer.Header.Revision
 		w.updated(w.head, at)
 	}
 	return nil
+}
+
+// together updates as many records, several at a time, where nobody asks which was when.
+func (w *world) together(instants []time.Time) error {
+	writing, ctx := errgroup.WithContext(w.ctx)
+	writing.SetLimit(8)
+	var head atomic.Int64
+	head.Store(w.head)
+	for _, at := range instants {
+		i := w.random.IntN(w.records.Len())
+		w.records.Update(i, at)
+		key, value := w.records.Key(i), string(w.records.Value(i))
+		writing.Go(func() error {
+			answer, err := w.client.Put(ctx, key, value)
+			if err != nil {
+				return err
+			}
+			for old := head.Load(); old < answer.Header.Revision && !head.CompareAndSwap(old, answer.Header.Revision); old = head.Load() {
+			}
+			return nil
+		})
+	}
+	err := writing.Wait()
+	w.head = head.Load()
+	return err
 }
 
 // begin makes the first base, and restores and compares it. That is on the day before, so that
