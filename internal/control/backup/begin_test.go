@@ -1,9 +1,14 @@
 package backup
 
 import (
+	"context"
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
 
 	"towpath.dev/internal/testkit/etcd"
 )
@@ -46,5 +51,59 @@ func TestGoesOnBehindABase(t *testing.T) {
 	}
 	if last := hashNow(t, client).revision; c.Logs[0].Start != base.Revision+1 || c.Durable().Revision != last {
 		t.Errorf("the log begins at revision %d and leads to %d; the base is of %d, and the last revision is %d", c.Logs[0].Start, c.Durable().Revision, base.Revision, last)
+	}
+}
+
+// slowStream delays what comes by a stream.
+type slowStream struct{ grpc.ClientStream }
+
+func (s slowStream) RecvMsg(m any) error {
+	<-time.After(2 * pieceTime)
+	return s.ClientStream.RecvMsg(m)
+}
+
+// TestFarBehind: what takes long to read is uploaded in pieces, so that an uploader that dies
+// often gets on.
+func TestFarBehind(t *testing.T) {
+	cluster := etcd.Start(t, 1)
+	client := cluster.Client(t)
+	slow, err := clientv3.New(clientv3.Config{
+		Endpoints: cluster.Endpoints(), Logger: zap.NewNop(),
+		DialOptions: []grpc.DialOption{grpc.WithChainStreamInterceptor(func(ctx context.Context, d *grpc.StreamDesc, c *grpc.ClientConn, method string, open grpc.Streamer, o ...grpc.CallOption) (grpc.ClientStream, error) {
+			s, err := open(ctx, d, c, method, o...)
+			return slowStream{s}, err
+		})},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = slow.Close() }()
+	w := watchOver(t, client, openFolder(t, t.TempDir()), 1, 0)
+	u, err := NewUploader(t.Context(), Options{Source: Source{slow, dialer}, Store: w.shelf.store, Cluster: "prod", Scratch: t.TempDir(), Log: testLog(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.MakeBase(t.Context(), "a test's"); err != nil {
+		t.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(5018, 1))
+	write(t, client, random, 4500) // a watch that begins has a thousand in each answer
+	w.acked.Store(hashNow(t, client).revision)
+	f, err := u.Follow(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for u.Durable() < w.acked.Load() {
+		if f.due.After(time.Now()) {
+			t.Fatalf("the store is at revision %d of %d, and the next object is due at %s", u.Durable(), w.acked.Load(), f.due)
+		}
+		if err := f.Upload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.judge(t, random)
+	if c, err := w.shelf.load(t.Context()); err != nil || len(c.Logs) < 2 {
+		t.Errorf("%d objects, %v", len(c.Logs), err)
 	}
 }

@@ -18,6 +18,8 @@ type Feed struct {
 	cancel    context.CancelCauseFunc
 	following sync.WaitGroup
 	due       time.Time // when the next object is
+	late      bool      // it was due before it was followed, and has not all come yet
+	patience  time.Duration
 }
 
 // Follow finds where the store ends, and follows the cluster from there on until the
@@ -27,7 +29,7 @@ func (u *Uploader) Follow(ctx context.Context) (*Feed, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Feed{u: u, due: due, t: newTail(u, u.Durable()+1)}
+	f := &Feed{u: u, due: due, late: !due.After(u.o.Now()), patience: pieceTime, t: newTail(u, u.Durable()+1)}
 	f.ctx, f.cancel = context.WithCancelCause(ctx)
 	f.following.Go(func() { f.cancel(f.t.follow(f.ctx)) })
 	return f, nil
@@ -102,22 +104,36 @@ type cutting struct {
 	proven time.Time
 }
 
-// cut takes what there is now.
+// cut takes what there is now. What is late is taken in pieces, as it comes: reading all of it
+// may take longer than this process lives.
 func (f *Feed) cut(ctx context.Context) (c cutting, err error) {
-	f.due = f.u.o.Now().Add(f.u.o.Every)
 	at := f.u.o.Now()
+	f.due = at.Add(f.u.o.Every)
 	now, err := f.u.revision(ctx)
 	if err != nil {
 		return c, err
 	}
-	catching, cancel := context.WithTimeout(f.ctx, answerTime)
+	patience := answerTime
+	if f.late {
+		patience = f.patience
+	}
+	catching, cancel := context.WithTimeout(f.ctx, patience)
 	defer cancel()
 	if f.t.reached(catching, now) == nil {
-		c.proven = at
+		c.proven, f.late = at, false
 	}
 	c.object, c.header, err = f.t.cut(ctx)
+	if f.late {
+		f.due = at
+		if c.object == nil {
+			f.patience = min(2*f.patience, answerTime)
+		}
+	}
 	return c, err
 }
+
+// pieceTime is for how long a piece of what is late is gathered.
+const pieceTime = 250 * time.Millisecond
 
 // landed notes that a cutting is in the store.
 func (f *Feed) landed(c cutting) {
@@ -130,17 +146,22 @@ func (f *Feed) landed(c cutting) {
 // Upload uploads all that there is now, without waiting for its time. While the store
 // fails it tries again: what was gathered is not gathered again from the cluster.
 func (f *Feed) Upload(ctx context.Context) error {
-	c, err := f.cut(ctx)
-	if err == nil && c.object != nil {
-		err = f.put(c)
-	}
-	if cause := context.Cause(f.ctx); cause != nil {
-		return cause // that following has ended is why
-	}
-	if err == nil {
+	for {
+		c, err := f.cut(ctx)
+		if err == nil && c.object != nil {
+			err = f.put(c)
+		}
+		if cause := context.Cause(f.ctx); cause != nil {
+			return cause // that following has ended is why
+		}
+		if err != nil {
+			return err
+		}
 		f.landed(c)
+		if !f.late || c.object == nil && f.patience == answerTime {
+			return nil
+		}
 	}
-	return err
 }
 
 func (f *Feed) put(c cutting) error {

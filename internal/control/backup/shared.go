@@ -136,12 +136,10 @@ func (s *Shared) follow(ctx context.Context, i int, u *Uploader) error {
 	for ctx.Err() == nil {
 		f, err := u.Follow(ctx)
 		if err == nil {
+			late := f.late
 			s.setFeed(i, f)
-			if !f.due.After(u.o.Now()) {
-				select {
-				case s.late <- struct{}{}:
-				default: // another one's are
-				}
+			if late {
+				s.hurry()
 			}
 			<-f.ctx.Done()
 			err = context.Cause(f.ctx)
@@ -156,6 +154,14 @@ func (s *Shared) follow(ctx context.Context, i int, u *Uploader) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// hurry has it upload at once.
+func (s *Shared) hurry() {
+	select {
+	case s.late <- struct{}{}:
+	default: // it will
+	}
 }
 
 func (s *Shared) setFeed(i int, f *Feed) {
@@ -222,6 +228,9 @@ func (s *Shared) Upload(ctx context.Context) error {
 	for i, f := range feeds {
 		if f != nil {
 			f.landed(cuts[i])
+			if f.late && cuts[i].object != nil {
+				s.hurry() // there is more
+			}
 		}
 	}
 	return nil
