@@ -66,6 +66,7 @@ var layers = []struct {
 	{"internal/control/maintain", 3, []string{"internal/control/cluster"}},
 	{"internal/control/backup/segment", 3, nil},
 	{"internal/control/backup", 3, []string{"internal/control/backup", "internal/control"}},
+	{"internal/control/verdict", 3, []string{"internal/control/verdict"}},
 	{"internal/control", 3, nil},
 
 	{"client", 2, nil},

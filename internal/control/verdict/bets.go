@@ -1,0 +1,125 @@
+package verdict
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// better are what the bettors who would pass a candidate say of its odds, beside those of one
+// that is just bad enough not to be passed. A candidate that is as the control is at 2/3 of one
+// that is 1.5 times worse; few events suffice to see one at a tenth.
+var better = []float64{1 / 1.25, 1 / 1.5, 1. / 3, 1. / 10}
+
+// Logs are logarithms of what bettors have who each began with 1.
+type Logs []float64
+
+// bet lets each bettor play n events, x of which were the candidate's, whose chance for that is q at
+// each under what they bet against. By says by how much each takes the odds to be greater.
+func (l Logs) bet(by []float64, q float64, x, n int64) {
+	for i, r := range by {
+		// The product over the events of r^x/(q·r + 1 − q). Its expectation is 1 if q is the
+		// chance, and at most 1 if it errs on the side of the null.
+		l[i] += float64(x)*math.Log(r) - float64(n)*math.Log1p(q*(r-1))
+	}
+}
+
+// mean is the logarithm of what they have on average. It is finite.
+func (l Logs) mean() float64 { return logMean(l) }
+
+// logMean is log(mean(exp(l))), without overflow.
+func logMean(l []float64) float64 {
+	most := math.Inf(-1)
+	for _, v := range l {
+		most = max(most, v)
+	}
+	sum := 0.0
+	for _, v := range l {
+		sum += math.Exp(v - most)
+	}
+	return most + math.Log(sum/float64(len(l)))
+}
+
+// Serve counts requests that were answered since they were last counted.
+func (t *Test) Serve(requests Pair) error {
+	if requests.Candidate < 0 || requests.Control < 0 {
+		return fmt.Errorf("requests since the last look: %d of the candidate and %d of the control; a counter that began anew is a new mark, not a difference", requests.Candidate, requests.Control)
+	}
+	t.Requests.Candidate += requests.Candidate
+	t.Requests.Control += requests.Control
+	return nil
+}
+
+// Replay counts recorded requests that were replayed against both releases, and those of them whose
+// answers differ without an explanation.
+func (t *Test) Replay(requests, differ int64) error {
+	if differ < 0 || requests < differ {
+		return fmt.Errorf("%d of %d replayed requests differ; it is between none and all", differ, requests)
+	}
+	t.Replayed += requests
+	t.Differed += differ
+	return nil
+}
+
+// Add counts the bad events of a metric in one window in which the candidate had the share. At a
+// share of none or all they are counted and are no evidence. It fails, and counts nothing, if the
+// metric is none of the test's, a number is negative, or the share is no share.
+func (t *Test) Add(metric string, share Share, bad Pair) error {
+	if bad.Candidate < 0 || bad.Control < 0 {
+		return fmt.Errorf("%s since the last look: %d of the candidate and %d of the control; a counter that began anew is a new mark, not a difference", metric, bad.Candidate, bad.Control)
+	}
+	if metric == Crash {
+		t.Crashes.Candidate += bad.Candidate
+		t.Crashes.Control += bad.Control
+		return nil
+	}
+	m := t.metric(metric)
+	if m == nil {
+		return fmt.Errorf("the metric %q is none of the test's: %s", metric, strings.Join(t.names(), ", "))
+	}
+	if !share.valid() {
+		return fmt.Errorf("the candidate's share is %v; it is between 0 and 1", share.of)
+	}
+	m.Bad.Candidate += bad.Candidate
+	m.Bad.Control += bad.Control
+	if n := bad.Sum(); n > 0 && !share.silent() {
+		m.For.bet(t.Rates, share.null(), bad.Candidate, n)
+		m.Against.bet(better, share.bad(t.Worse), bad.Candidate, n)
+		t.Slack = share.slack
+	}
+	return nil
+}
+
+func (t *Test) metric(name string) *Metric {
+	for i := range t.Metrics {
+		if t.Metrics[i].Name == name {
+			return &t.Metrics[i]
+		}
+	}
+	return nil
+}
+
+func (t *Test) names() []string {
+	var names []string
+	for i := range t.Metrics {
+		names = append(names, t.Metrics[i].Name)
+	}
+	return names
+}
+
+// LogE is the natural logarithm of E.
+func (t *Test) LogE() float64 {
+	var few [8]float64
+	all := few[:0]
+	for i := range t.Metrics {
+		all = append(all, t.Metrics[i].For.mean())
+	}
+	return logMean(all)
+}
+
+// E is what has been made of 1 by betting that the candidate is worse, on average over the rates
+// and metrics. It is finite; at 1/Alpha the candidate is aborted.
+func (t *Test) E() float64 { return finite(t.LogE()) }
+
+// finite is exp(l), or the greatest number.
+func finite(l float64) float64 { return min(math.Exp(l), math.MaxFloat64) }

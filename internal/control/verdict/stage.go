@@ -1,0 +1,24 @@
+package verdict
+
+// Stage begins another stage: what the bettors of a metric have is shared out evenly among its rates, so that
+// those who lost on a long healthy stage can see what is only wrong in the next. E stays what
+// it is, and α is not spent anew.
+func (t *Test) Stage() {
+	for i := range t.Metrics {
+		m := &t.Metrics[i]
+		have := m.For.mean()
+		for j := range m.For {
+			m.For[j] = have
+		}
+	}
+}
+
+// PassAnew has passing begin anew: what let a candidate pass so far does not count any more.
+func (t *Test) PassAnew() {
+	t.Before, t.Replayed, t.Differed = t.Requests.Candidate, 0, 0
+	for i := range t.Metrics {
+		m := &t.Metrics[i]
+		m.Before = m.Bad.Candidate
+		clear(m.Against)
+	}
+}
