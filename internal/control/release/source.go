@@ -1,0 +1,118 @@
+// Where objects come from, and what a release is once it is read.
+
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"towpath.dev/internal/artifact"
+)
+
+// Kind is what an object is.
+type Kind string
+
+// The kinds of objects that their digests name.
+const (
+	KindArtifact Kind = "artifact"
+	KindBinding  Kind = "binding"
+	KindRelease  Kind = "release"
+)
+
+// kinds are all of them, with the most bytes that one may have.
+var kinds = map[Kind]int64{KindArtifact: MaxArtifact, KindBinding: maxBundle, KindRelease: MaxRelease}
+
+// Check says what is wrong with a kind that came from elsewhere.
+func (k Kind) Check() error {
+	if kinds[k] == 0 {
+		return fmt.Errorf("%.40q is no kind of object: expected artifact, binding or release", string(k))
+	}
+	return nil
+}
+
+// A Source gives objects. What it gives is what their digest says, or an error that is
+// [ErrDamaged]; what it does not have is blob.ErrNotFound. It is safe for concurrent use.
+type Source interface {
+	Object(ctx context.Context, kind Kind, digest Digest) ([]byte, error)
+	// Signatures are those of a release that the source knows of, none if it is unsigned.
+	// Nobody has looked whether they are good; see [Policy.Verify].
+	Signatures(ctx context.Context, release Digest) ([]*Envelope, error)
+	// String is where the objects are, for people.
+	String() string
+}
+
+// ErrDamaged is that an object's bytes are not those that its digest tells of.
+var ErrDamaged = errors.New("damaged")
+
+// verified gives an object's bytes if they are what the digest says. Next is what to do
+// about it if not.
+func verified(where, name string, kind Kind, digest Digest, data []byte, next string) ([]byte, error) {
+	if int64(len(data)) > kinds[kind] {
+		return nil, fmt.Errorf("%s: the object %s is %w: expected %d bytes at most, found %d; %s", where, name, ErrDamaged, kinds[kind], len(data), next)
+	}
+	if found := DigestOf(data); found != digest {
+		return nil, fmt.Errorf("%s: the object %s is %w: expected %s, found %s (%d bytes); %s", where, name, ErrDamaged, digest, found, len(data), next)
+	}
+	return data, nil
+}
+
+// A Loaded release is its document, its parts, and who has signed it.
+type Loaded struct {
+	Digest   Digest
+	Release  *Release
+	Artifact []byte // the module
+	Manifest *artifact.Manifest
+	Binding  Binding
+	// Signatures are those that the source knows of; nobody has looked whether they are good.
+	Signatures []*Envelope
+
+	bundle []byte // the binding as an object
+}
+
+// Load reads a release with its parts and sees that they belong together.
+func Load(ctx context.Context, from Source, digest Digest) (*Loaded, error) {
+	if err := digest.Check(); err != nil {
+		return nil, err
+	}
+	l := &Loaded{Digest: digest}
+	document, err := from.Object(ctx, KindRelease, digest)
+	if err != nil {
+		return nil, err
+	}
+	if l.Release, err = Decode(document); err != nil {
+		return nil, fmt.Errorf("the release %s of %s: %w", digest.Short(), from, err)
+	}
+	if l.Artifact, err = part(ctx, from, KindArtifact, l.Release.Artifact); err != nil {
+		return nil, fmt.Errorf("the release %s: %w", digest.Short(), err)
+	}
+	if l.bundle, err = part(ctx, from, KindBinding, l.Release.Binding); err != nil {
+		return nil, fmt.Errorf("the release %s: %w", digest.Short(), err)
+	}
+	if err := l.read(); err != nil {
+		return nil, fmt.Errorf("the release %s of %s: %w", digest.Short(), from, err)
+	}
+	if l.Signatures, err = from.Signatures(ctx, digest); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// read reads the parts.
+func (l *Loaded) read() (err error) {
+	if l.Manifest, err = artifact.Decode(l.Artifact); err != nil {
+		return err
+	}
+	if l.Binding, err = DecodeBinding(l.bundle); err != nil {
+		return err
+	}
+	return l.Release.fits(l.Manifest, l.Binding)
+}
+
+func part(ctx context.Context, from Source, kind Kind, p Part) ([]byte, error) {
+	data, err := from.Object(ctx, kind, p.Digest)
+	if err == nil && int64(len(data)) != p.Size {
+		err = fmt.Errorf("its %s has %d bytes, and the document says %d: make the release again", kind, len(data), p.Size)
+	}
+	return data, err
+}
