@@ -27,18 +27,18 @@ type Verdict struct {
 type Way struct {
 	Metric string `json:"metric"`
 	Bad    Pair   `json:"bad"`
+	Served Pair   `json:"served"` // requests in which they were
 	// How it passed: by traffic or by replay; "" if it did not.
 	How string `json:"how,omitempty"`
-	// What of this metric's bettors for the candidate is, and what passes: 1/β.
+	// E of the bet that decided, and what it had to reach: of an abort the metric's own against
+	// the candidate, else the one for it.
 	E  float64 `json:"e"`
 	Of float64 `json:"of"`
-	// What would let it pass, as far as one can tell, each by itself; 0 is unknown: so many more bad
-	// events of both if the candidate is as the control is, or so many more requests of the
-	// candidate if it goes on as it did.
-	Events   int64 `json:"events,omitempty"`
-	Requests int64 `json:"requests,omitempty"`
-
-	requests Pair
+	// What would let it pass, as far as one can tell, each by itself; 0 is unknown: so many more
+	// requests of the candidate if it goes on as it did, or so many more bad events of both if
+	// the candidate is as the control is.
+	MoreRequests int64 `json:"moreRequests,omitempty"`
+	MoreEvents   int64 `json:"moreEvents,omitempty"`
 }
 
 // How a metric passes.
@@ -52,7 +52,7 @@ func (t *Test) Verdict() Verdict {
 	v := Verdict{Decision: Undecided, E: t.E(), Of: 1 / t.Alpha}
 	if t.Crashes.Candidate >= crashes {
 		v.Decision = Abort
-		v.Ways = []Way{{Metric: Crash, Bad: t.Crashes, E: float64(t.Crashes.Candidate), Of: crashes, requests: t.Requests}}
+		v.Ways = []Way{{Metric: Crash, Bad: t.Crashes, E: float64(t.Crashes.Candidate), Of: crashes, Served: t.Requests}}
 		return v
 	}
 	if t.LogE() >= -math.Log(t.Alpha) {
@@ -63,7 +63,8 @@ func (t *Test) Verdict() Verdict {
 				most = m
 			}
 		}
-		v.Ways = []Way{{Metric: most.Name, Bad: most.Bad, E: finite(most.For.mean()), Of: v.Of * float64(len(t.Metrics)), requests: t.Requests}}
+		v.Ways = []Way{{Metric: most.Name, Bad: most.Bad, E: finite(most.For.mean()), Of: v.Of * float64(len(t.Metrics)),
+			Served: t.Requests}}
 		return v
 	}
 	passed := true
@@ -83,14 +84,14 @@ func (t *Test) way(m *Metric) Way {
 	requests, bad := t.Requests.Candidate-t.Before, min(m.Bad.Candidate-m.Before, t.Requests.Candidate-t.Before)
 	// Both bets are against "at least Worse times worse, and at least what is tolerated".
 	have := logMean([]float64{m.Against.mean(), logRate(requests, bad, m.Tolerated)})
-	w := Way{Metric: m.Name, Bad: m.Bad, E: finite(have), Of: 1 / t.Beta, requests: t.Requests}
+	w := Way{Metric: m.Name, Bad: m.Bad, E: finite(have), Of: 1 / t.Beta, Served: t.Requests}
 	switch {
 	case have >= -math.Log(t.Beta):
 		w.How = ByTraffic
 	case t.Differed == 0 && byAnswer(m.Name) && Bound(t.Replayed, 0, t.Beta) <= m.Tolerated:
 		w.How = ByReplay
 	default:
-		w.Events, w.Requests = t.wants(m, requests, bad)
+		w.MoreRequests, w.MoreEvents = t.wants(m, requests, bad)
 	}
 	return w
 }
@@ -99,7 +100,7 @@ func (t *Test) way(m *Metric) Way {
 func byAnswer(metric string) bool { return metric != Slow && metric != CPU }
 
 // wants says what would let a metric pass: the fewest that some bettor needs alone.
-func (t *Test) wants(m *Metric, requests, bad int64) (events, more int64) {
+func (t *Test) wants(m *Metric, requests, bad int64) (more, events int64) {
 	need := -math.Log(t.Beta) + math.Log(2)
 	if all := t.Requests.Sum(); t.Requests.Candidate > 0 && t.Requests.Control > 0 {
 		w := float64(t.Requests.Candidate) / float64(all)
@@ -130,7 +131,7 @@ func (t *Test) wants(m *Metric, requests, bad int64) (events, more int64) {
 			best = min(best, (need-had)/gain)
 		}
 	}
-	return events, upwards(best)
+	return upwards(best), events
 }
 
 // upwards is the next whole number, at least 1; 0 if there is none.
@@ -147,36 +148,50 @@ func (v Verdict) String() string {
 	case Abort:
 		w := v.Ways[0]
 		if w.Metric == Crash {
-			return fmt.Sprintf("abort: the candidate crashed %d times", w.Bad.Candidate)
+			return "abort: the candidate crashed " + count(w.Bad.Candidate) + " times"
 		}
-		return fmt.Sprintf("abort: %s: %s of %s are the candidate's, which served %s of %s requests (E %s of %s)",
-			w.Metric, count(w.Bad.Candidate), count(w.Bad.Sum()), count(w.requests.Candidate), count(w.requests.Sum()), short(v.E), short(v.Of))
+		return fmt.Sprintf("abort: %s of %s %s are the candidate's, which answered %s of %s requests (%s)",
+			count(w.Bad.Candidate), count(w.Bad.Sum()), noun(w.Metric), count(w.Served.Candidate), count(w.Served.Sum()), v.bet())
 	case Pass:
-		var by []string
-		for _, w := range v.Ways {
-			by = append(by, w.Metric+" by "+w.How)
-		}
-		return "pass: " + strings.Join(by, ", ")
+		return "pass: " + v.by(func(w Way) string { return "by " + w.How })
 	}
-	var waits []string
-	for _, w := range v.Ways {
-		if w.How == "" {
-			waits = append(waits, w.Metric+": "+w.wants())
-		}
-	}
-	return fmt.Sprintf("undecided (E %s of %s): waits for %s", short(v.E), short(v.Of), strings.Join(waits, "; "))
+	return "undecided (" + v.bet() + "): waits for " + v.by(Way.waits)
 }
 
-func (w Way) wants() string {
-	var ways []string
-	if w.Requests > 0 {
-		ways = append(ways, "about "+count(w.Requests)+" more requests of the candidate as good as so far")
+// by tells the metrics of which the same is said together.
+func (v Verdict) by(say func(Way) string) string {
+	var said []string
+	metrics := map[string][]string{}
+	for _, w := range v.Ways {
+		if v.Decision == Undecided && w.How != "" {
+			continue
+		}
+		text := say(w)
+		if metrics[text] == nil {
+			said = append(said, text)
+		}
+		metrics[text] = append(metrics[text], w.Metric)
 	}
-	if w.Events > 0 {
-		ways = append(ways, "about "+count(w.Events)+" more bad ones in the shares of the requests")
+	for i, text := range said {
+		said[i] = text + " (" + strings.Join(metrics[text], ", ") + ")"
+	}
+	return strings.Join(said, "; ")
+}
+
+func (w Way) waits() string {
+	var ways []string
+	if w.MoreRequests > 0 {
+		as := "without one"
+		if w.Bad.Candidate > 0 {
+			as = "at its rate so far"
+		}
+		ways = append(ways, "about "+count(w.MoreRequests)+" more requests of the candidate "+as)
+	}
+	if w.MoreEvents > 0 {
+		ways = append(ways, "about "+count(w.MoreEvents)+" more bad ones of both at equal rates")
 	}
 	if len(ways) == 0 {
-		return "requests that both releases serve"
+		return "requests that both releases answer"
 	}
 	return strings.Join(ways, " or ")
 }
