@@ -21,7 +21,9 @@ type tail struct {
 	begin  func() *segment.Writer
 	same   func(*etcdserverpb.ResponseHeader) error
 
-	room int64 // bytes
+	room   int64         // bytes
+	rested time.Time     // when the last rest began, if changes have come at a rate ever since
+	hurry  chan struct{} // somebody waits for what a rest would delay
 
 	mu     sync.Mutex
 	w      *segment.Writer
@@ -36,6 +38,10 @@ const (
 	tailRoom = 256 << 20
 	// marksEvery is how far apart the times are that a restore to an instant goes by.
 	marksEvery = time.Second
+	// So many changes within about a second make it worthwhile to rest, and about so many
+	// may come meanwhile: more, and a compaction at the last thousand would be faster.
+	gulp = 64
+	lag  = 512
 	// answerTime is how long an answer of a member may take.
 	answerTime = 5 * time.Second
 )
@@ -50,7 +56,7 @@ func (e *gapError) Error() string {
 
 // newTail makes one that follows from a revision on.
 func newTail(u *Uploader, from int64) *tail {
-	t := &tail{client: u.o.Source.Client, now: u.o.Now, begin: u.begin, same: u.same, room: u.room, w: u.begin(), end: from - 1, moved: make(chan struct{})}
+	t := &tail{client: u.o.Source.Client, now: u.o.Now, begin: u.begin, same: u.same, room: u.room, w: u.begin(), end: from - 1, moved: make(chan struct{}), hurry: make(chan struct{}, 1)}
 	t.leases.ttl = map[int64]int64{}
 	return t
 }
@@ -76,9 +82,17 @@ func (t *tail) follow(ctx context.Context) error {
 
 // watch reads changes until there is no room for more. Then the watch ends: what nobody
 // reads of one, etcd's client keeps in memory, however much it is.
-func (t *tail) watch(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
+//
+// It ends as well, and rests, when many changes have come within a second and it has all
+// there are. A member sends a watch that is up to date each change by itself, and one
+// that is behind up to a thousand at once, for a fifth of its CPU time.
+func (t *tail) watch(following context.Context) error {
+	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(following))
 	defer cancel()
+	begun, changes := t.rested, 0
+	if begun.IsZero() {
+		begun = time.Now()
+	}
 	t.mu.Lock()
 	next := t.end + 1
 	t.mu.Unlock()
@@ -105,14 +119,35 @@ func (t *tail) watch(ctx context.Context) error {
 		t.mu.Lock()
 		full := !t.roomy()
 		t.mu.Unlock()
-		if full {
+		changes += len(answer.Events)
+		switch since := time.Since(begun); {
+		case full:
 			return nil
+		case since >= 2*marksEvery:
+			begun, changes, t.rested = time.Now(), 0, time.Time{}
+		case changes >= gulp && next > answer.Header.Revision:
+			cancel()
+			t.rested = time.Now()
+			return t.rest(following, min(marksEvery, since*lag/time.Duration(changes)))
 		}
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	return errors.New("the watch has ended")
+}
+
+// rest waits for a while, or until somebody waits for what comes meanwhile.
+func (t *tail) rest(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-t.hurry:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
 }
 
 // take adds events, which are of whole revisions.
@@ -181,6 +216,15 @@ func (t *tail) roomy() bool { return t.w.Raw() < t.room }
 
 // reached waits until a revision was seen.
 func (t *tail) reached(ctx context.Context, revision int64) error {
+	t.mu.Lock()
+	behind := t.end < revision
+	t.mu.Unlock()
+	if behind {
+		select {
+		case t.hurry <- struct{}{}:
+		default: // it is known
+		}
+	}
 	return t.until(ctx, func() bool { return t.end >= revision })
 }
 
