@@ -3,6 +3,7 @@ package verdict
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -81,9 +82,9 @@ func (t *Test) Verdict() Verdict {
 
 // way says whether a metric passes, and if not what would let it.
 func (t *Test) way(m *Metric) Way {
-	requests, bad := t.Requests.Candidate-t.Before, min(m.Bad.Candidate-m.Before, t.Requests.Candidate-t.Before)
-	// Both bets are against "at least Worse times worse, and at least what is tolerated".
-	have := logMean([]float64{m.Against.mean(), logRate(requests, bad, m.Tolerated)})
+	n := float64(t.Requests.Candidate - t.Before)
+	x := min(n, float64(m.Bad.Candidate-m.Before))
+	have := t.logPass(m, n, x, 0, 0)
 	w := Way{Metric: m.Name, Bad: m.Bad, E: finite(have), Of: 1 / t.Beta, Served: t.Requests}
 	switch {
 	case have >= -math.Log(t.Beta):
@@ -91,7 +92,7 @@ func (t *Test) way(m *Metric) Way {
 	case t.Differed == 0 && byAnswer(m.Name) && Bound(t.Replayed, 0, t.Beta) <= m.Tolerated:
 		w.How = ByReplay
 	default:
-		w.MoreRequests, w.MoreEvents = t.wants(m, requests, bad)
+		w.MoreRequests, w.MoreEvents = t.wants(m, n, x)
 	}
 	return w
 }
@@ -99,47 +100,50 @@ func (t *Test) way(m *Metric) Way {
 // byAnswer reports whether two answers that are the same say that the metric is.
 func byAnswer(metric string) bool { return metric != Slow && metric != CPU }
 
-// wants says what would let a metric pass: the fewest that some bettor needs alone.
-func (t *Test) wants(m *Metric, requests, bad int64) (more, events int64) {
-	need := -math.Log(t.Beta) + math.Log(2)
-	if all := t.Requests.Sum(); t.Requests.Candidate > 0 && t.Requests.Control > 0 {
-		w := float64(t.Requests.Candidate) / float64(all)
+// logPass is what the bettors for a metric have on average, after n requests of the candidate of which x were
+// bad, and after so many more events of both with a share w. Half bet that it is not Worse
+// times worse, half that it is below what is tolerated; so a candidate that is neither passes as often as β says.
+func (t *Test) logPass(m *Metric, n, x, events, w float64) float64 {
+	against := m.Against
+	if events > 0 {
+		against = slices.Clone(against)
 		q := Share{w, max(1, t.Slack)}.bad(t.Worse)
-		best := math.Inf(1)
 		for i, s := range better {
-			gain := w*math.Log(s) - math.Log1p(q*(s-1)) // an event
-			if gain > 0 {
-				best = min(best, (need+math.Log(float64(len(better)))-m.Against[i])/gain)
-			}
-		}
-		events = upwards(best)
-	}
-	rate, best := 0.0, math.Inf(1)
-	if requests > 0 {
-		rate = float64(bad) / float64(requests)
-	}
-	for i, part := range fewer {
-		if part == 0 && bad > 0 {
-			continue
-		}
-		none := math.Log1p(-part*m.Tolerated) - math.Log1p(-m.Tolerated)
-		gain, had := (1-rate)*none, math.Log(fewerWeight[i])+float64(requests-bad)*none
-		if bad > 0 {
-			gain, had = gain+rate*math.Log(part), had+float64(bad)*math.Log(part)
-		}
-		if gain > 0 {
-			best = min(best, (need-had)/gain)
+			against[i] += events * (w*math.Log(s) - math.Log1p(q*(s-1)))
 		}
 	}
-	return upwards(best), events
+	return logMean([]float64{against.mean(), logRate(n, x, m.Tolerated)})
 }
 
-// upwards is the next whole number, at least 1; 0 if there is none.
-func upwards(v float64) int64 {
-	if math.IsInf(v, 0) || v > 1e15 {
-		return 0
+// wants says how many more requests or events would let a metric pass, each by itself.
+func (t *Test) wants(m *Metric, n, x float64) (requests, events int64) {
+	need, rate := -math.Log(t.Beta), x/max(1, n)
+	requests = least(func(more float64) bool { return t.logPass(m, n+more, x+rate*more, 0, 0) >= need })
+	if t.Requests.Candidate > 0 && t.Requests.Control > 0 {
+		w := float64(t.Requests.Candidate) / float64(t.Requests.Sum())
+		events = least(func(more float64) bool { return t.logPass(m, n, x, more, w) >= need })
 	}
-	return max(1, int64(math.Ceil(v)))
+	return requests, events
+}
+
+// least is the least number for which enough holds, if it holds for all after it; 0 if there is none that
+// anyone would wait for.
+func least(enough func(float64) bool) int64 {
+	high := int64(1)
+	for ; !enough(float64(high)); high *= 2 {
+		if high > 1e12 {
+			return 0
+		}
+	}
+	low := high / 2
+	for low+1 < high {
+		if middle := (low + high) / 2; enough(float64(middle)) {
+			high = middle
+		} else {
+			low = middle
+		}
+	}
+	return high
 }
 
 // String is a sentence: the decision, and why.
@@ -153,45 +157,46 @@ func (v Verdict) String() string {
 		return fmt.Sprintf("abort: %s of %s %s are the candidate's, which answered %s of %s requests (%s)",
 			count(w.Bad.Candidate), count(w.Bad.Sum()), noun(w.Metric), count(w.Served.Candidate), count(w.Served.Sum()), v.bet())
 	case Pass:
-		return "pass: " + v.by(func(w Way) string { return "by " + w.How })
+		return "pass: " + v.by(func(w Way) string { return w.How }, func(w Way, of string) string { return of + " by " + w.How })
 	}
-	return "undecided (" + v.bet() + "): waits for " + v.by(Way.waits)
+	return "undecided (" + v.bet() + "): waits for " + v.by(func(w Way) string { return w.waits("") }, Way.waits)
 }
 
-// by tells the metrics of which the same is said together.
-func (v Verdict) by(say func(Way) string) string {
-	var said []string
-	metrics := map[string][]string{}
+// by tells the metrics together of which the same is said.
+func (v Verdict) by(key func(Way) string, say func(w Way, of string) string) string {
+	var first []Way
+	all := map[string][]string{}
 	for _, w := range v.Ways {
 		if v.Decision == Undecided && w.How != "" {
 			continue
 		}
-		text := say(w)
-		if metrics[text] == nil {
-			said = append(said, text)
+		if all[key(w)] == nil {
+			first = append(first, w)
 		}
-		metrics[text] = append(metrics[text], w.Metric)
+		all[key(w)] = append(all[key(w)], noun(w.Metric))
 	}
-	for i, text := range said {
-		said[i] = text + " (" + strings.Join(metrics[text], ", ") + ")"
+	var said []string
+	for _, w := range first {
+		said = append(said, say(w, strings.Join(all[key(w)], ", ")))
 	}
 	return strings.Join(said, "; ")
 }
 
-func (w Way) waits() string {
+// waits says what a metric waits for; of is what its events are called.
+func (w Way) waits(of string) string {
 	var ways []string
 	if w.MoreRequests > 0 {
-		as := "without one"
+		with := " more requests of the candidate without "
 		if w.Bad.Candidate > 0 {
-			as = "at its rate so far"
+			with = " more requests of the candidate at its rate so far of "
 		}
-		ways = append(ways, "about "+count(w.MoreRequests)+" more requests of the candidate "+as)
+		ways = append(ways, count(w.MoreRequests)+with+of)
 	}
 	if w.MoreEvents > 0 {
-		ways = append(ways, "about "+count(w.MoreEvents)+" more bad ones of both at equal rates")
+		ways = append(ways, count(w.MoreEvents)+" more "+of+" at equal rates")
 	}
 	if len(ways) == 0 {
-		return "requests that both releases answer"
+		return "requests that both releases answer, for their " + of
 	}
-	return strings.Join(ways, " or ")
+	return "about " + strings.Join(ways, " or ")
 }

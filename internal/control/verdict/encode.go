@@ -23,18 +23,20 @@ func (l Logs) MarshalJSON() ([]byte, error) {
 	return append(b, ']'), nil
 }
 
-// down is the greatest number of few digits that is not above v.
+// down is the greatest number of few digits that is not above v; stored again it stays what it is.
 func down(v float64) float64 {
-	if v == 0 {
-		return 0
+	r := rounded(v)
+	if r > v {
+		unit := math.Pow(10, math.Floor(math.Log10(math.Abs(r)))+1-digits)
+		r = rounded(r - unit)
 	}
-	unit := math.Pow(10, math.Ceil(math.Log10(math.Abs(v)))-digits)
-	for below := math.Floor(v/unit) * unit; ; below -= unit {
-		r, err := strconv.ParseFloat(strconv.FormatFloat(below, 'g', digits, 64), 64)
-		if err == nil && r <= v {
-			return r
-		}
-	}
+	return r
+}
+
+// rounded is the number of few digits that is next to v.
+func rounded(v float64) float64 {
+	r, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', digits, 64), 64) // a number was written
+	return r
 }
 
 // MarshalJSON writes [candidate, control].

@@ -12,15 +12,15 @@ var (
 
 // logRate is the logarithm of what they have after n requests, x of which were bad, if tolerated is
 // the rate that they bet against. It depends on nothing that came in between.
-func logRate(n, x int64, tolerated float64) float64 {
+func logRate(n, x, tolerated float64) float64 {
 	have := make([]float64, 0, len(fewer))
 	for i, part := range fewer {
 		if part == 0 && x > 0 {
 			continue // it said none, and has nothing left
 		}
-		l := math.Log(fewerWeight[i]) + float64(n-x)*(math.Log1p(-part*tolerated)-math.Log1p(-tolerated))
+		l := math.Log(fewerWeight[i]) + (n-x)*(math.Log1p(-part*tolerated)-math.Log1p(-tolerated))
 		if x > 0 {
-			l += float64(x) * math.Log(part)
+			l += x * math.Log(part)
 		}
 		have = append(have, l)
 	}

@@ -14,15 +14,15 @@ func count(n int64) string {
 	return s
 }
 
-// short writes a number that nobody needs exactly: two digits, whole thousands as they are.
+// short writes evidence, which is never rounded up.
 func short(v float64) string {
 	switch {
 	case v >= 1e6:
 		return strconv.FormatFloat(v, 'e', 0, 64)
 	case v >= 10:
-		return strconv.FormatInt(int64(math.Floor(v)), 10)
-	case v >= 0.05:
-		return strconv.FormatFloat(v, 'f', 1, 64)
+		return strconv.FormatInt(int64(v), 10)
+	case v >= 0.1:
+		return strconv.FormatFloat(math.Floor(v*10)/10, 'f', 1, 64)
 	case v > 0:
 		return "<0.1"
 	}
