@@ -48,50 +48,65 @@ const (
 	ByReplay  = "replay"  // no recorded request's answer differs, in so many that a rate that is not tolerated would have shown
 )
 
-// Verdict is what the evidence says now. It may be asked at any time and as often as one likes.
-func (t *Test) Verdict() Verdict {
-	v := Verdict{Decision: Undecided, E: t.E(), Of: 1 / t.Alpha}
-	if t.Crashes.Candidate >= crashes {
-		v.Decision = Abort
-		v.Ways = []Way{{Metric: Crash, Bad: t.Crashes, E: float64(t.Crashes.Candidate), Of: crashes, Served: t.Requests}}
-		return v
+// Decision is what shall become of the candidate by the evidence so far. It may be asked at any time and
+// as often as one likes, after all that is known of a window was added.
+func (t *Test) Decision() Decision {
+	if t.Crashes.Candidate >= crashes || t.LogE() >= -math.Log(t.Alpha) {
+		return Abort
 	}
-	if t.LogE() >= -math.Log(t.Alpha) {
-		v.Decision = Abort
+	for i := range t.Metrics {
+		if t.passes(&t.Metrics[i]) == "" {
+			return Undecided
+		}
+	}
+	return Pass
+}
+
+// Verdict is the decision with its evidence, and with what it waits for.
+func (t *Test) Verdict() Verdict {
+	v := Verdict{Decision: t.Decision(), E: t.E(), Of: 1 / t.Alpha}
+	switch {
+	case v.Decision == Abort && t.Crashes.Candidate >= crashes:
+		v.Ways = []Way{{Metric: Crash, Bad: t.Crashes, Served: t.Requests, E: float64(t.Crashes.Candidate), Of: crashes}}
+	case v.Decision == Abort:
 		most := &t.Metrics[0]
 		for i := range t.Metrics {
 			if m := &t.Metrics[i]; m.For.mean() > most.For.mean() {
 				most = m
 			}
 		}
-		v.Ways = []Way{{Metric: most.Name, Bad: most.Bad, E: finite(most.For.mean()), Of: v.Of * float64(len(t.Metrics)),
-			Served: t.Requests}}
-		return v
-	}
-	passed := true
-	for i := range t.Metrics {
-		w := t.way(&t.Metrics[i])
-		passed = passed && w.How != ""
-		v.Ways = append(v.Ways, w)
-	}
-	if passed {
-		v.Decision = Pass
+		v.Ways = []Way{{Metric: most.Name, Bad: most.Bad, Served: t.Requests, E: finite(most.For.mean()), Of: v.Of * float64(len(t.Metrics))}}
+	default:
+		for i := range t.Metrics {
+			v.Ways = append(v.Ways, t.way(&t.Metrics[i]))
+		}
 	}
 	return v
 }
 
+// passes is how a metric passes now, or "".
+func (t *Test) passes(m *Metric) string {
+	n, x := t.sincePass(m)
+	switch {
+	case t.logPass(m, n, x, 0, 0) >= -math.Log(t.Beta):
+		return ByTraffic
+	case t.Differed == 0 && byAnswer(m.Name) && Bound(t.Replayed, 0, t.Beta) <= m.Tolerated:
+		return ByReplay
+	}
+	return ""
+}
+
+// sincePass is how many requests of the candidate count for passing, and how many of those were bad.
+func (t *Test) sincePass(m *Metric) (n, x float64) {
+	n = float64(t.Requests.Candidate - t.Before)
+	return n, min(n, float64(m.Bad.Candidate-m.Before))
+}
+
 // way says whether a metric passes, and if not what would let it.
 func (t *Test) way(m *Metric) Way {
-	n := float64(t.Requests.Candidate - t.Before)
-	x := min(n, float64(m.Bad.Candidate-m.Before))
-	have := t.logPass(m, n, x, 0, 0)
-	w := Way{Metric: m.Name, Bad: m.Bad, E: finite(have), Of: 1 / t.Beta, Served: t.Requests}
-	switch {
-	case have >= -math.Log(t.Beta):
-		w.How = ByTraffic
-	case t.Differed == 0 && byAnswer(m.Name) && Bound(t.Replayed, 0, t.Beta) <= m.Tolerated:
-		w.How = ByReplay
-	default:
+	n, x := t.sincePass(m)
+	w := Way{Metric: m.Name, Bad: m.Bad, Served: t.Requests, How: t.passes(m), E: finite(t.logPass(m, n, x, 0, 0)), Of: 1 / t.Beta}
+	if w.How == "" {
 		w.MoreRequests, w.MoreEvents = t.wants(m, n, x)
 	}
 	return w

@@ -72,7 +72,7 @@ func (c candidate) pass(rng *rand.Rand) (p passed, err error) {
 			return p, err
 		}
 		p.events, p.requests = p.events+int(bad.Sum()), p.requests+int(ended.Candidate)
-		if t.Verdict().Decision == verdict.Pass {
+		if t.Decision() == verdict.Pass {
 			p.passed = true
 			return p, nil
 		}
