@@ -59,13 +59,18 @@ func (d *Disk) Put(kind Kind, data []byte) (Digest, error) {
 	if err := kind.Check(); err != nil {
 		return "", err
 	}
-	digest := DigestOf(data)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if have, err := d.read(diskName(kind, digest), kinds[kind]); err == nil && bytes.Equal(have, data) {
-		return digest, nil
+	return DigestOf(data), d.put(kind, data)
+}
+
+// put writes an object unless it is there. The lock is held.
+func (d *Disk) put(kind Kind, data []byte) error {
+	name := diskName(kind, DigestOf(data))
+	if have, err := d.read(name, kinds[kind]); err == nil && bytes.Equal(have, data) {
+		return nil
 	}
-	return digest, d.write(diskName(kind, digest), data)
+	return d.write(name, data)
 }
 
 // Object reads an object.
@@ -140,8 +145,10 @@ func (d *Disk) Fetch(ctx context.Context, digest Digest, from ...Source) (*Loade
 	if err != nil {
 		return nil, err
 	}
-	_, err = d.Put(KindRelease, document)
-	return l, err
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	// Somebody may have called Keep since the parts were written.
+	return l, errors.Join(d.put(KindArtifact, l.Artifact), d.put(KindBinding, l.bundle), d.put(KindRelease, document))
 }
 
 // fetching is a disk before others.

@@ -344,3 +344,34 @@ func TestNotes(t *testing.T) {
 	}
 	says(t, disk.Note("../x", nil), "cannot name a note")
 }
+
+// TestKeepingWhileFetching: a release whose document is on disk is there as a whole, though
+// others were thrown away while it was fetched.
+func TestKeepingWhileFetching(t *testing.T) {
+	objects := release.NewObjects(blobtest.NewMemory())
+	m := newRelease(t, "shop", "1")
+	publish(t, objects, m)
+	disk := openDisk(t, t.TempDir())
+	keeping := keeper{objects, func() {
+		if err := disk.Keep(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}}
+	if _, err := disk.Fetch(t.Context(), m.digest, keeping); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := disk.Fetch(t.Context(), m.digest); err != nil {
+		t.Errorf("without a source: %v", err)
+	}
+}
+
+// keeper does something whenever it is asked.
+type keeper struct {
+	*release.Objects
+	do func()
+}
+
+func (k keeper) Signatures(ctx context.Context, digest release.Digest) ([]*release.Envelope, error) {
+	k.do()
+	return k.Objects.Signatures(ctx, digest)
+}
