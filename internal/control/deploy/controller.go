@@ -1,0 +1,381 @@
+package deploy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"towpath.dev/election"
+	"towpath.dev/internal/blob"
+	"towpath.dev/internal/control/fleet"
+)
+
+// Group is the election's group in which controllers divide the programs.
+const Group = "deploy"
+
+// Options say what a controller works with. Store and Counters are needed.
+type Options struct {
+	Store election.Store
+	// Elections is the prefix of elections. Default: election's own.
+	Elections string
+	Name      string // of the process, for people
+	TTL       time.Duration
+	Registry  election.Registry
+	Clock     election.Clock // default: election's own
+	Counters  Counters
+	// Objects is where events go to, below deployments/. Nil: they stay in the store.
+	Objects blob.Store
+	// Every is how often counters are asked for while a candidate is on trial. 0: 1 s.
+	Every time.Duration
+	// Now is the time of the day, for people and windows. Default: time.Now.
+	Now      func() time.Time
+	Election *election.Metrics // default: none
+	Metrics  *Metrics          // default: none
+	Log      *slog.Logger      // default: none
+}
+
+// Counters has what nodes counted of a program.
+type Counters interface {
+	Counters(ctx context.Context, environment, program string) ([]*fleet.Counters, error)
+}
+
+// Controller carries out deployments of the programs that it is elected for.
+type Controller struct {
+	o       Options
+	replica *replica
+}
+
+// NewController makes a controller that does nothing before Run.
+func NewController(o Options) (*Controller, error) {
+	if o.Store == nil || o.Counters == nil {
+		return nil, errors.New("a controller of deployments needs a store and counters")
+	}
+	o.Every = cmp.Or(o.Every, time.Second)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics()
+	}
+	return &Controller{o: o, replica: newReplica(o.Log)}, nil
+}
+
+// Run carries deployments out until the context ends.
+func (c *Controller) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	running.Go(func() { c.replica.run(ctx, c.o.Store) })
+	for ctx.Err() == nil {
+		err := c.stand(ctx)
+		if ctx.Err() == nil {
+			c.o.Log.Warn("the controller of deployments stands for election again", "cause", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(standAgain):
+		}
+	}
+	return context.Cause(ctx)
+}
+
+const (
+	standAgain = time.Second
+	askTime    = 10 * time.Second // bounds a call of the store
+)
+
+// stand is one session's part in the election.
+func (c *Controller) stand(ctx context.Context) error {
+	opening, cancel := context.WithTimeout(ctx, askTime)
+	session, err := election.Open(opening, c.o.Store, election.Options{
+		Prefix: c.o.Elections, Name: c.o.Name, TTL: c.o.TTL, Registry: c.o.Registry, Clock: c.o.Clock, Log: c.o.Log, Metric: c.o.Election,
+	})
+	cancel()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.TTL())
+		defer cancel()
+		if err := session.Close(closing); err != nil {
+			c.o.Log.Debug("a session ends by itself", "cause", err)
+		}
+	}()
+	partitions, err := session.Partitions(Group, election.PartitionsOptions{Partitions: Partitions()})
+	if err != nil {
+		return err
+	}
+	return partitions.Run(ctx, c.lead)
+}
+
+// lead does the work of a partition until it is another's.
+func (c *Controller) lead(ctx context.Context, l *election.Leadership) error {
+	w := &worker{c: c, l: l, trials: map[string]*trial{}}
+	if c.o.Objects != nil {
+		f := &flusher{w: w}
+		var flushing sync.WaitGroup
+		defer flushing.Wait()
+		flushing.Go(func() { f.run(ctx) })
+	}
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		keys, changed := c.replica.programs(l.Seat())
+		slices.Sort(keys)
+		after := time.Duration(0)
+		for _, key := range keys {
+			after = sooner(after, w.program(ctx, key))
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		timer.Stop()
+		if after > 0 {
+			timer.Reset(after)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.Draining():
+			return nil // between two moves
+		case <-changed:
+		case <-timer.C:
+		}
+	}
+}
+
+// sooner is the shorter of two times to wait; 0 is none.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// worker does the work of one partition, while it is held.
+type worker struct {
+	c      *Controller
+	l      *election.Leadership
+	trials map[string]*trial // by deployment
+}
+
+// trial is what a worker knows of a deployment beside what is stored.
+type trial struct {
+	written time.Time // when the state was written last, or taken over
+	counts  []Count   // since then
+	collect collector
+	asked   time.Time // when counters were asked for last
+	pause   time.Duration
+	notYet  time.Time // a write failed: not before
+}
+
+// program does what there is to do for a program, and gives when to look again.
+func (w *worker) program(ctx context.Context, key string) time.Duration {
+	ids, adopt, head := w.c.replica.work(key)
+	if len(adopt) > 0 {
+		w.adopt(ctx, key, adopt, head)
+	}
+	after := time.Duration(0)
+	for _, id := range ids {
+		after = sooner(after, w.deployment(ctx, id))
+	}
+	for id := range w.trials {
+		if s := w.c.replica.of(id); s == nil || s.state.value.Phase == Ended {
+			delete(w.trials, id)
+		}
+	}
+	return after
+}
+
+// movesAtOnce bounds how many moves a deployment makes before others have their turn.
+const movesAtOnce = 20
+
+// deployment makes a deployment's moves, and gives when to look again.
+func (w *worker) deployment(ctx context.Context, id string) time.Duration {
+	t := w.trials[id]
+	if t == nil {
+		t = &trial{written: time.Now()}
+		w.trials[id] = t
+	}
+	for range movesAtOnce {
+		if left := time.Until(t.notYet); left > 0 {
+			return left
+		}
+		s := w.c.replica.of(id)
+		if s == nil || s.state.value.Phase == Ended || ctx.Err() != nil {
+			return 0
+		}
+		after := w.observe(ctx, t, s)
+		s.world.Counts, s.world.Passed, s.world.Quiet = t.counts, time.Since(t.written), t.collect.quiet()
+		m := next(s.plan, s.state.value, &s.world, w.c.o.Now().UTC())
+		if m.State == nil {
+			return sooner(after, m.After)
+		}
+		if !w.commit(ctx, t, s, &m) {
+			return max(time.Until(t.notYet), time.Millisecond)
+		}
+	}
+	return time.Millisecond
+}
+
+// observe asks for counters, where they matter and it is time to, and gives when it will be
+// again.
+func (w *worker) observe(ctx context.Context, t *trial, s *snapshot) time.Duration {
+	if st := s.state.value; st.Phase != Running || st.Step != Baking {
+		t.collect = collector{}
+		return 0
+	}
+	if left := w.c.o.Every - time.Since(t.asked); !t.asked.IsZero() && left > 0 {
+		return left
+	}
+	t.asked = time.Now()
+	asking, cancel := context.WithTimeout(ctx, countTime)
+	defer cancel()
+	all, err := w.c.o.Counters.Counters(asking, s.plan.Environment, s.plan.Program)
+	if err != nil {
+		w.c.o.Log.Warn("counters cannot be had now; evidence waits", "deployment", s.plan.ID, "error", err)
+		return w.c.o.Every
+	}
+	t.counts = append(t.counts, t.collect.take(s.plan, s.state.value, all)...)
+	return w.c.o.Every
+}
+
+// countTime bounds asking for counters.
+const countTime = 2 * time.Second
+
+// commit writes a move, in one transaction or not at all, and reports whether it is
+// written and the replica has it.
+func (w *worker) commit(ctx context.Context, t *trial, s *snapshot, m *Move) bool {
+	id := s.plan.ID
+	txn, err := w.txn(s, m)
+	if err != nil { // ours
+		w.later(t, id, err)
+		return false
+	}
+	writing, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	r, err := w.c.o.Store.Txn(writing, txn)
+	switch {
+	case err != nil:
+		w.c.o.Metrics.trouble(err)
+		w.settle(ctx, t, s)
+		w.later(t, id, err)
+		return false
+	case !r.OK:
+		// Something changed meanwhile, and the replica will have it; or the seat is another's.
+		w.settle(ctx, t, s)
+		w.later(t, id, nil)
+		return false
+	}
+	w.wrote(t)
+	for _, e := range m.Events {
+		w.c.o.Log.Info("deployment: "+e.Text, "deployment", id, "type", e.Type, "stage", e.Stage)
+	}
+	return w.c.replica.wait(writing, r.Revision) == nil
+}
+
+// txn is a move as a transaction.
+func (w *worker) txn(s *snapshot, m *Move) (election.Txn, error) {
+	p := s.plan
+	state := encode(m.State)
+	if len(state) > MaxState {
+		return election.Txn{}, fmt.Errorf("the state of %s would have %d bytes, more than %d", p.ID, len(state), MaxState)
+	}
+	txn := election.Txn{If: []election.Compare{w.l.Guard(), election.ModifiedAt(stateKey(p.ID), s.state.modified)}}
+	txn.Then = append(txn.Then, election.Put(stateKey(p.ID), state, 0))
+	if m.Forward {
+		txn.If = append(txn.If, unchanged(freezeKey, s.freeze))
+		for other, at := range s.busy {
+			if s.state.value.Phase == Queued {
+				txn.If = append(txn.If, unchanged(headKey(p.Environment, other), at))
+			}
+		}
+	}
+	if m.Head != nil {
+		key := headKey(p.Environment, p.Program)
+		txn.If = append(txn.If, election.ModifiedAt(key, s.head.modified))
+		txn.Then = append(txn.Then, election.Put(key, encode(m.Head), 0))
+	}
+	for cell, i := range m.Intents {
+		txn.Then = append(txn.Then, election.Put(fleet.IntentKey(p.Environment, cell, p.Program), i.Encode(), 0))
+	}
+	for i := range m.Events {
+		txn.Then = append(txn.Then, election.Put(eventKey(p.ID, m.Events[i].Seq), encode(&m.Events[i]), 0))
+	}
+	return txn, nil
+}
+
+// unchanged holds while a key is as it was at a revision; 0 is absent.
+func unchanged(key string, at int64) election.Compare {
+	if at == 0 {
+		return election.Absent(key)
+	}
+	return election.ModifiedAt(key, at)
+}
+
+// wrote notes that the state is written with all evidence.
+func (w *worker) wrote(t *trial) {
+	t.written, t.counts, t.pause, t.notYet = time.Now(), nil, 0, time.Time{}
+}
+
+// settle finds out what became of a write, and waits until the replica has it. The evidence
+// that was in it is in the state now, or lost: it is never counted twice.
+func (w *worker) settle(ctx context.Context, t *trial, s *snapshot) {
+	w.wrote(t)
+	asking, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	page, err := w.c.o.Store.Range(asking, election.Span{Keys: election.Key(stateKey(s.plan.ID))})
+	if err == nil && len(page.Entries) > 0 {
+		_ = w.c.replica.wait(asking, page.Entries[0].Modified)
+	}
+}
+
+const (
+	laterFirst = 100 * time.Millisecond
+	laterMost  = 5 * time.Second
+)
+
+// later has a deployment wait a little after a write that failed. That is ours, and never
+// the deployment's.
+func (w *worker) later(t *trial, id string, err error) {
+	t.pause = min(max(2*t.pause, laterFirst), laterMost)
+	t.notYet = time.Now().Add(t.pause)
+	if err != nil {
+		w.c.o.Log.Warn("a deployment's next step could not be written, and is tried again", "deployment", id, "error", err)
+	}
+}
+
+// adopt has cells run a program that are new, or whose intents were lost, while no
+// deployment is under way.
+func (w *worker) adopt(ctx context.Context, key string, intents map[string]*fleet.Intent, head stored[Head]) {
+	environment, program, _ := strings.Cut(strings.TrimPrefix(key, headPrefix), "/")
+	txn := election.Txn{If: []election.Compare{w.l.Guard(), election.ModifiedAt(key, head.modified)}}
+	for cell, i := range intents {
+		at := fleet.IntentKey(environment, cell, program)
+		txn.If = append(txn.If, election.Absent(at))
+		txn.Then = append(txn.Then, election.Put(at, i.Encode(), 0))
+		if len(txn.Then) == mostIntents/2 {
+			break
+		}
+	}
+	writing, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	r, err := w.c.o.Store.Txn(writing, txn)
+	if err != nil {
+		w.c.o.Log.Warn("new cells cannot be told what to run now", "program", program, "error", err)
+		return
+	}
+	if r.OK {
+		_ = w.c.replica.wait(writing, r.Revision)
+	}
+}

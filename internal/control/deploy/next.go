@@ -1,0 +1,487 @@
+package deploy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"towpath.dev/internal/control/fleet"
+	"towpath.dev/internal/control/release"
+	"towpath.dev/internal/control/verdict"
+)
+
+// A Move is what is to be written: all of it or nothing.
+type Move struct {
+	State   *State                   // nil: nothing is to be written
+	Intents map[string]*fleet.Intent // by cell
+	Head    *Head                    // nil: it stays
+	Events  []Event
+	// Forward: it takes the deployment further, which freezes forbid, and other programs'
+	// deployments that began meanwhile may.
+	Forward bool
+	// After is in how long to look again, if nothing happens before; 0 is never.
+	After time.Duration
+}
+
+// next says what is to be done now. It is pure.
+func next(p *Plan, s *State, w *World, now time.Time) Move {
+	m := &move{p: p, was: s, s: clone(s), w: w, now: now, intents: map[string]*fleet.Intent{}}
+	m.count()
+	switch s.Phase {
+	case Queued:
+		m.queued()
+	case Running:
+		m.running()
+	case Finishing:
+		m.finishing()
+	case Returning:
+		m.returning()
+	}
+	return m.result()
+}
+
+func clone(s *State) *State {
+	c := *s
+	if s.Test != nil {
+		c.Test = s.Test.Clone()
+	}
+	return &c
+}
+
+// move is a Move in the making.
+type move struct {
+	p       *Plan
+	was, s  *State
+	w       *World
+	now     time.Time
+	intents map[string]*fleet.Intent
+	head    *Head
+	events  []Event
+	forward bool
+	after   time.Duration
+	stepped bool // a step began
+	moved   bool // more than the evidence has changed
+}
+
+// writtenAfter is for how long evidence, and that time has passed, is not written down.
+const writtenAfter = 10 * time.Second
+
+// result is the move. That nodes counted, and that it bakes, is written down now and then.
+func (m *move) result() Move {
+	out := Move{After: m.after}
+	if !m.moved && (m.s.Step != Baking || m.w.Passed < writtenAfter) {
+		if m.s.Step == Baking {
+			m.look(writtenAfter - m.w.Passed)
+			out.After = m.after
+		}
+		return out
+	}
+	if m.s.Elapsed = m.elapsed(); m.stepped {
+		m.s.Elapsed = 0
+	}
+	out.State, out.Intents, out.Head, out.Events, out.Forward = m.s, m.intents, m.head, m.events, m.forward
+	return out
+}
+
+// elapsed is for how long the step has been going on, by the clocks of those who looked:
+// what nobody saw pass has not.
+func (m *move) elapsed() time.Duration { return m.was.Elapsed + m.w.Passed }
+
+// event notes that something happened.
+func (m *move) event(kind EventType, format string, args ...any) {
+	m.s.Seq++
+	m.moved = true
+	e := Event{Deployment: m.p.ID, Seq: m.s.Seq, Time: m.now, Type: kind, Text: fmt.Sprintf(format, args...)}
+	if m.s.Phase == Running {
+		e.Stage = m.stage().Name
+	}
+	m.events = append(m.events, e)
+}
+
+// wait says what is waited for, and for how long probably; 0 is not known. An event is made
+// of it when it is something else than before.
+func (m *move) wait(after time.Duration, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	m.look(after)
+	if m.s.Wait != nil && m.s.Wait.For == text {
+		return
+	}
+	m.s.Wait = &Wait{For: text, Since: m.now}
+	if after > 0 {
+		m.s.Wait.Until = m.now.Add(after)
+	}
+	m.event(EventWaits, "waits: %s", text)
+}
+
+// goOn ends a wait.
+func (m *move) goOn() {
+	if m.s.Wait != nil {
+		m.s.Wait = nil
+		m.moved = true
+	}
+}
+
+// look has the deployment looked at again after a time, whatever happens before.
+func (m *move) look(after time.Duration) {
+	if after > 0 && (m.after == 0 || after < m.after) {
+		m.after = after
+	}
+}
+
+// until is in how long a time of the clock on the wall is; 0 if that is not known.
+func (m *move) until(t time.Time) time.Duration {
+	if t.IsZero() {
+		return 0
+	}
+	return max(t.Sub(m.now), time.Second)
+}
+
+// phase and step begin a phase and a step.
+func (m *move) phase(to Phase) {
+	m.s.Phase, m.s.Step, m.s.Since, m.moved, m.stepped = to, "", m.now, true, true
+	m.goOn()
+}
+
+func (m *move) step(to Step) {
+	m.s.Step, m.s.Since, m.moved, m.stepped = to, m.now, true, true
+	m.goOn()
+}
+
+func (m *move) stage() *Stage { return &m.p.Stages[min(m.s.Stage, len(m.p.Stages)-1)] }
+
+// count adds what nodes counted to the evidence.
+func (m *move) count() {
+	if m.s.Test == nil {
+		return
+	}
+	for _, c := range m.w.Counts {
+		_ = m.s.Test.Serve(c.Requests) // differences of counters that grow
+		for _, metric := range slices.Sorted(maps.Keys(c.Bad)) {
+			_ = m.s.Test.Add(metric, c.Share, c.Bad[metric]) // of metrics that the test has
+		}
+	}
+}
+
+// queued begins the deployment when it is its turn and nothing is in its way.
+func (m *move) queued() {
+	_, cancelled := m.w.Asks[AskBack]
+	switch {
+	case cancelled:
+		m.end(Outcome{Result: Cancelled, Blame: APerson, Why: m.asked(AskBack)})
+		return
+	case m.w.Head.Active != m.p.ID && !slices.Contains(m.w.Head.Queue, m.p.ID):
+		m.end(Outcome{Result: Superseded, Blame: Nobody, Why: "a newer deployment took its place in the queue"})
+		return
+	case m.w.Head.Active != m.p.ID:
+		m.wait(0, "its turn: %s is under way", m.w.Head.Active)
+		return
+	}
+	if !m.open(true) {
+		return
+	}
+	m.forward = true
+	m.s.From, m.s.Begun = m.w.Head.Current, m.now
+	if m.s.From == m.p.Release && m.everywhere(m.p.Release) {
+		m.end(Outcome{Result: Succeeded, Blame: Nobody, Why: "nothing changes: the release runs already"})
+		return
+	}
+	m.s.Test, _ = newTest(&m.p.Pipeline) // creating the plan has refused what is wrong
+	m.phase(Running)
+	m.s.Step = Gate
+	m.event(EventBegun, "from %s to %s", orNothing(m.s.From), m.p.Release.Short())
+}
+
+// newTest is the test that a plan asks for.
+func newTest(p *Pipeline) (*verdict.Test, error) {
+	names := p.Metrics
+	if names == nil {
+		names = metrics
+	}
+	o := verdict.Options{Alpha: p.Alpha, Metrics: names}
+	if slices.Contains(names, ServiceFailed) {
+		o.Tolerated = map[string]float64{ServiceFailed: serviceTolerated}
+	}
+	return verdict.New(o)
+}
+
+// serviceTolerated is which rate of requests may fail with a service, whatever the rate of
+// the release is.
+const serviceTolerated = 0.001
+
+// everywhere reports whether a release is intended in all cells, and nothing else.
+func (m *move) everywhere(d release.Digest) bool {
+	for _, cell := range m.w.cells() {
+		i := m.w.Intents[cell]
+		if i == nil || i.Release != d || i.Candidate != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// open reports whether a stage may begin: no freeze, a window, nothing else under way that
+// it comes after. It waits for what keeps it from that.
+func (m *move) open(first bool) bool {
+	if f := m.w.frozen(m.p, m.now); f != nil {
+		m.wait(m.until(f.Until), "the freeze of %s to end: %s", f.By, f.Why)
+		return false
+	}
+	if at, now := opens(m.p.Windows, m.now); !now {
+		m.wait(m.until(at), "the next window, %s", at.UTC().Format("Mon 15:04 UTC"))
+		return false
+	}
+	if !first {
+		return true
+	}
+	for _, other := range m.p.After {
+		if busy := m.w.Busy[other]; busy != "" {
+			m.wait(0, "the deployment %s, after which this one comes", busy)
+			return false
+		}
+	}
+	return true
+}
+
+// asked is what somebody asked for, for a person.
+func (m *move) asked(kind AskKind) string {
+	a := m.w.Asks[kind]
+	text := a.By + " asked for it"
+	if a.Why != "" {
+		text += ": " + a.Why
+	}
+	return text
+}
+
+// running goes on with the stage, unless something is against the candidate.
+func (m *move) running() {
+	if m.against() {
+		return
+	}
+	m.adopt()
+	switch m.s.Step {
+	case Gate:
+		m.gate()
+	case Probing:
+		m.probe()
+	case Reach:
+		m.reach()
+	case Baking:
+		m.bake()
+	}
+}
+
+// finishing has all nodes run the candidate as their release.
+func (m *move) finishing() {
+	if m.against() {
+		return
+	}
+	if !m.intended(m.p.Release) {
+		m.intendAll(m.p.Release)
+		return
+	}
+	if behind := m.behind(m.p.Release); len(behind) > 0 {
+		m.wait(0, "%s to run %s", some(behind), m.p.Release.Short())
+		return
+	}
+	m.end(Outcome{Result: Succeeded, Blame: Nobody, Why: "all stages passed"})
+}
+
+// returning has all nodes run what they ran before.
+func (m *move) returning() {
+	if !m.intended(m.s.From) {
+		m.intendAll(m.s.From)
+		return
+	}
+	if behind := m.behind(m.s.From); len(behind) > 0 {
+		m.wait(0, "%s to run %s again", some(behind), orNothing(m.s.From))
+		return
+	}
+	m.end(*m.s.Cause)
+}
+
+// against goes back if something is against the candidate.
+func (m *move) against() bool {
+	if _, ok := m.w.Asks[AskBack]; ok {
+		m.goBack(Outcome{Result: Returned, Blame: APerson, Why: m.asked(AskBack)})
+		return true
+	}
+	if o := m.troubled(); o != nil {
+		m.goBack(*o)
+		return true
+	}
+	if m.s.Test != nil && m.s.Phase == Running {
+		if v := m.s.Test.Verdict(); v.Decision == verdict.Abort {
+			m.goBack(Outcome{Result: Returned, Blame: blameOf(v), Why: "it is worse than what it would replace", Evidence: v.String()})
+			return true
+		}
+	}
+	return false
+}
+
+// ServiceFailed is the metric of requests that failed because a service did that they need.
+const ServiceFailed = "service"
+
+// metrics are what the verdict looks at without being told.
+var metrics = []string{verdict.Error, ServiceFailed, verdict.Timeout, verdict.Fault, verdict.Fallback, verdict.Shed, verdict.Slow, verdict.CPU}
+
+// blameOf is whose doing it is that a candidate is worse. Services that fail alike for both
+// releases are nothing that a verdict sees.
+func blameOf(v verdict.Verdict) Blame {
+	if len(v.Ways) > 0 && v.Ways[0].Metric == ServiceFailed {
+		return YourDependency
+	}
+	return YourCode
+}
+
+// diedAtMost is how often nodes may die of a candidate, all together.
+const diedAtMost = 1
+
+// troubled is what nodes say that is against the candidate; nil is nothing.
+func (m *move) troubled() *Outcome {
+	died, where := 0, []string{}
+	for _, name := range slices.Sorted(maps.Keys(m.w.Nodes)) {
+		r, ok := m.w.Nodes[name].Programs[m.p.Program]
+		if !ok || r.Deployment != m.p.ID {
+			continue
+		}
+		t := r.Trouble(m.p.Release)
+		if t == nil {
+			continue
+		}
+		switch t.Kind {
+		case fleet.Fetching: // ours
+		case fleet.Crashed, fleet.GaveUp:
+			died += t.Count
+			where = append(where, name)
+		default:
+			return &Outcome{Result: Returned, Blame: YourCode, Why: fmt.Sprintf("the node %s cannot run it", name), Evidence: t.Text}
+		}
+	}
+	if died <= diedAtMost {
+		return nil
+	}
+	return &Outcome{
+		Result: Returned, Blame: YourCode, Why: "nodes died while they ran it",
+		Evidence: fmt.Sprintf("%d deaths: %s", died, some(where)),
+	}
+}
+
+// goBack begins to go back, and says so to all nodes at once.
+func (m *move) goBack(why Outcome) {
+	m.s.Cause = &why
+	m.phase(Returning)
+	text := why.Why
+	if why.Evidence != "" {
+		text += "; " + why.Evidence
+	}
+	m.event(EventReturns, "goes back to %s: %s (%s)", orNothing(m.s.From), text, why.Blame)
+	m.intendAll(m.s.From)
+}
+
+// end ends the deployment, and lets the next one begin.
+func (m *move) end(o Outcome) {
+	m.s.Outcome = &o
+	m.phase(Ended)
+	m.event(EventEnded, "%s: %s (%s)", o.Result, o.Why, o.Blame)
+	h := *m.w.Head
+	h.Queue = slices.DeleteFunc(slices.Clone(h.Queue), func(id string) bool { return id == m.p.ID })
+	if h.Active == m.p.ID {
+		h.Active = ""
+		if len(h.Queue) > 0 {
+			h.Active, h.Queue = h.Queue[0], h.Queue[1:]
+		}
+	}
+	if o.Result == Succeeded && h.Current != m.p.Release {
+		h.Previous, h.Current = h.Current, m.p.Release
+	}
+	h.Recent = append([]string{m.p.ID}, h.Recent...)
+	if len(h.Recent) > recentMost {
+		h.Recent = h.Recent[:recentMost]
+	}
+	m.head = &h
+}
+
+// recentMost is how many deployments a head remembers that have ended.
+const recentMost = 50
+
+// intended reports whether all cells are to run a release, and nothing else.
+func (m *move) intended(d release.Digest) bool {
+	return !slices.ContainsFunc(m.w.cells(), func(cell string) bool { return !m.intendedIn(cell, d) })
+}
+
+// intendedIn reports whether a cell is to run a release, and nothing else, by this
+// deployment's intent.
+func (m *move) intendedIn(cell string, d release.Digest) bool {
+	i := m.w.Intents[cell]
+	return i != nil && i.Release == d && i.Candidate == "" && i.Deployment == m.p.ID
+}
+
+// intendAll has all cells run a release, and nothing else.
+func (m *move) intendAll(d release.Digest) {
+	for _, cell := range m.w.cells() {
+		if !m.intendedIn(cell, d) {
+			m.intend(cell, func(i *fleet.Intent) { *i = fleet.Intent{Release: d} })
+		}
+	}
+}
+
+// adopt gives cells that are new what runs, and the candidate's name.
+func (m *move) adopt() {
+	for _, cell := range m.w.cells() {
+		if m.w.Intents[cell] == nil && m.s.From != "" {
+			m.intend(cell, func(i *fleet.Intent) { i.Release = m.s.From })
+		}
+	}
+}
+
+// mostIntents bounds a transaction. What has no room in it is in the next one.
+const mostIntents = 100
+
+// intend changes a cell's intent.
+func (m *move) intend(cell string, change func(*fleet.Intent)) {
+	i := m.intents[cell]
+	if i == nil && len(m.intents) == mostIntents {
+		return
+	}
+	if i == nil {
+		i = &fleet.Intent{Release: m.s.From}
+		if was := m.w.Intents[cell]; was != nil && was.Deployment == m.p.ID {
+			*i = *was
+		}
+	}
+	change(i)
+	m.s.Intent++
+	i.Deployment, i.Seq = m.p.ID, m.s.Intent
+	m.intents[cell] = i
+	m.moved = true
+}
+
+// behind are the attached nodes that do not run a release alone; "" is none at all.
+func (m *move) behind(d release.Digest) []string {
+	var all []string
+	for _, name := range m.w.attached() {
+		r := m.w.Nodes[name].Programs[m.p.Program]
+		if r.Main != d || r.Beside != "" || r.Deployment != m.p.ID {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// some names a few of many.
+func some(names []string) string {
+	const few = 3
+	if len(names) <= few {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and others", strings.Join(names[:few], ", "))
+}
+
+func orNothing(d release.Digest) string {
+	if d == "" {
+		return "nothing"
+	}
+	return d.Short()
+}

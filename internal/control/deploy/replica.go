@@ -1,0 +1,352 @@
+package deploy
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"towpath.dev/election"
+	"towpath.dev/internal/control/fleet"
+	"towpath.dev/internal/control/mirror"
+)
+
+// NodePrefix is where the keys of attached nodes are, by name, each on the lease of its
+// stream.
+const NodePrefix = "nodes/"
+
+// stored is a value with the revision that wrote it.
+type stored[T any] struct {
+	value    *T
+	modified int64
+}
+
+// replica is what a controller knows of the store: deployments and the fleet, decoded.
+type replica struct {
+	log *slog.Logger
+
+	mu       sync.Mutex
+	seen     int64 // up to which revision all of Prefix has been
+	plans    map[string]*Plan
+	states   map[string]stored[State]
+	heads    map[string]stored[Head] // by key
+	asks     map[string]map[AskKind]Ask
+	intents  map[string]map[string]*fleet.Intent // ENVIRONMENT/PROGRAM to cell
+	nodes    map[string]map[string]*fleet.Status // environment to name
+	attached map[string]string                   // name to environment
+	away     map[string]time.Time                // ENVIRONMENT/NODE
+	freezes  stored[[]Freeze]
+	events   map[string]int // how many a deployment has in the store
+	changed  chan struct{}  // closed when something has
+}
+
+// followed are the prefixes that a replica follows.
+var followed = []string{Prefix, NodePrefix}
+
+func newReplica(log *slog.Logger) *replica {
+	r := &replica{log: log, attached: map[string]string{}, away: map[string]time.Time{}, changed: make(chan struct{})}
+	r.reset(Prefix)
+	return r
+}
+
+// run follows the store until the context ends.
+func (r *replica) run(ctx context.Context, store election.Store) {
+	var following sync.WaitGroup
+	for _, prefix := range followed {
+		following.Go(func() {
+			mirror.Follow(ctx, store, prefix, func(u mirror.Update) { r.see(prefix, u) })
+		})
+	}
+	following.Wait()
+}
+
+func (r *replica) reset(prefix string) {
+	switch prefix {
+	case Prefix:
+		r.plans, r.states, r.heads = map[string]*Plan{}, map[string]stored[State]{}, map[string]stored[Head]{}
+		r.events = map[string]int{}
+		r.asks, r.freezes = map[string]map[AskKind]Ask{}, stored[[]Freeze]{value: new([]Freeze)}
+		r.intents, r.nodes = map[string]map[string]*fleet.Intent{}, map[string]map[string]*fleet.Status{}
+	default:
+		clear(r.attached)
+	}
+}
+
+// see takes over what is new.
+func (r *replica) see(prefix string, u mirror.Update) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if u.Reset {
+		r.reset(prefix)
+	}
+	for _, e := range u.Events {
+		if err := r.apply(e); err != nil {
+			r.log.Error("a key is not understood, and left out", "error", err)
+		}
+	}
+	if prefix == Prefix {
+		r.seen = u.Revision
+	}
+	r.markAway()
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// markAway notes since when nodes are not attached.
+func (r *replica) markAway() {
+	now := time.Now()
+	for environment, nodes := range r.nodes {
+		for name := range nodes {
+			key := environment + "/" + name
+			if r.attached[name] == environment {
+				delete(r.away, key)
+			} else if _, noted := r.away[key]; !noted {
+				r.away[key] = now
+			}
+		}
+	}
+}
+
+// apply takes over one key.
+func (r *replica) apply(e election.Event) error {
+	key := e.Entry.Key
+	switch {
+	case strings.HasPrefix(key, EventPrefix):
+		id, _, _ := strings.Cut(strings.TrimPrefix(key, EventPrefix), "/")
+		switch {
+		case e.Removed && r.events[id] == 1:
+			delete(r.events, id)
+		case e.Removed:
+			r.events[id]--
+		default:
+			r.events[id]++ // each is written once
+		}
+		return nil
+	case strings.HasPrefix(key, planPrefix):
+		return put(r.plans, strings.TrimPrefix(key, planPrefix), e)
+	case strings.HasPrefix(key, statePrefix):
+		return putStored(r.states, strings.TrimPrefix(key, statePrefix), e)
+	case strings.HasPrefix(key, headPrefix):
+		return putStored(r.heads, key, e)
+	case strings.HasPrefix(key, askPrefix):
+		id, kind, _ := strings.Cut(strings.TrimPrefix(key, askPrefix), "/")
+		if r.asks[id] == nil {
+			r.asks[id] = map[AskKind]Ask{}
+		}
+		if e.Removed {
+			delete(r.asks[id], AskKind(kind))
+			return nil
+		}
+		ask, err := decode[Ask](key, e.Entry.Value)
+		if err == nil {
+			r.asks[id][AskKind(kind)] = *ask
+		}
+		return err
+	case key == freezeKey:
+		r.freezes = stored[[]Freeze]{value: new([]Freeze)}
+		if e.Removed {
+			return nil
+		}
+		all, err := decode[[]Freeze](key, e.Entry.Value)
+		if err == nil {
+			r.freezes = stored[[]Freeze]{all, e.Entry.Modified}
+		}
+		return err
+	}
+	return r.applyFleet(key, e)
+}
+
+// applyFleet takes over a key of the fleet's.
+func (r *replica) applyFleet(key string, e election.Event) error {
+	if name, ok := strings.CutPrefix(key, NodePrefix); ok {
+		if e.Removed {
+			delete(r.attached, name)
+			return nil
+		}
+		var record struct {
+			Environment string `json:"environment"`
+		}
+		err := json.Unmarshal(e.Entry.Value, &record)
+		r.attached[name] = record.Environment
+		return err
+	}
+	if environment, cell, program, ok := fleet.ParseIntentKey(key); ok {
+		at := environment + "/" + program
+		if r.intents[at] == nil {
+			r.intents[at] = map[string]*fleet.Intent{}
+		}
+		if e.Removed {
+			delete(r.intents[at], cell)
+			return nil
+		}
+		i, err := fleet.DecodeIntent(key, e.Entry.Value)
+		if err == nil {
+			r.intents[at][cell] = i
+		}
+		return err
+	}
+	if environment, name, ok := fleet.ParseStatusKey(key); ok {
+		if r.nodes[environment] == nil {
+			r.nodes[environment] = map[string]*fleet.Status{}
+		}
+		if e.Removed {
+			delete(r.nodes[environment], name)
+			return nil
+		}
+		s, err := fleet.DecodeStatus(key, e.Entry.Value)
+		if err == nil {
+			r.nodes[environment][name] = s
+		}
+		return err
+	}
+	return nil
+}
+
+func put[T any](all map[string]*T, name string, e election.Event) error {
+	if e.Removed {
+		delete(all, name)
+		return nil
+	}
+	v, err := decode[T](e.Entry.Key, e.Entry.Value)
+	if err == nil {
+		all[name] = v
+	}
+	return err
+}
+
+func putStored[T any](all map[string]stored[T], name string, e election.Event) error {
+	if e.Removed {
+		delete(all, name)
+		return nil
+	}
+	v, err := decode[T](e.Entry.Key, e.Entry.Value)
+	if err == nil {
+		all[name] = stored[T]{v, e.Entry.Modified}
+	}
+	return err
+}
+
+// wait returns when all up to a revision that wrote something here has been seen, or the
+// context ends.
+func (r *replica) wait(ctx context.Context, revision int64) error {
+	for {
+		r.mu.Lock()
+		seen, changed := r.seen, r.changed
+		r.mu.Unlock()
+		if seen >= revision && seen > 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+// snapshot is what is known of a deployment at a time, and what it rests on.
+type snapshot struct {
+	plan   *Plan
+	state  stored[State]
+	head   stored[Head]
+	freeze int64 // the revision of the freezes; 0: there are none
+	busy   map[string]int64
+	world  World
+}
+
+// heads are the programs of a partition, and a channel that is closed when something
+// changes.
+func (r *replica) programs(partition string) (all []string, changed <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key := range r.heads {
+		environment, program, _ := strings.Cut(strings.TrimPrefix(key, headPrefix), "/")
+		if partitionOf(environment, program) == partition {
+			all = append(all, key)
+		}
+	}
+	return all, r.changed
+}
+
+// of is what is known of a deployment; nil if it is not known.
+func (r *replica) of(id string) *snapshot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p, s := r.plans[id], r.states[id]
+	if p == nil || s.value == nil {
+		return nil
+	}
+	head := r.heads[headKey(p.Environment, p.Program)]
+	if head.value == nil {
+		return nil
+	}
+	out := &snapshot{plan: p, state: s, head: head, freeze: r.freezes.modified, busy: map[string]int64{}, world: World{
+		Head: head.value, Busy: map[string]string{}, Nodes: map[string]*Node{}, Intents: maps.Clone(r.intents[p.Environment+"/"+p.Program]),
+		Freezes: *r.freezes.value, Asks: maps.Clone(r.asks[id]),
+	}}
+	for _, other := range p.After {
+		h := r.heads[headKey(p.Environment, other)]
+		out.busy[other] = h.modified
+		if h.value != nil && h.value.Active != "" && other != p.Program {
+			out.world.Busy[other] = h.value.Active
+		}
+	}
+	for name, status := range r.nodes[p.Environment] {
+		n := &Node{Status: status, Attached: r.attached[name] == p.Environment}
+		if since, away := r.away[p.Environment+"/"+name]; away {
+			n.Away = time.Since(since)
+		}
+		out.world.Nodes[name] = n
+	}
+	return out
+}
+
+// work is what there is to be done for a program: its deployments that are not over, and,
+// where there are none, what its cells should run and are not told.
+func (r *replica) work(key string) (ids []string, adopt map[string]*fleet.Intent, head stored[Head]) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	head = r.heads[key]
+	if head.value == nil {
+		return nil, nil, head
+	}
+	environment, program, _ := strings.Cut(strings.TrimPrefix(key, headPrefix), "/")
+	if head.value.Active != "" {
+		ids = append(ids, head.value.Active)
+	}
+	ids = append(ids, head.value.Queue...)
+	for id, s := range r.states { // those that others took the place of
+		if p := r.plans[id]; s.value.Phase == Queued && p != nil && p.Program == program && p.Environment == environment && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	if head.value.Active != "" || head.value.Current == "" {
+		return ids, nil, head
+	}
+	adopt = map[string]*fleet.Intent{}
+	for _, n := range r.nodes[environment] {
+		if r.intents[environment+"/"+program][n.Cell] == nil && len(head.value.Recent) > 0 {
+			adopt[n.Cell] = &fleet.Intent{Deployment: head.value.Recent[0], Seq: 1, Release: head.value.Current}
+		}
+	}
+	return ids, adopt, head
+}
+
+// outbox are the deployments of a partition that have events in the store.
+func (r *replica) outbox(partition string) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []string
+	for id := range r.events {
+		program, environment, _, err := ParseID(id)
+		if err == nil && partitionOf(environment, program) == partition {
+			all = append(all, id)
+		}
+	}
+	slices.Sort(all)
+	return all
+}

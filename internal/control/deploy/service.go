@@ -1,0 +1,369 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"towpath.dev/election"
+	"towpath.dev/internal/control/fleet"
+	"towpath.dev/internal/control/mirror"
+)
+
+// Service is what may be asked of deployments. What it writes, controllers act on.
+type Service struct {
+	Store election.Store
+	// Now is the time of the day. Default: time.Now.
+	Now func() time.Time
+}
+
+// Refused is that something was asked for that is not possible, and why.
+type Refused struct{ Why string }
+
+func (r *Refused) Error() string { return r.Why }
+
+func refuse(format string, args ...any) error { return &Refused{fmt.Sprintf(format, args...)} }
+
+func (s *Service) now() time.Time {
+	if s.Now == nil {
+		return time.Now().UTC()
+	}
+	return s.Now().UTC()
+}
+
+// tries is how often a write is tried that others were faster at.
+const tries = 20
+
+// errBusy is that others were faster all the time.
+var errBusy = errors.New("others write the same all the time; ask again")
+
+// Create begins a deployment, or has it wait for its turn, and gives its name. A request
+// that was made before gives the same name again.
+func (s *Service) Create(ctx context.Context, p Plan) (string, error) {
+	if err := p.Validate(); err != nil {
+		return "", refuse("the pipeline: %v", err)
+	}
+	if p.Request == "" || p.Program == "" || p.Environment == "" || p.Release == "" {
+		return "", refuse("a deployment needs a program, an environment, a release, and the request's own name")
+	}
+	var last error
+	for range tries {
+		id, done, err := s.create(ctx, p)
+		if done || ctx.Err() != nil {
+			return id, err
+		}
+		last = err // it may have been written: the next look tells
+	}
+	return "", errors.Join(errBusy, last)
+}
+
+// create tries once.
+func (s *Service) create(ctx context.Context, p Plan) (id string, done bool, err error) {
+	key := headKey(p.Environment, p.Program)
+	page, err := s.Store.Range(ctx, election.Span{Keys: election.Key(key)})
+	if err != nil {
+		return "", false, err
+	}
+	head, at := &Head{}, int64(0)
+	if len(page.Entries) > 0 {
+		at = page.Entries[0].Modified
+		if head, err = decode[Head](key, page.Entries[0].Value); err != nil {
+			return "", true, err
+		}
+	}
+	if id := head.Requests[p.Request]; id != "" {
+		return id, true, nil
+	}
+	if len(head.Queue) >= maxQueue {
+		return "", true, refuse("%d deployments of %s wait already: cancel some with \"tow deploy rollback\"", len(head.Queue), p.Program)
+	}
+	txn := election.Txn{If: []election.Compare{unchanged(key, at)}}
+	head.Last++
+	p.ID, p.Created = idOf(p.Program, p.Environment, head.Last), s.now()
+	head.enter(&p)
+	plan := encode(&p)
+	if len(plan) > MaxPlan {
+		return "", true, refuse("the plan of %s has %d bytes, more than %d: its checks or stages are too long", p.Program, len(plan), MaxPlan)
+	}
+	if p.Concurrency == Cancel && head.Active != p.ID {
+		ask := Ask{By: p.By, Why: "replaced by " + p.ID, At: s.now()}
+		txn.Then = append(txn.Then, election.Put(askKey(head.Active, AskBack), encode(&ask), 0))
+	}
+	state := State{Phase: Queued, Since: s.now(), Seq: 1}
+	event := Event{Deployment: p.ID, Seq: 1, Time: s.now(), Type: EventQueued, Text: fmt.Sprintf("%s asked for %s", or(p.By, "somebody"), p.Release.Short())}
+	txn.Then = append(txn.Then,
+		election.Put(key, encode(head), 0), election.Put(planKey(p.ID), plan, 0),
+		election.Put(stateKey(p.ID), encode(&state), 0), election.Put(eventKey(p.ID, 1), encode(&event), 0))
+	r, err := s.Store.Txn(ctx, txn)
+	return p.ID, err == nil && r.OK, err
+}
+
+// enter gives a deployment its place.
+func (h *Head) enter(p *Plan) {
+	switch {
+	case h.Active == "":
+		h.Active = p.ID
+	case p.Concurrency == Supersede || p.Concurrency == Cancel:
+		h.Queue = []string{p.ID}
+	default:
+		h.Queue = append(h.Queue, p.ID)
+	}
+	if h.Requests == nil {
+		h.Requests = map[string]string{}
+	}
+	h.Requests[p.Request] = p.ID
+	h.Order = append(h.Order, p.Request)
+	if over := len(h.Order) - keptRequests; over > 0 {
+		for _, old := range h.Order[:over] {
+			delete(h.Requests, old)
+		}
+		h.Order = slices.Clone(h.Order[over:])
+	}
+}
+
+func or(text, other string) string {
+	if text == "" {
+		return other
+	}
+	return text
+}
+
+// Ask asks a deployment to go back, or approves its next stage.
+func (s *Service) Ask(ctx context.Context, id string, kind AskKind, by, why string) error {
+	if _, _, _, err := ParseID(id); err != nil {
+		return refuse("%v", err)
+	}
+	d, err := s.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	switch st := d.State; {
+	case st.Phase == Ended:
+		return refuse("%s has ended (%s): deploy the release that you want with \"tow deploy\"", id, st.Outcome.Result)
+	case st.Phase == Returning && kind == AskApprove:
+		return refuse("%s goes back, and has no next stage", id)
+	}
+	ask := Ask{By: by, Why: why, At: s.now(), Stage: d.State.Stage}
+	_, err = s.Store.Txn(ctx, election.Txn{
+		If:   []election.Compare{election.Present(stateKey(id))},
+		Then: []election.Op{election.Put(askKey(id, kind), encode(&ask), 0)},
+	})
+	return err
+}
+
+// Freeze keeps stages from beginning. A second one for the same takes the first one's place.
+func (s *Service) Freeze(ctx context.Context, f Freeze) error {
+	f.At = s.now()
+	return s.freezes(ctx, func(all []Freeze) ([]Freeze, error) {
+		all = slices.DeleteFunc(all, f.same)
+		return append(all, f), nil
+	})
+}
+
+// Unfreeze lifts a freeze.
+func (s *Service) Unfreeze(ctx context.Context, environment, program string) error {
+	f := Freeze{Environment: environment, Program: program}
+	return s.freezes(ctx, func(all []Freeze) ([]Freeze, error) {
+		left := slices.DeleteFunc(slices.Clone(all), f.same)
+		if len(left) == len(all) {
+			return nil, refuse("there is no freeze of %s; \"tow fleet freeze --list\" shows which there are", f.of())
+		}
+		return left, nil
+	})
+}
+
+func (f Freeze) same(other Freeze) bool {
+	return f.Environment == other.Environment && f.Program == other.Program
+}
+
+// of is what a freeze is for.
+func (f Freeze) of() string {
+	return or(f.Program, "all programs") + " in " + or(f.Environment, "all environments")
+}
+
+// freezes changes the list of freezes.
+func (s *Service) freezes(ctx context.Context, change func([]Freeze) ([]Freeze, error)) error {
+	for range tries {
+		all, at, err := s.readFreezes(ctx)
+		if err != nil {
+			return err
+		}
+		if all, err = change(all); err != nil {
+			return err
+		}
+		r, err := s.Store.Txn(ctx, election.Txn{
+			If: []election.Compare{unchanged(freezeKey, at)}, Then: []election.Op{election.Put(freezeKey, encode(all), 0)},
+		})
+		if err != nil {
+			return err
+		}
+		if r.OK {
+			return nil
+		}
+	}
+	return errBusy
+}
+
+// Freezes are those in force, and those that have ended by themselves.
+func (s *Service) Freezes(ctx context.Context) ([]Freeze, error) {
+	all, _, err := s.readFreezes(ctx)
+	return all, err
+}
+
+func (s *Service) readFreezes(ctx context.Context) ([]Freeze, int64, error) {
+	page, err := s.Store.Range(ctx, election.Span{Keys: election.Key(freezeKey)})
+	if err != nil || len(page.Entries) == 0 {
+		return nil, 0, err
+	}
+	all, err := decode[[]Freeze](freezeKey, page.Entries[0].Value)
+	if err != nil {
+		return nil, 0, err
+	}
+	return *all, page.Entries[0].Modified, nil
+}
+
+// A Deployment is one as it is stored.
+type Deployment struct {
+	Plan  *Plan  `json:"plan"`
+	State *State `json:"state"`
+}
+
+// Get reads a deployment.
+func (s *Service) Get(ctx context.Context, id string) (*Deployment, error) {
+	r, err := s.Store.Txn(ctx, election.Txn{Then: []election.Op{election.Get(election.Key(planKey(id))), election.Get(election.Key(stateKey(id)))}})
+	if err != nil {
+		return nil, err
+	}
+	plan, state := r.Outcomes[0].Entries, r.Outcomes[1].Entries
+	if len(plan) == 0 || len(state) == 0 {
+		return nil, refuse("there is no deployment %.80q; \"tow deploy list\" shows which there are", id)
+	}
+	d := &Deployment{}
+	if d.Plan, err = decode[Plan](planKey(id), plan[0].Value); err == nil {
+		d.State, err = decode[State](stateKey(id), state[0].Value)
+	}
+	return d, err
+}
+
+// Heads are the programs that were deployed to an environment, by name.
+func (s *Service) Heads(ctx context.Context, environment string) (map[string]*Head, error) {
+	prefix := headPrefix + environment + "/"
+	page, err := s.Store.Range(ctx, election.Span{Keys: election.Prefix(prefix)})
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]*Head{}
+	for _, e := range page.Entries {
+		if all[strings.TrimPrefix(e.Key, prefix)], err = decode[Head](e.Key, e.Value); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// Report writes what a node runs, if that is new, with the events that tell of it.
+func Report(ctx context.Context, store election.Store, environment, node string, s *fleet.Status, now time.Time) error {
+	key := fleet.StatusKey(environment, node)
+	for range tries {
+		page, err := store.Range(ctx, election.Span{Keys: election.Key(key)})
+		if err != nil {
+			return err
+		}
+		was, at := &fleet.Status{}, int64(0)
+		if len(page.Entries) > 0 {
+			at = page.Entries[0].Modified
+			if was, err = fleet.DecodeStatus(key, page.Entries[0].Value); err != nil {
+				was = &fleet.Status{}
+			}
+		}
+		if at != 0 && was.Same(s) {
+			return nil // an answer was lost, or the node does not know that it is there
+		}
+		s.Seq = was.Seq + 1
+		txn := election.Txn{If: []election.Compare{unchanged(key, at)}, Then: []election.Op{election.Put(key, s.Encode(), 0)}}
+		for _, e := range nodeEvents(node, was, s, now) {
+			txn.Then = append(txn.Then, election.Put(NodeEventKey(e.Deployment, node, e.Seq), encode(&e), 0))
+		}
+		r, err := store.Txn(ctx, txn)
+		if err != nil {
+			return err
+		}
+		if r.OK {
+			return nil
+		}
+	}
+	return errBusy
+}
+
+// nodeEvents is what a node did between two statuses.
+func nodeEvents(node string, was, is *fleet.Status, now time.Time) []Event {
+	var all []Event
+	for name, r := range is.Programs {
+		if r.Deployment == "" {
+			continue
+		}
+		if text := nodeChange(was.Programs[name], r); text != "" {
+			all = append(all, Event{
+				Deployment: r.Deployment, Seq: is.Seq, Node: node, Time: now, Type: EventNode, Text: text,
+				Data: map[string]string{"main": string(r.Main), "beside": string(r.Beside), "cell": is.Cell, "incarnation": is.Incarnation},
+			})
+		}
+	}
+	return all
+}
+
+// nodeChange says what changed at a node; "" is nothing.
+func nodeChange(was, is fleet.Running) string {
+	var all []string
+	if is.Main != was.Main {
+		all = append(all, "runs "+orNothing(is.Main))
+	}
+	switch {
+	case is.Beside != "" && (is.Beside != was.Beside || is.Share != was.Share):
+		all = append(all, fmt.Sprintf("has %s beside it for %.3g%% of its requests", is.Beside.Short(), 100*is.Share))
+	case is.Beside == "" && was.Beside != "":
+		all = append(all, "has "+was.Beside.Short()+" beside it no more")
+	}
+	for _, t := range is.Troubles {
+		if old := was.Trouble(t.Release); old == nil || *old != t {
+			all = append(all, fmt.Sprintf("has trouble with %s (%s): %s", t.Release.Short(), t.Kind, t.Text))
+		}
+	}
+	if is.Probed != nil && (was.Probed == nil || *was.Probed != *is.Probed) {
+		text := "finds what is called answering"
+		if is.Probed.Candidate != "" || is.Probed.Release != "" {
+			text = fmt.Sprintf("finds what is called not answering (the candidate's: %s; the release's: %s)", or(is.Probed.Candidate, "well"), or(is.Probed.Release, "well"))
+		}
+		all = append(all, text)
+	}
+	return strings.Join(all, "; ")
+}
+
+// FollowIntents tells the intents of a cell, by program: all of them, and all again whenever
+// one has changed, until the context ends.
+func FollowIntents(ctx context.Context, store election.Store, environment, cell string, tell func(map[string]*fleet.Intent)) {
+	all := map[string]*fleet.Intent{}
+	mirror.Follow(ctx, store, fleet.CellKeys(environment, cell), func(u mirror.Update) {
+		if u.Reset {
+			clear(all)
+		}
+		for _, e := range u.Events {
+			_, _, program, ok := fleet.ParseIntentKey(e.Entry.Key)
+			if !ok {
+				continue
+			}
+			if e.Removed {
+				delete(all, program)
+			} else if i, err := fleet.DecodeIntent(e.Entry.Key, e.Entry.Value); err == nil {
+				all[program] = i
+			}
+		}
+		if u.Reset || len(u.Events) > 0 {
+			tell(maps.Clone(all))
+		}
+	})
+}

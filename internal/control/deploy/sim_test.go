@@ -1,0 +1,285 @@
+package deploy
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"towpath.dev/election"
+	"towpath.dev/internal/control/faultstore"
+)
+
+var (
+	runs    = flag.Int("runs", 200, "simulated deployments of TestDeployments")
+	oneSeed = flag.Uint64("seed", 0, "the only run of TestDeployments")
+)
+
+// cause is what is wrong with a candidate, and what its deployment must come to.
+type cause struct {
+	name   string
+	was    behaviour // the release that runs
+	is     behaviour // the candidate
+	asks   bool      // somebody asks for the release before
+	result Result
+	blame  Blame
+}
+
+var causes = []cause{
+	{name: "good", was: behaviour{errors: 0.0001}, is: behaviour{errors: 0.0001}, result: Succeeded, blame: Nobody},
+	{name: "better", was: behaviour{errors: 0.02}, is: behaviour{}, result: Succeeded, blame: Nobody},
+	{name: "errors", was: behaviour{errors: 0.005}, is: behaviour{errors: 0.2}, result: Returned, blame: YourCode},
+	{name: "service", was: behaviour{errors: 0.001}, is: behaviour{services: 0.3}, result: Returned, blame: YourDependency},
+	{name: "dies", is: behaviour{dies: 5 * time.Second}, result: Returned, blame: YourCode},
+	{name: "unfit", is: behaviour{unfit: true}, result: Returned, blame: YourCode},
+	{name: "unbound", is: behaviour{unbound: true}, result: Returned, blame: YourDependency},
+	{name: "asked", was: behaviour{errors: 0.001}, is: behaviour{errors: 0.001}, asks: true, result: Returned, blame: APerson},
+}
+
+// simPipeline is short, as time is what a simulation costs.
+func simPipeline() Pipeline {
+	return Pipeline{Stages: []Stage{
+		{Name: "onebox", Kind: Onebox, Share: 0.2, Bake: 60 * time.Second, Requests: 100},
+		{Name: "wave 1", Kind: Wave, Share: 0.4, Bake: 20 * time.Second},
+		{Name: "wave 2", Kind: Wave, Share: 1, Bake: 20 * time.Second},
+	}, Unavailable: 0.4}
+}
+
+// simulation is one run.
+type simulation struct {
+	*world
+	cause  cause
+	judge  *judge
+	took   time.Duration // until it had ended, from when faults had
+	faults int
+	random *rand.Rand // of faults
+}
+
+// TestDeployments: whatever breaks, deployments come to what is right of their candidates,
+// nothing is lost or done twice, and the blame is right.
+func TestDeployments(t *testing.T) {
+	seeds := make([]uint64, *runs)
+	base := rand.Uint64() >> 1
+	for i := range seeds {
+		seeds[i] = base + uint64(i)
+	}
+	if *oneSeed != 0 {
+		seeds = []uint64{*oneSeed}
+	}
+	t.Logf("%d runs from seed %d", len(seeds), seeds[0])
+	quiet := faultFree(t)
+	var next, faults atomic.Int64
+	var working sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(seeds)) {
+		working.Go(func() {
+			for {
+				i := next.Add(1) - 1
+				if int(i) >= len(seeds) || t.Failed() {
+					return
+				}
+				seed := seeds[i]
+				t.Run(fmt.Sprint(seed), func(t *testing.T) {
+					s := simulate(t, seed, causes[seed%uint64(len(causes))], true)
+					faults.Add(int64(s.faults))
+					if most := 3*quiet[s.cause.name] + time.Minute/2; s.took > most {
+						t.Errorf("it took %s after the faults, and without any it takes %s", s.took, quiet[s.cause.name])
+					}
+				})
+			}
+		})
+	}
+	working.Wait()
+	t.Logf("%.1f faults a run", float64(faults.Load())/float64(len(seeds)))
+}
+
+// faultFree is how long deployments take when nothing breaks.
+func faultFree(t *testing.T) map[string]time.Duration {
+	took := map[string]time.Duration{}
+	for _, c := range causes {
+		t.Run("quiet/"+c.name, func(t *testing.T) {
+			took[c.name] = simulate(t, 1, c, false).took
+			t.Logf("%s", took[c.name])
+		})
+	}
+	return took
+}
+
+func simulate(t *testing.T, seed uint64, c cause, faults bool) *simulation {
+	var s *simulation
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		s = &simulation{world: newWorld(t, ctx, seed, 3, 5), cause: c, random: rand.New(rand.NewPCG(seed, 2))}
+		s.judge = newJudge(s)
+		s.run(faults)
+		s.stop()
+		cancel()
+		s.judge.close()
+	})
+	return s
+}
+
+// run deploys a first release, and then the candidate while things break.
+func (s *simulation) run(faults bool) {
+	s.releases[digest("one")], s.releases[digest("two")] = s.cause.was, s.cause.is
+	if faults {
+		for _, c := range s.controllers {
+			c.skew = time.Duration(s.random.Int64N(int64(2*time.Hour))) - time.Hour
+		}
+	}
+	s.start()
+	s.judge.await(s.deploy("one"), 30*time.Minute)
+	began := time.Now()
+	id := s.deploy("two")
+	if s.cause.asks {
+		go func() {
+			time.Sleep(20 * time.Second)
+			service := &Service{Store: s.inner}
+			if err := service.Ask(s.ctx, id, AskBack, "ann", "it looks wrong"); err != nil {
+				s.t.Error(err)
+			}
+		}()
+	}
+	if faults {
+		s.breakThings()
+	}
+	calm := time.Now()
+	s.judge.await(id, 3*time.Hour)
+	if s.took = time.Since(calm); !faults {
+		s.took = time.Since(began)
+	}
+	s.judge.check(id)
+}
+
+// deploy asks for a release, as often as it takes, as a client does whose answers get lost.
+func (s *simulation) deploy(name string) string {
+	store := faultstore.Wrap(s.inner, faultstore.Random(s.random.Uint64(), faultstore.Rates{Before: 0.2, After: 0.2}))
+	service := &Service{Store: store}
+	for {
+		id, err := service.Create(s.ctx, Plan{Program: testProgram, Environment: testEnvironment, Release: digest(name), Request: "request of " + name, By: "ann", Pipeline: simPipeline()})
+		if err == nil {
+			return id
+		}
+		time.Sleep(time.Second)
+	}
+}
+
+// breakThings breaks more than twenty things within some minutes, and mends all in the end.
+func (s *simulation) breakThings() {
+	n := 20 + s.random.IntN(10)
+	for range n {
+		time.Sleep(time.Duration(s.random.Int64N(int64(10 * time.Second))))
+		s.breakOne()
+		s.faults++
+	}
+	for _, c := range s.controllers {
+		c.start()
+		c.store.SetPlan(nil)
+		c.store.Heal()
+		c.store.Resume()
+	}
+	for _, n := range s.nodes {
+		n.start()
+		n.with(func(f *faultstore.Store) { f.SetPlan(nil); f.Heal(); f.Resume() })
+	}
+	s.objects.set(0)
+}
+
+func (f *flakyBlobs) set(away float64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.away = away
+}
+
+// with does something to a node's way to the store, if it runs.
+func (n *nodeProcess) with(do func(*faultstore.Store)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.end != nil {
+		do(n.store)
+	}
+}
+
+// breakOne breaks one thing, or mends it.
+func (s *simulation) breakOne() {
+	c := s.controllers[s.random.IntN(len(s.controllers))]
+	n := s.nodes[s.random.IntN(len(s.nodes))]
+	switch s.random.IntN(11) {
+	case 0: // dies between two writes
+		if c.end != nil {
+			at, after := c.store.Calls(faultstore.Txn)+1+s.random.IntN(3), s.random.IntN(2) == 0
+			c.store.SetPlan(func(call faultstore.Call) faultstore.Fault {
+				if call.Operation != faultstore.Txn || call.Count < at {
+					return faultstore.Fault{}
+				}
+				if after && call.Count == at {
+					return faultstore.Fault{After: faultstore.ErrLost}
+				}
+				return faultstore.Fault{Before: election.ErrNotReached}
+			})
+			time.Sleep(3 * time.Second)
+			c.kill()
+		}
+	case 1:
+		c.kill()
+	case 2, 3:
+		c.start()
+		c.store.Heal()
+		c.store.Resume()
+		c.store.SetPlan(nil)
+	case 4: // a leader that is paused, and goes on as if nothing was
+		if c.end != nil {
+			c.store.Stall()
+			time.Sleep(time.Duration(s.random.Int64N(int64(12 * time.Second))))
+			c.store.Resume()
+		}
+	case 5: // answers that get lost
+		if c.end != nil {
+			c.store.SetPlan(faultstore.Random(s.random.Uint64(), faultstore.Rates{Before: 0.15, After: 0.15, Delay: 0.2, Longest: 2 * time.Second}))
+		}
+	case 6: // watches that end
+		if c.end != nil {
+			c.store.Cut(election.ErrNotReached)
+		}
+		n.with(func(f *faultstore.Store) { f.Cut(election.ErrNotReached) })
+	case 7: // what watches have not seen is forgotten
+		page, err := s.inner.Range(s.ctx, election.Span{Keys: election.Key("x")})
+		if err == nil {
+			_ = s.inner.Compact(s.ctx, page.Revision)
+		}
+	case 8: // a node flaps
+		if s.cause.is.dies == 0 || s.random.IntN(3) == 0 {
+			s.flap(n)
+		}
+	case 9: // a node is cut off, or hears again
+		n.with(func(f *faultstore.Store) {
+			if s.random.IntN(2) == 0 {
+				f.Partition()
+			} else {
+				f.Heal()
+			}
+		})
+	case 10:
+		s.objects.set([]float64{0, 0.3, 1}[s.random.IntN(3)])
+	}
+}
+
+// flap has a node's machine lose its power once. That a process was killed while it ran a
+// candidate counts against the candidate, so it is once a run, and of a node of its own.
+func (s *simulation) flap(n *nodeProcess) {
+	if s.judge.flapped {
+		return
+	}
+	s.judge.flapped = true
+	n.kill()
+	time.Sleep(time.Duration(s.random.Int64N(int64(8 * time.Second))))
+	n.start()
+}
+
+var _ = slices.Sort[[]int]

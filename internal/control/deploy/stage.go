@@ -1,0 +1,402 @@
+package deploy
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"towpath.dev/internal/control/fleet"
+	"towpath.dev/internal/control/verdict"
+)
+
+// gate lets a stage begin.
+func (m *move) gate() {
+	stage := m.stage()
+	if !m.open(false) {
+		return
+	}
+	if a, ok := m.w.Asks[AskApprove]; m.needsApproval() && (!ok || a.Stage < m.s.Stage) {
+		why := ""
+		if m.p.Irreversible != "" {
+			why = ", as it cannot be taken back: " + m.p.Irreversible
+		}
+		m.wait(0, "an approval of %s%s: tow deploy approve %s", stage.Name, why, m.p.ID)
+		return
+	}
+	targets := m.w.targets(stage)
+	if len(targets) == 0 || len(m.w.attached()) == 0 {
+		m.wait(0, "a node in %s that %s reaches", m.p.Environment, stage.Name)
+		return
+	}
+	m.forward = true
+	m.event(EventStageBegun, "%s begins in %s", stage.Name, strings.Join(targets, ", "))
+	m.s.Failed = 0
+	m.askProbes()
+}
+
+// needsApproval reports whether the stage waits for one.
+func (m *move) needsApproval() bool {
+	return m.stage().Approval || m.p.Irreversible != "" && m.s.Stage == 0
+}
+
+// proberCount is how many nodes of a cell try out what is called.
+const proberCount = 2
+
+// askProbes begins a round of probing.
+func (m *move) askProbes() {
+	m.s.Round++
+	m.step(Probing)
+	m.tellProbers()
+}
+
+// tellProbers has nodes of each cell probe, and reports whether all know.
+func (m *move) tellProbers() bool {
+	know := true
+	for _, cell := range m.w.targets(m.stage()) {
+		if i := m.w.Intents[cell]; i != nil && i.Deployment == m.p.ID && i.Probe != nil && i.Probe.Round == m.s.Round {
+			continue
+		}
+		know = false
+		var by []string
+		for _, name := range fleet.InOrder(m.p.ID, m.w.nodesIn(cell)) {
+			if m.w.Nodes[name].Attached && len(by) < proberCount {
+				by = append(by, name)
+			}
+		}
+		m.intend(cell, func(i *fleet.Intent) {
+			i.Candidate, i.Probe = m.p.Release, &fleet.Probe{Round: m.s.Round, By: by}
+		})
+	}
+	return know
+}
+
+const (
+	probeAgain   = 10 * time.Second // after a round that failed
+	probesFailed = 3                // rounds of the candidate's alone, and it goes back
+	probeTime    = time.Minute      // for a round, before others are asked
+)
+
+// probe looks at what nodes found out about what both releases call.
+func (m *move) probe() {
+	if !m.tellProbers() {
+		return
+	}
+	var missing, both, alone []string
+	evidence := ""
+	for _, cell := range m.w.targets(m.stage()) {
+		for _, name := range m.w.Intents[cell].Probe.By {
+			n := m.w.Nodes[name]
+			if n == nil || !n.Attached {
+				continue
+			}
+			switch got := n.Programs[m.p.Program].Probed; {
+			case got == nil || got.Round != m.s.Round:
+				missing = append(missing, name)
+			case got.Candidate == "":
+			case got.Release != "" || m.s.From == "":
+				both, evidence = append(both, name), got.Candidate
+			default:
+				alone, evidence = append(alone, name), got.Candidate
+			}
+		}
+	}
+	switch {
+	case len(missing) > 0 && m.elapsed() < probeTime:
+		m.wait(probeTime-m.elapsed(), "%s to try out what is called", some(missing))
+	case len(missing) > 0:
+		m.askProbes()
+	case len(alone)+len(both) == 0:
+		m.event(EventStageProbed, "what both releases call answers")
+		m.step(Reach)
+		m.forward = true
+	case m.elapsed() < probeAgain:
+		what := "neither release's calls are answered"
+		if len(both) == 0 {
+			what = "the candidate's calls are not answered"
+		}
+		m.wait(probeAgain-m.elapsed(), "what is called to be there (%s at %s: %s)", what, some(append(alone, both...)), evidence)
+	default:
+		if len(both) > 0 { // it is not the candidate's
+			m.s.Failed = 0
+		} else if m.s.Failed++; m.s.Failed >= probesFailed {
+			m.goBack(Outcome{
+				Result: Returned, Blame: YourDependency, Evidence: evidence,
+				Why: "what it calls does not answer it, and answers the release that runs: " + some(alone),
+			})
+			return
+		}
+		wait := m.s.Wait
+		m.askProbes()
+		m.s.Wait = wait // it is still so, until the next round says otherwise
+	}
+}
+
+// reach has the stage's nodes take the candidate up.
+func (m *move) reach() {
+	if f := m.w.frozen(m.p, m.now); f != nil {
+		m.wait(m.until(f.Until), "the freeze of %s to end: %s", f.By, f.Why)
+		return
+	}
+	m.forward = true
+	if m.stage().Kind == Onebox && m.s.From != "" {
+		m.reachOnebox()
+		return
+	}
+	m.reachWave()
+}
+
+// reachOnebox chooses the onebox, and waits until it serves both.
+func (m *move) reachOnebox() {
+	stage := m.stage()
+	n := m.w.Nodes[m.s.Onebox]
+	if n == nil || !n.Attached || m.s.Onebox == "" {
+		name := m.chooseOnebox()
+		if name == "" {
+			m.wait(0, "a node that can be the onebox")
+			return
+		}
+		m.s.Onebox = name
+		for _, cell := range m.w.cells() {
+			if i := m.w.Intents[cell]; cell != m.w.Nodes[name].Cell && i != nil && i.Onebox != "" {
+				m.intend(cell, func(i *fleet.Intent) { i.Onebox, i.Share = "", 0 })
+			}
+		}
+		m.intend(m.w.Nodes[name].Cell, func(i *fleet.Intent) {
+			i.Candidate, i.Onebox, i.Share = m.p.Release, name, stage.Share
+		})
+		m.event(EventStageReaches, "%s gives the candidate %.3g%% of its requests", name, 100*stage.Share)
+		return
+	}
+	if i := m.w.Intents[n.Cell]; i == nil || i.Onebox != m.s.Onebox || i.Share != stage.Share {
+		m.intend(n.Cell, func(i *fleet.Intent) { i.Candidate, i.Onebox, i.Share = m.p.Release, m.s.Onebox, stage.Share })
+		return
+	}
+	if !m.oneboxServes() {
+		m.wait(0, "%s to have the candidate beside the release", m.s.Onebox)
+		return
+	}
+	m.beginBaking()
+}
+
+// oneboxServes reports whether the onebox serves both releases, as intended.
+func (m *move) oneboxServes() bool {
+	n := m.w.Nodes[m.s.Onebox]
+	if n == nil || !n.Attached {
+		return false
+	}
+	r := n.Programs[m.p.Program]
+	return r.Main == m.s.From && r.Beside == m.p.Release && r.Share == m.stage().Share
+}
+
+// chooseOnebox is the node that is named, or the first one in the deployment's order.
+func (m *move) chooseOnebox() string {
+	stage := m.stage()
+	for _, cell := range m.w.targets(stage) {
+		for _, name := range fleet.InOrder(m.p.ID, m.w.nodesIn(cell)) {
+			if m.w.Nodes[name].Attached && (stage.Node == "" || stage.Node == name) {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// reachWave raises the reach of the stage's cells, by as many nodes as may be under change.
+func (m *move) reachWave() {
+	var waits []string
+	for _, cell := range m.w.targets(m.stage()) {
+		if text := m.reachCell(cell); text != "" {
+			waits = append(waits, text)
+		}
+	}
+	switch {
+	case len(m.intents) > 0:
+		m.event(EventStageReaches, "%s reaches further: %s", m.stage().Name, m.reached())
+	case len(waits) > 0:
+		m.wait(0, "%s", strings.Join(waits[:min(len(waits), 3)], "; "))
+	default:
+		m.beginBaking()
+	}
+}
+
+// reached is how far the cells are reached with what is about to be written.
+func (m *move) reached() string {
+	var all []string
+	for _, cell := range m.w.targets(m.stage()) {
+		i := m.intents[cell]
+		if i == nil {
+			i = m.w.Intents[cell]
+		}
+		if i != nil {
+			nodes := m.w.nodesIn(cell)
+			all = append(all, fmt.Sprintf("%d of %d nodes of %s", within(i, nodes), len(nodes), cell))
+		}
+	}
+	if len(all) > 5 {
+		all = append(all[:5], fmt.Sprintf("and %d cells more", len(all)-5))
+	}
+	return strings.Join(all, ", ")
+}
+
+// within is how many of the nodes an intent has run the candidate.
+func within(i *fleet.Intent, nodes []string) int {
+	if i.Candidate == "" {
+		return 0
+	}
+	n := 0
+	for _, name := range nodes {
+		if fleet.Order(i.Deployment, name) < i.Reach {
+			n++
+		}
+	}
+	return n
+}
+
+// reachCell reaches further in a cell if it has to, and says what it waits for.
+func (m *move) reachCell(cell string) string {
+	nodes := m.w.nodesIn(cell)
+	i := m.w.Intents[cell]
+	if i == nil {
+		i = &fleet.Intent{Deployment: m.p.ID, Release: m.s.From}
+	}
+	if i.Candidate != m.p.Release || i.Deployment != m.p.ID { // the cell is new
+		m.intend(cell, func(i *fleet.Intent) { i.Candidate, i.Reach = m.p.Release, 0 })
+		return ""
+	}
+	want := int(math.Ceil(m.stage().Share*float64(len(nodes)) - 1e-9))
+	have := within(i, nodes)
+	var away, changing []string
+	for _, name := range nodes {
+		n := m.w.Nodes[name]
+		switch in := fleet.Order(i.Deployment, name) < i.Reach; {
+		case !n.Attached:
+			away = append(away, name)
+		case in && n.Programs[m.p.Program].Main != m.p.Release:
+			changing = append(changing, name)
+		}
+	}
+	if have >= want {
+		if len(changing) > 0 {
+			return fmt.Sprintf("%s of %s to run the candidate", some(changing), cell)
+		}
+		if m.stage().Share == 1 && i.Reach < 1 {
+			m.intend(cell, func(i *fleet.Intent) { i.Reach = 1 })
+		}
+		return ""
+	}
+	may := max(1, int(m.unavailable()*float64(len(nodes))))
+	room := may - len(away) - len(changing)
+	if room <= 0 {
+		if len(away) >= may {
+			return fmt.Sprintf("%s of %s to be attached again: %d of %d nodes may be away or under change at once", some(away), cell, may, len(nodes))
+		}
+		return fmt.Sprintf("%s of %s to run the candidate", some(changing), cell)
+	}
+	to := fleet.ReachOf(m.p.ID, nodes, min(want, have+room))
+	m.intend(cell, func(i *fleet.Intent) { i.Reach = max(i.Reach, to) })
+	return ""
+}
+
+func (m *move) unavailable() float64 {
+	if m.p.Unavailable == 0 {
+		return 0.1
+	}
+	return m.p.Unavailable
+}
+
+// beginBaking begins to wait for evidence.
+func (m *move) beginBaking() {
+	m.step(Baking)
+	m.s.Answered = m.s.Test.Requests.Candidate
+	m.s.Test.Stage()
+	m.event(EventStageBakes, "%s bakes until %s at least", m.stage().Name, m.now.Add(m.stage().Bake).UTC().Format("15:04:05Z"))
+}
+
+// silence is how old counters may be with which a stage passes.
+const silence = 30 * time.Second
+
+// bake waits for evidence, and passes the stage with it.
+func (m *move) bake() {
+	stage := m.stage()
+	if stage.Kind == Onebox && m.s.From != "" {
+		if !m.oneboxServes() {
+			m.step(Reach) // it is chosen anew, if it has to be
+			return
+		}
+	} else if behind := m.behindWave(); len(behind) > 0 {
+		m.step(Reach)
+		return
+	}
+	if left := stage.Bake - m.elapsed(); left > 0 {
+		m.wait(left, "%s to bake", stage.Name)
+		return
+	}
+	if text := m.lacks(); text != "" {
+		m.look(silence)
+		m.wait(0, "%s", text)
+		return
+	}
+	m.pass()
+}
+
+// behindWave are attached nodes of the stage that do not run the candidate, as they shall.
+func (m *move) behindWave() []string {
+	var all []string
+	for _, cell := range m.w.targets(m.stage()) {
+		i := m.w.Intents[cell]
+		nodes := m.w.nodesIn(cell)
+		if i == nil || i.Candidate != m.p.Release {
+			return nodes
+		}
+		for _, name := range nodes {
+			n := m.w.Nodes[name]
+			if n.Attached && fleet.Order(i.Deployment, name) < i.Reach && n.Programs[m.p.Program].Main != m.p.Release {
+				all = append(all, name)
+			}
+		}
+	}
+	return all
+}
+
+// lacks is which evidence a stage lacks; "" is none.
+func (m *move) lacks() string {
+	stage := m.stage()
+	if m.w.Quiet > silence {
+		return "counters of both releases, which its nodes have not handed over of late"
+	}
+	if got := m.s.Test.Requests.Candidate - m.s.Answered; got < stage.Requests {
+		return fmt.Sprintf("%d requests that the candidate answers in %s", stage.Requests, stage.Name)
+	}
+	if m.s.From == "" || stage.Kind == Wave && stage.Share == 1 {
+		return "" // there is nothing to compare it with
+	}
+	if v := m.s.Test.Verdict(); v.Decision != verdict.Pass && stage.Kind == Onebox {
+		return "evidence that it is not worse: more requests, or a replay of recorded ones"
+	}
+	return ""
+}
+
+// pass ends a stage, and begins the next one.
+func (m *move) pass() {
+	stage := m.stage()
+	m.event(EventStagePassed, "%s passed: %s", stage.Name, m.s.Test.Verdict())
+	m.forward = true
+	if m.s.Onebox != "" { // it is of one stage
+		m.s.Onebox = ""
+		for _, cell := range m.w.cells() {
+			if i := m.w.Intents[cell]; i != nil && i.Onebox != "" && slices.Contains(m.w.targets(stage), cell) {
+				m.intend(cell, func(i *fleet.Intent) { i.Onebox, i.Share = "", 0 })
+			}
+		}
+	}
+	if m.s.Stage++; m.s.Stage < len(m.p.Stages) {
+		m.step(Gate)
+		return
+	}
+	m.s.Stage = len(m.p.Stages) - 1
+	m.phase(Finishing)
+	m.event(EventFinishes, "all stages passed: %s becomes the release", m.p.Release.Short())
+	m.intendAll(m.p.Release)
+}

@@ -1,0 +1,460 @@
+package fleet
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"towpath.dev/internal/control/release"
+)
+
+// Options say what an agent is of, and what it works with. Node, Environment, Cell, Host,
+// Link, Objects and Keeper are needed.
+type Options struct {
+	Node, Environment, Cell string
+	Region, Address         string
+	Version, Incarnation    string
+	ABI                     int
+	Capacity                float64
+
+	Host    Host
+	Link    Link
+	Objects Objects
+	Keeper  Keeper
+
+	// Settle is how long a release runs until a death is no longer counted against it.
+	// 0: 10 min.
+	Settle time.Duration
+	// Counting is how often counters are handed over while a candidate is on trial, and
+	// CountingIdle while none is. 0: 500 ms and 10 s.
+	Counting, CountingIdle time.Duration
+	// Again is how long the agent waits at first before it tries again what failed, and
+	// AgainMost the longest. 0: 200 ms and 30 s.
+	Again, AgainMost time.Duration
+	// LoadTime bounds getting a release and making it ready, and ProbeTime a probe.
+	// 0: 5 min and 10 s.
+	LoadTime, ProbeTime time.Duration
+
+	Log *slog.Logger // default: none
+}
+
+// Objects has the parts of releases.
+type Objects interface {
+	// Get gets a release with its parts from the node's disk, or from elsewhere onto it, and
+	// verifies them. What is wrong with the release is a *Fault.
+	Get(ctx context.Context, program string, d release.Digest, policy []byte) (*release.Loaded, error)
+	// Keep deletes from the node's disk what is of other releases.
+	Keep(all []release.Digest) error
+}
+
+// Agent makes a node run what it shall.
+type Agent struct {
+	o     Options
+	wake  chan struct{}   // something was heard
+	loads chan loaded     // ended
+	gone  <-chan struct{} // closed when Run ends
+	ends  sync.WaitGroup  // of loads and probes
+
+	// The loop's goroutine owns these.
+	memory   *Memory
+	programs map[string]*program
+	reported *Status   // as the control plane has it; nil is not known
+	retry    time.Time // of what failed; zero is nothing
+	pause    time.Duration
+	dirty    bool              // the memory is to be saved
+	swept    string            // what the disk was swept for
+	shown    map[string]string // what was logged last, by what it is about
+
+	mu    sync.Mutex
+	inbox *Heard // not taken over yet
+	trial bool   // a candidate is on trial here
+	stale time.Time
+}
+
+// NewAgent makes an agent that does nothing before Run.
+func NewAgent(o Options) (*Agent, error) {
+	var missing []string
+	for name, has := range map[string]bool{
+		"Node": o.Node != "", "Environment": o.Environment != "", "Cell": o.Cell != "", "Host": o.Host != nil,
+		"Link": o.Link != nil, "Objects": o.Objects != nil, "Keeper": o.Keeper != nil,
+	} {
+		if !has {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		slices.Sort(missing)
+		return nil, fmt.Errorf("an agent needs %s", strings.Join(missing, ", "))
+	}
+	o.Settle = cmp.Or(o.Settle, 10*time.Minute)
+	o.Counting, o.CountingIdle = cmp.Or(o.Counting, 500*time.Millisecond), cmp.Or(o.CountingIdle, 10*time.Second)
+	o.Again, o.AgainMost = cmp.Or(o.Again, 200*time.Millisecond), cmp.Or(o.AgainMost, 30*time.Second)
+	o.LoadTime, o.ProbeTime = cmp.Or(o.LoadTime, 5*time.Minute), cmp.Or(o.ProbeTime, 10*time.Second)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Agent{o: o, wake: make(chan struct{}, 1), loads: make(chan loaded), programs: map[string]*program{}, shown: map[string]string{}}, nil
+}
+
+// Stale is since when the agent has heard nothing of the control plane; zero is that it
+// hears of it now.
+func (a *Agent) Stale() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.stale
+}
+
+// Run keeps the node running what it shall until the context ends, and gives why that
+// was. What is placed stays in place.
+func (a *Agent) Run(ctx context.Context) error {
+	memory, err := a.o.Keeper.Load()
+	if err != nil {
+		return err
+	}
+	a.memory, a.stale = memory, memory.Heard
+	if a.stale.IsZero() {
+		a.stale = time.Now()
+	}
+	a.recall()
+	ctx, cancel := context.WithCancel(ctx)
+	a.gone = ctx.Done()
+	var running sync.WaitGroup
+	defer a.ends.Wait()
+	defer running.Wait()
+	defer cancel()
+	running.Go(func() { a.follow(ctx) })
+	running.Go(func() { a.count(ctx) })
+	timer := time.NewTimer(0) // begin with what is on the disk
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			a.rest()
+			return context.Cause(ctx)
+		case <-a.wake:
+			a.hear()
+		case l := <-a.loads:
+			l.program.took(a, l)
+		case <-timer.C:
+		}
+		a.converge(ctx)
+		timer.Stop()
+		if next := a.next(); !next.IsZero() {
+			timer.Reset(max(0, time.Until(next)))
+		}
+	}
+}
+
+// recall looks at what the process ran when it ended last, if that was not in good order.
+func (a *Agent) recall() {
+	for name := range a.memory.Tries {
+		d, try := a.memory.suspect(name)
+		if try == nil {
+			continue
+		}
+		t := &Trouble{Release: d, Kind: Crashed, Count: try.Starts, Text: "the node's process ended while it ran this release"}
+		if try.Starts >= MostStarts {
+			t.Kind = GaveUp
+			t.Text = fmt.Sprintf("the node's process ended %d times while it ran this release", try.Starts)
+		}
+		a.program(name).troubles[d] = t
+	}
+}
+
+// rest is the end in good order, which is no death.
+func (a *Agent) rest() {
+	for _, p := range a.programs {
+		for d := range p.tried {
+			p.survived(a, d)
+		}
+		p.closeBut(nil)
+	}
+	a.save()
+}
+
+// program is what the agent has of a program; it is made if there is nothing.
+func (a *Agent) program(name string) *program {
+	p := a.programs[name]
+	if p == nil {
+		p = newProgram(name)
+		a.programs[name] = p
+	}
+	return p
+}
+
+// hear takes over what was heard last.
+func (a *Agent) hear() {
+	a.mu.Lock()
+	h := a.inbox
+	a.inbox = nil
+	a.mu.Unlock()
+	if h == nil {
+		return
+	}
+	for name, i := range h.Intents {
+		if was := a.memory.Intents[name]; was == nil || was.Deployment != i.Deployment {
+			clear(a.program(name).troubles) // somebody wants it tried again
+		}
+	}
+	a.memory.Heard, a.memory.Intents, a.memory.Policy = time.Now(), h.Intents, h.Policy
+	a.dirty = true
+	a.retry, a.pause = time.Time{}, 0 // what is new may succeed
+	for _, p := range a.programs {
+		clear(p.notBefore)
+	}
+}
+
+// next is when the loop has to look again; zero is when it hears something.
+func (a *Agent) next() time.Time {
+	next := a.retry
+	for _, p := range a.programs {
+		if !p.settles.IsZero() && (next.IsZero() || p.settles.Before(next)) {
+			next = p.settles
+		}
+	}
+	return next
+}
+
+// again has the loop look again, later each time, and gives when.
+func (a *Agent) again() time.Time {
+	if a.retry.IsZero() {
+		a.pause = min(max(2*a.pause, a.o.Again), a.o.AgainMost)
+		a.retry = time.Now().Add(a.pause)
+	}
+	return a.retry
+}
+
+// converge makes all programs what they shall be, and says so.
+func (a *Agent) converge(ctx context.Context) {
+	if !a.retry.After(time.Now()) {
+		a.retry = time.Time{}
+	}
+	trial := false
+	for _, name := range slices.Sorted(maps.Keys(a.memory.Intents)) {
+		i := a.memory.Intents[name]
+		trial = trial || i.Candidate != ""
+		a.program(name).step(ctx, a, i)
+	}
+	for name, p := range a.programs {
+		if a.memory.Intents[name] == nil {
+			a.drop(p)
+		}
+	}
+	a.settle()
+	a.mu.Lock()
+	a.trial = trial
+	a.mu.Unlock()
+	a.save()
+	a.report(ctx)
+	a.sweep()
+}
+
+// drop serves a program no more.
+func (a *Agent) drop(p *program) {
+	if p.main != "" {
+		if err := a.o.Host.Place(p.name, nil, nil, 0); err != nil {
+			a.say(p.name, slog.LevelError, "the program cannot be removed", "error", err)
+			a.again()
+			return
+		}
+		delete(p.ready, p.main)
+		delete(p.ready, p.beside)
+	}
+	p.closeBut(nil)
+	delete(a.programs, p.name)
+	delete(a.memory.Tries, p.name)
+	delete(a.memory.Ran, p.name)
+	a.dirty = true
+}
+
+// settle ends the tries of what has run for long enough.
+func (a *Agent) settle() {
+	now := time.Now()
+	for name, p := range a.programs {
+		if p.settles.IsZero() || now.Before(p.settles) {
+			continue
+		}
+		p.settles = time.Time{}
+		for d := range p.tried {
+			if t := a.memory.Tries[name][d]; t != nil && (d == p.main || d == p.beside) {
+				t.Starts, t.Settled = 0, true
+			}
+		}
+		a.memory.forget(name)
+		a.dirty = true
+	}
+}
+
+// save writes the memory down if it has changed, and reports whether it is written. When
+// that fails it is tried again: the node serves on, and would start again with what it knew
+// before.
+func (a *Agent) save() bool {
+	if !a.dirty {
+		return true
+	}
+	if err := a.o.Keeper.Save(a.memory); err != nil {
+		a.say("", slog.LevelError, "what the node shall run cannot be written down", "error", err)
+		a.again()
+		return false
+	}
+	a.dirty = false
+	return true
+}
+
+// say logs what is new.
+func (a *Agent) say(about string, level slog.Level, text string, args ...any) {
+	line := fmt.Sprint(append([]any{text}, args...)...)
+	if a.shown[about] == line {
+		return
+	}
+	a.shown[about] = line
+	if about != "" {
+		args = append(args, "program", about)
+	}
+	a.o.Log.Log(context.Background(), level, text, args...)
+}
+
+// status is what the node is and runs.
+func (a *Agent) status() *Status {
+	s := &Status{
+		Cell: a.o.Cell, Region: a.o.Region, Address: a.o.Address, Version: a.o.Version, ABI: a.o.ABI,
+		Capacity: a.o.Capacity, Incarnation: a.o.Incarnation, Programs: map[string]Running{},
+	}
+	for name, p := range a.programs {
+		r := Running{Main: p.main, Beside: p.beside, Share: p.share, Previous: a.memory.previous(name, p.main), Probed: p.probed}
+		if i := a.memory.Intents[name]; i != nil {
+			r.Deployment = i.Deployment
+		}
+		for _, d := range slices.Sorted(maps.Keys(p.troubles)) {
+			r.Troubles = append(r.Troubles, *p.troubles[d])
+		}
+		s.Programs[name] = r
+	}
+	return s
+}
+
+// reportTime bounds a report, and handing counters over.
+const reportTime = 10 * time.Second
+
+// report says what the node runs, if that has changed.
+func (a *Agent) report(ctx context.Context) {
+	s := a.status()
+	if !a.Stale().IsZero() { // nobody would hear it
+		a.reported = nil
+		return
+	}
+	if a.reported != nil && a.reported.Same(s) {
+		return
+	}
+	asking, cancel := context.WithTimeout(ctx, reportTime)
+	defer cancel()
+	if err := a.o.Link.Report(asking, s); err != nil {
+		a.reported = nil
+		a.say("", slog.LevelWarn, "what the node runs could not be reported", "error", err)
+		a.again()
+		return
+	}
+	a.reported = s
+}
+
+// sweep deletes from the disk what no program needs.
+func (a *Agent) sweep() {
+	var keep []release.Digest
+	for name, p := range a.programs {
+		keep = append(keep, a.memory.needed(name)...)
+		keep = slices.AppendSeq(keep, maps.Keys(p.ready))
+		keep = slices.AppendSeq(keep, maps.Keys(p.loading))
+	}
+	slices.Sort(keep)
+	keep = slices.Compact(keep)
+	text := fmt.Sprint(keep)
+	if text == a.swept {
+		return
+	}
+	if err := a.o.Objects.Keep(keep); err != nil {
+		a.say("", slog.LevelWarn, "old releases cannot be deleted", "error", err)
+		return
+	}
+	a.swept = text
+}
+
+// follow hears intents until the context ends.
+func (a *Agent) follow(ctx context.Context) {
+	pause := a.o.Again
+	for ctx.Err() == nil {
+		began := time.Now()
+		if err := a.followOnce(ctx); ctx.Err() == nil {
+			a.o.Log.Warn("the node hears of no control node, and serves on", "error", err)
+		}
+		a.mu.Lock()
+		if a.stale.IsZero() {
+			a.stale = time.Now()
+		}
+		a.mu.Unlock()
+		if time.Since(began) > a.o.AgainMost {
+			pause = a.o.Again
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, a.o.AgainMost)
+	}
+}
+
+// errEnded is that the control node ended the stream, or the network did.
+var errEnded = errors.New("the stream of intents ended")
+
+// followOnce hears intents from one connection.
+func (a *Agent) followOnce(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	from, err := a.o.Link.Follow(ctx)
+	if err != nil {
+		return err
+	}
+	for h := range from {
+		a.mu.Lock()
+		a.inbox, a.stale = &h, time.Time{}
+		a.mu.Unlock()
+		select {
+		case a.wake <- struct{}{}:
+		default:
+		}
+	}
+	return errEnded
+}
+
+// count hands counters over until the context ends.
+func (a *Agent) count(ctx context.Context) {
+	tick := time.NewTicker(a.o.Counting)
+	defer tick.Stop()
+	var last time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		a.mu.Lock()
+		due := a.stale.IsZero() && (a.trial || time.Since(last) >= a.o.CountingIdle)
+		a.mu.Unlock()
+		if !due {
+			continue
+		}
+		last = time.Now()
+		c := &Counters{Node: a.o.Node, Incarnation: a.o.Incarnation, Programs: a.o.Host.Counts()}
+		asking, cancel := context.WithTimeout(ctx, reportTime)
+		if err := a.o.Link.Count(asking, c); err != nil && ctx.Err() == nil {
+			a.o.Log.Debug("counters could not be handed over", "error", err)
+		}
+		cancel()
+	}
+}

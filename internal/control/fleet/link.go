@@ -1,0 +1,76 @@
+package fleet
+
+import (
+	"context"
+	"time"
+
+	"towpath.dev/internal/control/release"
+	"towpath.dev/internal/control/verdict"
+)
+
+// A Link is a node's connection to the control nodes.
+type Link interface {
+	// Follow sends the intents of the node's cell, by program: all of them at once, and all
+	// again whenever one has changed. It ends, and closes the channel, with the context or
+	// with the connection, and is begun again then.
+	Follow(ctx context.Context) (<-chan Heard, error)
+	// Report has a status written. It gives an error when it may not have been.
+	Report(ctx context.Context, s *Status) error
+	// Count hands counters over, which are not kept.
+	Count(ctx context.Context, c *Counters) error
+}
+
+// Heard is what a control node says to a node.
+type Heard struct {
+	Intents map[string]*Intent
+	Policy  []byte // the trust policy; nil: none is in force
+}
+
+// A Host runs releases.
+type Host interface {
+	// Prepare makes a release ready to answer: compiled, bound to what answers its calls, and
+	// warm. What is wrong with the release is a *Fault; any other error may pass.
+	Prepare(ctx context.Context, program string, p *release.Loaded) (Prepared, error)
+	// Place serves main, and beside to a share of the requests; nil is nothing. What was
+	// placed before and is not any more is freed once its requests have ended.
+	Place(program string, main, beside Prepared, share float64) error
+	// Counts are the counters of what is placed, by program.
+	Counts() map[string][]Count
+}
+
+// Prepared is a release that is ready to answer.
+type Prepared interface {
+	// Probe tries out what answers its calls.
+	Probe(ctx context.Context) error
+	// Close frees what was never placed.
+	Close()
+}
+
+// A Fault is what is wrong with a release on a node.
+type Fault struct {
+	Kind Kind
+	Err  error
+}
+
+func (f *Fault) Error() string { return f.Err.Error() }
+func (f *Fault) Unwrap() error { return f.Err }
+
+// Counters are what a node's releases have done since they were placed. They grow, and begin
+// anew when a release is placed anew, which Since says.
+type Counters struct {
+	Node        string             `json:"node"`
+	Incarnation string             `json:"incarnation"`
+	Programs    map[string][]Count `json:"programs"`
+}
+
+// A Count is of one view of one release.
+type Count struct {
+	Release  release.Digest   `json:"release"`
+	Since    time.Time        `json:"since"` // when it was placed
+	Beside   bool             `json:"beside,omitempty"`
+	View     string           `json:"view"`
+	Requests int64            `json:"requests"`
+	Bad      map[string]int64 `json:"bad,omitempty"` // by the names of verdict's metrics
+	// Latency is of answered requests, in microseconds.
+	Latency *verdict.Histogram `json:"latency,omitempty"`
+}

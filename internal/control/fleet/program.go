@@ -1,0 +1,274 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"towpath.dev/internal/control/release"
+)
+
+// program is what an agent has of a program. The agent's loop owns it.
+type program struct {
+	name         string
+	main, beside release.Digest // in place; "" is none
+	share        float64
+	ready        map[release.Digest]Prepared           // in place, or soon
+	loading      map[release.Digest]context.CancelFunc // under way
+	notBefore    map[release.Digest]time.Time          // when loading is tried again
+	troubles     map[release.Digest]*Trouble
+	tried        map[release.Digest]bool // begun by this process, and running
+	ahead        map[release.Digest]bool // fetched, or being fetched
+	settles      time.Time               // when what is tried has run for long enough
+	probed       *Probed
+	probing      int64 // the round that is under way
+}
+
+func newProgram(name string) *program {
+	return &program{
+		name: name, ready: map[release.Digest]Prepared{}, loading: map[release.Digest]context.CancelFunc{},
+		notBefore: map[release.Digest]time.Time{}, troubles: map[release.Digest]*Trouble{}, tried: map[release.Digest]bool{}, ahead: map[release.Digest]bool{},
+	}
+}
+
+// loaded is how a load, or a probe, ended.
+type loaded struct {
+	program *program
+	release release.Digest
+	ready   Prepared
+	err     error
+	probed  *Probed // of a probe, nothing else
+}
+
+// wants is what shall be in place, of what the node can run.
+func (p *program) wants(a *Agent, i *Intent) (main, beside release.Digest, share float64) {
+	role := i.RoleOf(a.o.Node)
+	main, beside, share = role.Main, role.Beside, role.Share
+	if p.hopeless(main) {
+		main = role.Instead
+		if main == "" {
+			main = a.memory.previous(p.name, role.Main)
+		}
+		if main == "" || p.hopeless(main) { // nothing better is known
+			main = p.main
+		}
+	}
+	if beside == "" || p.hopeless(beside) {
+		beside, share = "", 0
+	}
+	return main, beside, share
+}
+
+// hopeless reports whether the node will not run a release.
+func (p *program) hopeless(d release.Digest) bool {
+	t := p.troubles[d]
+	return t != nil && t.Kind.Final()
+}
+
+// step does what can be done now towards an intent.
+func (p *program) step(ctx context.Context, a *Agent, i *Intent) {
+	main, beside, share := p.wants(a, i)
+	needed := []release.Digest{main, beside}
+	round := i.ProbeOf(a.o.Node)
+	if round != 0 || i.Candidate != "" && i.Onebox == a.o.Node {
+		needed = append(needed, i.Candidate, i.Release)
+	}
+	p.closeBut(needed)
+	for _, d := range needed {
+		p.load(ctx, a, d)
+	}
+	if ahead := i.RoleOf(a.o.Node).Ahead; ahead != "" && !p.ahead[ahead] {
+		p.fetch(ctx, a, ahead)
+	}
+	if round != 0 && p.probing != round && (p.probed == nil || p.probed.Round != round) {
+		p.probe(ctx, a, i, round)
+	}
+	if main == "" && i.Release == "" && i.Candidate == "" { // nothing is to be served any more
+		if p.main != "" {
+			p.place(a, i, "", "", 0)
+		}
+		return
+	}
+	if p.ready[main] == nil {
+		return // what is served is served on
+	}
+	if beside != "" && p.ready[beside] == nil { // later
+		beside, share = "", 0
+	}
+	if main != p.main || beside != p.beside || share != p.share {
+		p.place(a, i, main, beside, share)
+	}
+}
+
+// place puts releases in place. What is new is written down first: a release that kills the
+// process would otherwise do so for ever.
+func (p *program) place(a *Agent, i *Intent, main, beside release.Digest, share float64) {
+	watched := p.begin(a, i.Deployment, main)
+	watched = p.begin(a, i.Deployment, beside) || watched
+	if main != "" && main != p.main {
+		a.memory.ran(p.name, main)
+		a.memory.forget(p.name)
+		a.dirty = true
+	}
+	if !a.save() {
+		return // and again, soon
+	}
+	if err := a.o.Host.Place(p.name, p.ready[main], p.ready[beside], share); err != nil {
+		a.say(p.name, slog.LevelError, "a release cannot be put in place", "error", err)
+		a.again()
+		return
+	}
+	for _, d := range []release.Digest{p.main, p.beside} {
+		if d != "" && d != main && d != beside {
+			delete(p.ready, d) // its requests end, and the host frees it
+			p.survived(a, d)
+		}
+	}
+	p.main, p.beside, p.share = main, beside, share
+	if watched {
+		p.settles = time.Now().Add(a.o.Settle)
+	}
+	a.say(p.name, slog.LevelInfo, "placed", "release", main.Short(), "beside", beside.Short(), "share", share, "deployment", i.Deployment)
+}
+
+// begin notes that a release is about to run, and reports whether it is watched.
+func (p *program) begin(a *Agent, deployment string, d release.Digest) bool {
+	if d == "" || p.tried[d] || p.hopeless(d) {
+		return false
+	}
+	p.tried[d], a.dirty = true, true
+	return a.memory.try(p.name, deployment, d, time.Now())
+}
+
+// survived notes that a release ran no more, and that the process did not die of it.
+func (p *program) survived(a *Agent, d release.Digest) {
+	if t := a.memory.Tries[p.name][d]; p.tried[d] && t != nil && !t.Settled && t.Starts > 0 {
+		t.Starts--
+		a.dirty = true
+	}
+	delete(p.tried, d)
+}
+
+// closeBut ends loads and frees releases that are not needed.
+func (p *program) closeBut(needed []release.Digest) {
+	for d, cancel := range p.loading {
+		if !slices.Contains(needed, d) {
+			cancel()
+		}
+	}
+	for d, r := range p.ready {
+		if !slices.Contains(needed, d) && d != p.main && d != p.beside {
+			r.Close()
+			delete(p.ready, d)
+		}
+	}
+}
+
+// load begins to make a release ready, if it is not and may be tried.
+func (p *program) load(ctx context.Context, a *Agent, d release.Digest) {
+	if d == "" || p.ready[d] != nil || p.loading[d] != nil || p.hopeless(d) || p.notBefore[d].After(time.Now()) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.o.LoadTime)
+	p.loading[d] = cancel
+	policy := a.memory.Policy
+	a.ends.Go(func() {
+		defer cancel()
+		l := loaded{program: p, release: d}
+		var parts *release.Loaded
+		if parts, l.err = a.o.Objects.Get(ctx, p.name, d, policy); l.err == nil {
+			l.ready, l.err = a.o.Host.Prepare(ctx, p.name, parts)
+		}
+		a.done(l)
+	})
+}
+
+// fetch gets a release onto the node's disk that may be needed soon.
+func (p *program) fetch(ctx context.Context, a *Agent, d release.Digest) {
+	p.ahead[d] = true
+	policy := a.memory.Policy
+	a.ends.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, a.o.LoadTime)
+		defer cancel()
+		if _, err := a.o.Objects.Get(ctx, p.name, d, policy); err != nil {
+			a.o.Log.Debug("a release could not be fetched ahead", "program", p.name, "release", d.Short(), "error", err)
+		}
+	})
+}
+
+// done hands what ended to the loop.
+func (a *Agent) done(l loaded) {
+	select {
+	case a.loads <- l:
+	case <-a.gone:
+		if l.ready != nil {
+			l.ready.Close()
+		}
+	}
+}
+
+// took takes over what ended.
+func (p *program) took(a *Agent, l loaded) {
+	if l.probed != nil {
+		if p.probing == l.probed.Round {
+			p.probed, p.probing = l.probed, 0
+		}
+		return
+	}
+	delete(p.loading, l.release)
+	if a.programs[p.name] != p { // it was dropped meanwhile
+		if l.ready != nil {
+			l.ready.Close()
+		}
+		return
+	}
+	var fault *Fault
+	was := p.troubles[l.release]
+	switch {
+	case l.err == nil:
+		p.ready[l.release] = l.ready
+		if was != nil && was.Kind == Fetching {
+			delete(p.troubles, l.release)
+		}
+	case errors.As(l.err, &fault):
+		p.troubles[l.release] = &Trouble{Release: l.release, Kind: fault.Kind, Text: cut(fault.Error(), maxTrouble)}
+		a.say(p.name, slog.LevelError, "a release cannot run here", "release", l.release.Short(), "error", l.err)
+	case errors.Is(l.err, context.Canceled): // it was not needed any more
+	default:
+		if was == nil || was.Kind == Fetching {
+			p.troubles[l.release] = &Trouble{Release: l.release, Kind: Fetching, Text: cut(l.err.Error(), maxTrouble)}
+		}
+		a.say(p.name, slog.LevelWarn, "a release cannot be had now, and is tried again", "release", l.release.Short(), "error", l.err)
+		p.notBefore[l.release] = a.again()
+	}
+}
+
+// probe tries out what answers the calls of both releases, once they are ready.
+func (p *program) probe(ctx context.Context, a *Agent, i *Intent, round int64) {
+	sides := [2]release.Digest{i.Release, i.Candidate}
+	for _, d := range sides {
+		if d != "" && p.ready[d] == nil && !p.hopeless(d) {
+			return // when it is
+		}
+	}
+	p.probing = round
+	ready := [2]Prepared{p.ready[sides[0]], p.ready[sides[1]]}
+	a.ends.Go(func() {
+		var texts [2]string
+		for k, r := range ready {
+			if r == nil {
+				continue // what is wrong is told as trouble
+			}
+			ctx, cancel := context.WithTimeout(ctx, a.o.ProbeTime)
+			if err := r.Probe(ctx); err != nil {
+				texts[k] = cut(err.Error(), maxTrouble)
+			}
+			cancel()
+		}
+		if ctx.Err() == nil {
+			a.done(loaded{program: p, probed: &Probed{Round: round, Release: texts[0], Candidate: texts[1]}})
+		}
+	})
+}

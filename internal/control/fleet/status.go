@@ -1,0 +1,154 @@
+package fleet
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"towpath.dev/internal/control/release"
+)
+
+// StatusPrefix is where nodes' statuses are in the store: below it ENVIRONMENT/NODE.
+const StatusPrefix = Prefix + "node/"
+
+// MaxStatus bounds a status in the store, in bytes.
+const MaxStatus = 4 << 10
+
+// StatusKey is where a node's status is.
+func StatusKey(environment, node string) string { return StatusPrefix + environment + "/" + node }
+
+// ParseStatusKey is what a status's key names.
+func ParseStatusKey(key string) (environment, node string, ok bool) {
+	rest, ok := strings.CutPrefix(key, StatusPrefix)
+	if !ok {
+		return "", "", false
+	}
+	environment, node, ok = strings.Cut(rest, "/")
+	return environment, node, ok && node != "" && !strings.Contains(node, "/")
+}
+
+// A Status is what a node is and runs. Only the node writes it.
+type Status struct {
+	Seq         int64   `json:"seq"` // grows with each write
+	Cell        string  `json:"cell"`
+	Region      string  `json:"region,omitempty"`
+	Address     string  `json:"address,omitempty"`
+	Version     string  `json:"version,omitempty"` // of tow
+	ABI         int     `json:"abi,omitempty"`
+	Capacity    float64 `json:"capacity,omitempty"` // cores
+	Incarnation string  `json:"incarnation"`        // which run of the process it is
+	// Programs is what it runs, by name.
+	Programs map[string]Running `json:"programs,omitempty"`
+}
+
+// Running is what a node runs of a program.
+type Running struct {
+	Deployment string         `json:"deployment,omitempty"` // whose intent it follows
+	Main       release.Digest `json:"main,omitempty"`
+	Beside     release.Digest `json:"beside,omitempty"`
+	Share      float64        `json:"share,omitempty"`
+	Previous   release.Digest `json:"previous,omitempty"` // on its disk, to go back to
+	// Troubles are what keeps it from running what it shall, or went wrong as it did.
+	Troubles []Trouble `json:"troubles,omitempty"`
+	// Probed is how the last round of probing went that the node took part in.
+	Probed *Probed `json:"probed,omitempty"`
+}
+
+// Probed is how a probe went. "" is well.
+type Probed struct {
+	Round     int64  `json:"round"`
+	Release   string `json:"release,omitempty"`
+	Candidate string `json:"candidate,omitempty"`
+}
+
+// Kind is what kind of trouble a node has with a release.
+type Kind string
+
+// The kinds of troubles.
+const (
+	Fetching Kind = "fetch"  // it cannot be had now; the node tries again
+	Distrust Kind = "trust"  // no key that the policy trusts has signed it
+	Unfit    Kind = "load"   // it is no program that this node can run
+	Unbound  Kind = "bind"   // what it calls is not bound here: a secret is missing, a setting is wrong
+	Crashed  Kind = "crash"  // the node died while it ran it
+	GaveUp   Kind = "gaveup" // it died so twice, and went back by itself
+)
+
+// Final reports whether a node that has such a trouble does not run the release, and will
+// not by itself.
+func (k Kind) Final() bool { return k != Fetching && k != Crashed }
+
+// A Trouble is what a node has with a release.
+type Trouble struct {
+	Release release.Digest `json:"release"`
+	Kind    Kind           `json:"kind"`
+	Count   int            `json:"count,omitempty"` // of crashes
+	Text    string         `json:"text,omitempty"`
+}
+
+// maxTrouble bounds a trouble's text, in bytes, so that a status stays within MaxStatus.
+const maxTrouble = 300
+
+// Encode is the status as the store has it. What it says of troubles is cut where there
+// would be too much of it.
+func (s *Status) Encode() []byte {
+	text := encode(s)
+	for room := maxTrouble; len(text) > MaxStatus && room > 10; room /= 2 {
+		text = encode(s.cut(room))
+	}
+	return text
+}
+
+// cut is the status with shorter texts.
+func (s *Status) cut(room int) *Status {
+	short := *s
+	short.Programs = map[string]Running{}
+	for name, r := range s.Programs {
+		troubles := make([]Trouble, len(r.Troubles))
+		for i, t := range r.Troubles {
+			t.Text = cut(t.Text, room)
+			troubles[i] = t
+		}
+		r.Troubles = troubles
+		if r.Probed != nil {
+			r.Probed = &Probed{r.Probed.Round, cut(r.Probed.Release, room), cut(r.Probed.Candidate, room)}
+		}
+		short.Programs[name] = r
+	}
+	return &short
+}
+
+// cut is the beginning of a text that is too long.
+func cut(text string, room int) string {
+	if len(text) <= room {
+		return text
+	}
+	return strings.ToValidUTF8(text[:room], "") + "…"
+}
+
+// DecodeStatus reads what Encode gave.
+func DecodeStatus(key string, value []byte) (*Status, error) {
+	s := new(Status)
+	if err := json.Unmarshal(value, s); err != nil {
+		return nil, fmt.Errorf("%s in the store: %w", key, err)
+	}
+	return s, nil
+}
+
+// Same reports whether two statuses say the same, whichever was written first.
+func (s *Status) Same(other *Status) bool {
+	a, b := *s, *other
+	a.Seq, b.Seq = 0, 0
+	return reflect.DeepEqual(a, b)
+}
+
+// Trouble is what a node has with a release; nil is nothing.
+func (r *Running) Trouble(of release.Digest) *Trouble {
+	for i := range r.Troubles {
+		if r.Troubles[i].Release == of {
+			return &r.Troubles[i]
+		}
+	}
+	return nil
+}
