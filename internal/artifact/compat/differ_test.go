@@ -317,3 +317,32 @@ func (d *dice) members(s *abi.Schema, fields []abi.Field, depth int) []string {
 	}
 	return out
 }
+
+// TestTypesThatAreRecursive: comparison ends, and finds what lies behind a circle.
+func TestTypesThatAreRecursive(t *testing.T) {
+	compare := func(old, new string) *compat.Report {
+		return compat.Compare(manifestOf(codectest.Schema(t, old)), manifestOf(codectest.Schema(t, new)))
+	}
+	// A circle of two against one of three.
+	two := "In = { next: B? , x: Int }\nB = { next: In?, x: Int }\n"
+	three := "In = { next: B?, x: Int }\nB = { next: C?, x: Int }\nC = { next: In?, x: Int }\n"
+	if r := compare(two, three); r.Verdict() != compat.Compatible || len(r.Views[0].Findings) > 0 {
+		t.Errorf("two circles that are the same:\n%s", r)
+	}
+	r := compare(two, strings.Replace(three, "C = { next: In?, x: Int }", "C = { next: In?, x: String }", 1))
+	if r.Verdict() != compat.NeedsNewView || !strings.Contains(r.String(), "input $.next.next.x: was Int, is String") {
+		t.Errorf("a difference behind a circle:\n%s", r)
+	}
+	// As deep as JSON goes, and deeper.
+	chain := func(last string) string {
+		var b strings.Builder
+		b.WriteString("In = { f: T0 }\n")
+		for i := range 1000 {
+			fmt.Fprintf(&b, "T%d = { f: T%d }\n", i, i+1)
+		}
+		return b.String() + "T1000 = { f: " + last + " }\n"
+	}
+	if r := compare(chain("Int"), chain("String")); r.Verdict() != compat.Compatible {
+		t.Errorf("a difference that nobody can say:\n%s", r)
+	}
+}

@@ -27,6 +27,8 @@ type relation struct {
 
 	of    string
 	seen  map[pair]bool
+	ahead []step // pairs to be compared, the shallowest first
+	depth int    // of the pair that is compared
 	found []Finding
 	more  int // findings that are beyond most
 }
@@ -63,6 +65,18 @@ type pair struct {
 	speaker, reader abi.TypeID
 	unique          bool
 }
+
+// step is a pair at a path.
+type step struct {
+	path            string
+	speaker, reader abi.TypeID
+	unique          bool
+	depth           int
+}
+
+// deepest is how many steps it is to what JSON can hold: it nests 128 deep, and each level
+// may be an Option too. What is beyond is said by nobody.
+const deepest = 2 * 128
 
 // most findings of a relation: the first ones are fixed first.
 const most = 20
@@ -141,6 +155,11 @@ func (r *relation) compare(of string, was, is abi.TypeID) []Finding {
 func (r *relation) run(speaker, reader abi.TypeID) []Finding {
 	r.seen = map[pair]bool{}
 	r.value("$", speaker, reader, false)
+	for len(r.ahead) > 0 {
+		next := r.ahead[0]
+		r.ahead, r.depth = r.ahead[1:], next.depth
+		r.compareAt(next)
+	}
 	if r.more > 0 {
 		r.found = append(r.found, Finding{Severity: r.severity, Where: r.where, Of: r.of, Why: fmt.Sprintf("and %d more of the kind", r.more)})
 	}
@@ -175,16 +194,22 @@ func name(s *abi.Schema, id abi.TypeID) string {
 	return s.Types[id].Kind.String()
 }
 
-// value compares two types. unique is that values are elements of a Set, or keys: two that
-// the speaker tells apart the reader must.
+// value has two types compared, if they are not yet. Unique is that values are elements of
+// a Set, or keys: two that the speaker tells apart the reader must.
 func (r *relation) value(path string, speaker, reader abi.TypeID, unique bool) {
-	shownSpeaker, shownReader := name(r.speaker.schema, speaker), name(r.reader.schema, reader)
-	speaker, reader = base(r.speaker.schema, speaker), base(r.reader.schema, reader)
-	p := pair{speaker, reader, unique}
-	if r.seen[p] {
+	p := pair{base(r.speaker.schema, speaker), base(r.reader.schema, reader), unique}
+	if r.seen[p] || r.depth == deepest {
 		return
 	}
 	r.seen[p] = true
+	r.ahead = append(r.ahead, step{path, speaker, reader, unique, r.depth + 1})
+}
+
+// compareAt compares two types.
+func (r *relation) compareAt(at step) {
+	path, unique := at.path, at.unique
+	shownSpeaker, shownReader := name(r.speaker.schema, at.speaker), name(r.reader.schema, at.reader)
+	speaker, reader := base(r.speaker.schema, at.speaker), base(r.reader.schema, at.reader)
 	from, to := &r.speaker.schema.Types[speaker], &r.reader.schema.Types[reader]
 	switch {
 	case to.Kind == abi.Json:

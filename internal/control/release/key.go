@@ -133,6 +133,9 @@ func GenerateKey(path string) (*Signer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := os.Lstat(path + ".pub"); err == nil {
+		return nil, fmt.Errorf("there is a file %s.pub already, and a key is never written over: name another", path)
+	}
 	if err := newFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
 		return nil, err
 	}

@@ -118,15 +118,15 @@ func (r *Release) Validate() error {
 	if r.ABI < 1 {
 		complain("its ABI is %d: expected 1 or more", r.ABI)
 	}
-	for what, p := range map[string]struct {
+	for _, p := range []struct {
+		kind Kind
 		Part
-		most int64
-	}{"artifact": {r.Artifact, MaxArtifact}, "binding": {r.Binding, maxBundle}} {
+	}{{KindArtifact, r.Artifact}, {KindBinding, r.Binding}} {
 		if err := p.Digest.Check(); err != nil {
-			complain("its %s: %w", what, err)
+			complain("its %s: %w", p.kind, err)
 		}
-		if p.Size < 1 || p.Size > p.most {
-			complain("its %s has %d bytes: expected 1 to %d", what, p.Size, p.most)
+		if p.Size < 1 || p.Size > kinds[p.kind] {
+			complain("its %s has %d bytes: expected 1 to %d", p.kind, p.Size, kinds[p.kind])
 		}
 	}
 	if len(r.Toolchain) > maxText || !printable(r.Toolchain) {
