@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -135,6 +134,9 @@ func (s *simulation) run(faults bool) {
 	}
 	s.start()
 	s.judge.await(s.deploy("one"), 30*time.Minute)
+	if faults {
+		s.breakThings(5)
+	}
 	began := time.Now()
 	id := s.deploy("two")
 	if s.cause.asks {
@@ -147,7 +149,8 @@ func (s *simulation) run(faults bool) {
 		}()
 	}
 	if faults {
-		s.breakThings()
+		s.breakThings(20 + s.random.IntN(10))
+		s.mend()
 	}
 	calm := time.Now()
 	s.judge.await(id, 3*time.Hour)
@@ -170,14 +173,20 @@ func (s *simulation) deploy(name string) string {
 	}
 }
 
-// breakThings breaks more than twenty things within some minutes, and mends all in the end.
-func (s *simulation) breakThings() {
-	n := 20 + s.random.IntN(10)
+// breakThings breaks one thing after the other, within some minutes.
+func (s *simulation) breakThings(n int) {
 	for range n {
 		time.Sleep(time.Duration(s.random.Int64N(int64(10 * time.Second))))
 		s.breakOne()
+		if *oneSeed != 0 {
+			s.t.Logf("%s something broke", time.Since(s.began).Round(time.Millisecond))
+		}
 		s.faults++
 	}
+}
+
+// mend mends all.
+func (s *simulation) mend() {
 	for _, c := range s.controllers {
 		c.start()
 		c.store.SetPlan(nil)
@@ -281,5 +290,3 @@ func (s *simulation) flap(n *nodeProcess) {
 	time.Sleep(time.Duration(s.random.Int64N(int64(8 * time.Second))))
 	n.start()
 }
-
-var _ = slices.Sort[[]int]

@@ -83,18 +83,20 @@ func (m *move) probe() {
 	if !m.tellProbers() {
 		return
 	}
-	var missing, both, alone []string
+	var away, missing, well, both, alone []string
 	evidence := ""
 	for _, cell := range m.w.targets(m.stage()) {
 		for _, name := range m.w.Intents[cell].Probe.By {
 			n := m.w.Nodes[name]
 			if n == nil || !n.Attached {
+				away = append(away, name)
 				continue
 			}
 			switch got := n.Programs[m.p.Program].Probed; {
-			case got == nil || got.Round != m.s.Round:
+			case !got.In(m.p.ID, m.s.Round):
 				missing = append(missing, name)
 			case got.Candidate == "":
+				well = append(well, name)
 			case got.Release != "" || m.s.From == "":
 				both, evidence = append(both, name), got.Candidate
 			default:
@@ -105,8 +107,10 @@ func (m *move) probe() {
 	switch {
 	case len(missing) > 0 && m.elapsed() < probeTime:
 		m.wait(probeTime-m.elapsed(), "%s to try out what is called", some(missing))
-	case len(missing) > 0:
+	case len(well)+len(alone)+len(both) == 0 && (len(missing) > 0 || m.elapsed() >= probeAgain): // others may know more
 		m.askProbes()
+	case len(well)+len(alone)+len(both) == 0:
+		m.wait(probeAgain-m.elapsed(), "nodes that can try out what is called: %s", or(some(away), "none is attached"))
 	case len(alone)+len(both) == 0:
 		m.event(EventStageProbed, "what both releases call answers")
 		m.step(Reach)

@@ -23,7 +23,7 @@ type program struct {
 	ahead        map[release.Digest]bool // fetched, or being fetched
 	settles      time.Time               // when what is tried has run for long enough
 	probed       *Probed
-	probing      int64 // the round that is under way
+	probing      *Probed // the round that is under way
 }
 
 func newProgram(name string) *program {
@@ -82,7 +82,7 @@ func (p *program) step(ctx context.Context, a *Agent, i *Intent) {
 	if ahead := i.RoleOf(a.o.Node).Ahead; ahead != "" && !p.ahead[ahead] {
 		p.fetch(ctx, a, ahead)
 	}
-	if round != 0 && p.probing != round && (p.probed == nil || p.probed.Round != round) {
+	if round != 0 && !p.probing.In(i.Deployment, round) && !p.probed.In(i.Deployment, round) {
 		p.probe(ctx, a, i, round)
 	}
 	if main == "" && i.Release == "" && i.Candidate == "" { // nothing is to be served any more
@@ -212,8 +212,8 @@ func (a *Agent) done(l loaded) {
 // took takes over what ended.
 func (p *program) took(a *Agent, l loaded) {
 	if l.probed != nil {
-		if p.probing == l.probed.Round {
-			p.probed, p.probing = l.probed, 0
+		if p.probing.In(l.probed.Deployment, l.probed.Round) {
+			p.probed, p.probing = l.probed, nil
 		}
 		return
 	}
@@ -253,7 +253,7 @@ func (p *program) probe(ctx context.Context, a *Agent, i *Intent, round int64) {
 			return // when it is
 		}
 	}
-	p.probing = round
+	p.probing = &Probed{Deployment: i.Deployment, Round: round}
 	ready := [2]Prepared{p.ready[sides[0]], p.ready[sides[1]]}
 	a.ends.Go(func() {
 		var texts [2]string
@@ -268,7 +268,7 @@ func (p *program) probe(ctx context.Context, a *Agent, i *Intent, round int64) {
 			cancel()
 		}
 		if ctx.Err() == nil {
-			a.done(loaded{program: p, probed: &Probed{Round: round, Release: texts[0], Candidate: texts[1]}})
+			a.done(loaded{program: p, probed: &Probed{i.Deployment, round, texts[0], texts[1]}})
 		}
 	})
 }

@@ -57,9 +57,10 @@ type Running struct {
 
 // Probed is how a probe went. "" is well.
 type Probed struct {
-	Round     int64  `json:"round"`
-	Release   string `json:"release,omitempty"`
-	Candidate string `json:"candidate,omitempty"`
+	Deployment string `json:"deployment"` // whose rounds are counted
+	Round      int64  `json:"round"`
+	Release    string `json:"release,omitempty"`
+	Candidate  string `json:"candidate,omitempty"`
 }
 
 // Kind is what kind of trouble a node has with a release.
@@ -112,7 +113,7 @@ func (s *Status) cut(room int) *Status {
 		}
 		r.Troubles = troubles
 		if r.Probed != nil {
-			r.Probed = &Probed{r.Probed.Round, cut(r.Probed.Release, room), cut(r.Probed.Candidate, room)}
+			r.Probed = &Probed{r.Probed.Deployment, r.Probed.Round, cut(r.Probed.Release, room), cut(r.Probed.Candidate, room)}
 		}
 		short.Programs[name] = r
 	}
@@ -141,6 +142,11 @@ func (s *Status) Same(other *Status) bool {
 	a, b := *s, *other
 	a.Seq, b.Seq = 0, 0
 	return reflect.DeepEqual(a, b)
+}
+
+// In reports whether it is the answer to a round of a deployment.
+func (p *Probed) In(deployment string, round int64) bool {
+	return p != nil && p.Deployment == deployment && p.Round == round
 }
 
 // Trouble is what a node has with a release; nil is nothing.
