@@ -81,7 +81,7 @@ func (v Verdict) bet() string { return "E " + short(v.E) + " of " + short(v.Of) 
 
 // nouns are what several events of a metric are called.
 var nouns = map[string]string{
-	Error: "errors", Timeout: "timeouts", Fault: "faults", Fallback: "fallbacks",
+	Error: "errors", Service: "failures of services", Timeout: "timeouts", Fault: "faults", Fallback: "fallbacks",
 	Shed: "shed answers", Slow: "slow answers", CPU: "answers that took too much CPU", Crash: "crashes",
 }
 

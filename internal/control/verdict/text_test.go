@@ -45,23 +45,28 @@ func TestTexts(t *testing.T) {
 		line, verdict string
 	}{
 		{
-			fresh(Error, Timeout, Slow), [2]int64{},
+			fresh(Error, Timeout, Slow),
+			[2]int64{},
 			"errors 0% vs 0% · undecided (E 1.0 of 1000)",
 			"undecided (E 1.0 of 1000): waits for about 4,139 more requests of the candidate without errors, timeouts; about 205 more requests of the candidate without slow answers",
 		},
 		{
-			waits, [2]int64{12_000, 11_000},
+			waits,
+			[2]int64{12_000, 11_000},
 			"errors 0.11% vs 0.04% · p99 12.0 vs 11.0 ms · undecided (E 0.7 of 1000)",
 			"undecided (E 0.7 of 1000): waits for about 597 more errors at equal rates; about 3,198 more requests of the candidate without timeouts or 568 more timeouts at equal rates; about 506 more requests of the candidate at its rate so far of slow answers or 441 more slow answers at equal rates",
 		},
 		{
-			aborts, [2]int64{980_000, 12_000},
+			aborts,
+			[2]int64{980_000, 12_000},
 			"errors 4.29% vs 0.37% · slow answers 1.90% vs 0.16% · p99 966.7 vs 12.0 ms · abort (E 2475 of 1000)",
 			"abort: 9 of 16 errors are the candidate's, which answered 210 of 2,100 requests (E 2475 of 1000)",
 		},
 		{passes, [2]int64{}, "errors 0% vs 0% · pass (E 0.5 of 1000)", "pass: errors, slow answers by traffic"},
 		{
-			replayed, [2]int64{}, "errors 0% vs 0% · undecided (E 1.0 of 1000)",
+			replayed,
+			[2]int64{},
+			"errors 0% vs 0% · undecided (E 1.0 of 1000)",
 			"undecided (E 1.0 of 1000): waits for about 205 more requests of the candidate without slow answers",
 		},
 		{crashed, [2]int64{}, "errors 0% vs 0% · abort (crashed 2 times)", "abort: the candidate crashed 2 times"},

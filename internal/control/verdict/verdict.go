@@ -30,6 +30,7 @@ import (
 // What is counted. Events are bad answers, except crashes.
 const (
 	Error    = "error"    // an answer that is a problem
+	Service  = "service"  // the same because of a service that it needs; not among the default
 	Timeout  = "timeout"  // no answer in time
 	Fault    = "fault"    // a trap, a limit that was reached
 	Fallback = "fallback" // an else stood in for a call
@@ -69,7 +70,7 @@ type Options struct {
 	Tolerated map[string]float64
 }
 
-// defaultRates are the issue's: from what is hardly to be seen to what cannot be missed.
+// defaultRates are from what is hardly to be seen to what cannot be missed.
 var defaultRates = []float64{1.25, 1.5, 2, 3, 5, 10, 30}
 
 // A Test is what has been counted and what the bettors have made of it: a value of at most 2 KiB as
@@ -142,7 +143,7 @@ func orDefault(v, def float64) float64 {
 
 func tolerated(metric string) float64 {
 	switch metric {
-	case Error, Timeout, Fault:
+	case Error, Service, Timeout, Fault:
 		return 0.001
 	case Slow, CPU:
 		return 0.02

@@ -121,3 +121,24 @@ func TestLarge(t *testing.T) {
 		}
 	}
 }
+
+// TestReplay passes by what was replayed what an answer shows, if it was enough and nothing differs.
+func TestReplay(t *testing.T) {
+	for _, c := range []struct {
+		requests, differ int64
+		passes           bool
+	}{{2994, 0, false}, {2995, 0, true}, {100_000, 1, false}} {
+		test := newTest(t, Options{Metrics: []string{Error, Service, Slow}})
+		if err := test.Replay(c.requests, c.differ); err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range test.Verdict().Ways {
+			if passes := w.How == ByReplay; passes != (c.passes && w.Metric != Slow) {
+				t.Errorf("%d replayed, %d differ: %s passes by %q", c.requests, c.differ, w.Metric, w.How)
+			}
+		}
+		if d := test.Decision(); d != Undecided {
+			t.Errorf("%d replayed: %s, and nothing was timed", c.requests, d)
+		}
+	}
+}

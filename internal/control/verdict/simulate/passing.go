@@ -29,8 +29,10 @@ func (s *sim) passing() {
 			}
 			events, requests = append(events, p.events), append(requests, p.requests)
 		}
-		s.row(Row{Group: "as the control is: what it takes to pass", Name: name, Runs: len(got),
-			Value: fmt.Sprintf("median %d requests of the candidate, %d errors", median(requests), median(events))})
+		s.row(Row{
+			Group: "as the control is: what it takes to pass", Name: name, Runs: len(got),
+			Value: fmt.Sprintf("median %d requests of the candidate, %d errors", median(requests), median(events)),
+		})
 	}
 	right("no errors", candidate{worse: 1, share: 0.1})
 	right("errors 0.03%, share 10%", candidate{rate: 0.0003, worse: 1, share: 0.1})

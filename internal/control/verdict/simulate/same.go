@@ -176,8 +176,10 @@ func (s *sim) found(group, name string, got []outcome, must bool) {
 			all, of = append(all, math.MaxInt), append(of, math.MaxInt)
 		}
 	}
-	r := Row{Group: group, Name: name, Runs: len(got),
-		Value: fmt.Sprintf("median %d, of them the candidate's %d; %.1f%% aborted", median(all), median(of), 100*float64(seen)/float64(len(got)))}
+	r := Row{
+		Group: group, Name: name, Runs: len(got),
+		Value: fmt.Sprintf("median %d, of them the candidate's %d; %.1f%% aborted", median(all), median(of), 100*float64(seen)/float64(len(got))),
+	}
 	if must {
 		r.Bar = "median ≤ 17, ≤ 10"
 		r.Missed = median(all) > 17 || median(of) > 10

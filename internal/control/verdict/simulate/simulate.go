@@ -143,8 +143,10 @@ func (s *sim) atMost(group, name, what string, of []bool, limit float64) {
 		}
 	}
 	above, below := verdict.Bound(n, k, 0.01), 1-verdict.Bound(n, n-k, 1e-4)
-	r := Row{Group: group, Name: name, Runs: len(of),
-		Value: fmt.Sprintf("%d %s, %.3f%%; 99%% bound %.3f%%", k, what, 100*float64(k)/float64(n), 100*above)}
+	r := Row{
+		Group: group, Name: name, Runs: len(of),
+		Value: fmt.Sprintf("%d %s, %.3f%%; 99%% bound %.3f%%", k, what, 100*float64(k)/float64(n), 100*above),
+	}
 	switch {
 	case limit > 0 && s.Deployments >= full:
 		r.Bar, r.Missed = fmt.Sprintf("bound ≤ %g%%", 100*limit), above > limit
