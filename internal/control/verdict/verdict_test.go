@@ -142,3 +142,21 @@ func TestReplay(t *testing.T) {
 		}
 	}
 }
+
+// TestPassAnew has what was bad before it not count any more, nor what was good.
+func TestPassAnew(t *testing.T) {
+	test := newTest(t, Options{Metrics: []string{Error}})
+	serve(t, test, 10_000, 90_000)
+	add(t, test, Error, Stored(0.1), 100, 900)
+	test.PassAnew()
+	for range 2 {
+		serve(t, test, 2_000, 18_000)
+		if d := test.Decision(); d != Undecided {
+			t.Errorf("%s after %d requests", d, test.Requests.Candidate)
+		}
+	}
+	serve(t, test, 200, 1_800)
+	if d := test.Decision(); d != Pass {
+		t.Errorf("%s: %v", d, test.Verdict())
+	}
+}
