@@ -58,16 +58,25 @@ type side struct {
 	latency  *verdict.Histogram
 }
 
-func (s *side) add(n fleet.Count, was fleet.Count) {
+// add adds what a counter has grown by. It is false if the counter has not only grown.
+func (s *side) add(n fleet.Count, was fleet.Count) bool {
+	grown, ok := &verdict.Histogram{}, true
+	if n.Latency != nil {
+		grown, ok = n.Latency.Since(was.Latency)
+	}
+	ok = ok && n.Requests >= was.Requests
+	for metric, x := range was.Bad {
+		ok = ok && n.Bad[metric] >= x
+	}
+	if !ok {
+		return false
+	}
 	s.requests += n.Requests - was.Requests
 	for metric, x := range n.Bad {
-		if d := x - was.Bad[metric]; d > 0 {
-			s.bad[metric] += d
-		}
+		s.bad[metric] += x - was.Bad[metric]
 	}
-	if d, ok := n.Latency.Since(was.Latency); ok && n.Latency != nil {
-		s.latency.Merge(d)
-	}
+	s.latency.Merge(grown)
+	return true
 }
 
 func newSide() *side { return &side{bad: map[string]int64{}, latency: &verdict.Histogram{}} }
@@ -80,6 +89,7 @@ func (c *collector) take(p *Plan, s *State, all []*fleet.Counters) []Count {
 	}
 	seen := map[counted]fleet.Count{}
 	candidate, control := map[string]*side{}, map[string]*side{}
+	unsure := map[string]bool{}                 // a counter began anew: to count the other side alone would make evidence up
 	heard := map[bool]bool{false: s.From == ""} // by whether it is the candidate; of nothing there are no counters
 	onebox := p.Stages[s.Stage].Kind == Onebox && s.From != ""
 	for _, node := range all {
@@ -98,23 +108,24 @@ func (c *collector) take(p *Plan, s *State, all []*fleet.Counters) []Count {
 			heard[n.Release == p.Release] = true
 			key := counted{node.Node, node.Incarnation, n.Release, n.Since.UnixNano(), n.View}
 			seen[key] = n
-			was, known := c.last[key]
-			if !known || n.Requests < was.Requests {
-				continue
-			}
 			if of[n.View] == nil {
 				of[n.View] = newSide()
 			}
-			of[n.View].add(n, was)
+			if was, known := c.last[key]; !known || !of[n.View].add(n, was) {
+				unsure[n.View] = true
+			}
 		}
 	}
 	if heard[true] && (heard[false] || p.Stages[s.Stage].Share == 1) {
 		c.heard = now
 	}
-	c.last = seen
+	maps.Copy(c.last, seen) // who is not heard now may be heard again
 	var counts []Count
 	for _, view := range slices.Sorted(maps.Keys(union(candidate, control))) {
 		a, b := candidate[view], control[view]
+		if unsure[view] {
+			continue
+		}
 		if a == nil {
 			a = newSide()
 		}

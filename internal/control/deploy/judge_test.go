@@ -176,6 +176,11 @@ func (j *judge) check(id string) {
 			j.wrong("%s runs %s beside %s; expected %s", n.name, main.Short(), beside.Short(), want.Short())
 		}
 	}
+	j.s.mu.Lock()
+	if served := j.s.served[digest("two")]; s.Test != nil && s.Test.Requests.Candidate > served {
+		j.wrong("%d requests of the candidate are evidence, and it has answered %d", s.Test.Requests.Candidate, served)
+	}
+	j.s.mu.Unlock()
 	service := &Service{Store: j.s.inner}
 	got, err := service.Events(j.s.ctx, j.s.objects, id)
 	if err != nil {

@@ -199,16 +199,8 @@ func newTest(p *Pipeline) (*verdict.Test, error) {
 	if names == nil {
 		names = metrics
 	}
-	o := verdict.Options{Alpha: p.Alpha, Metrics: names}
-	if slices.Contains(names, ServiceFailed) {
-		o.Tolerated = map[string]float64{ServiceFailed: serviceTolerated}
-	}
-	return verdict.New(o)
+	return verdict.New(verdict.Options{Alpha: p.Alpha, Metrics: names})
 }
-
-// serviceTolerated is which rate of requests may fail with a service, whatever the rate of
-// the release is.
-const serviceTolerated = 0.001
 
 // everywhere reports whether a release is intended in all cells, and nothing else.
 func (m *move) everywhere(d release.Digest) bool {
@@ -312,7 +304,8 @@ func (m *move) against() bool {
 		return true
 	}
 	if m.s.Test != nil && m.s.Phase == Running {
-		if v := m.s.Test.Verdict(); v.Decision == verdict.Abort {
+		if m.s.Test.Decision() == verdict.Abort {
+			v := m.s.Test.Verdict()
 			m.goBack(Outcome{Result: Returned, Blame: blameOf(v), Why: "it is worse than what it would replace", Evidence: v.String()})
 			return true
 		}
@@ -320,16 +313,13 @@ func (m *move) against() bool {
 	return false
 }
 
-// ServiceFailed is the metric of requests that failed because a service did that they need.
-const ServiceFailed = "service"
-
 // metrics are what the verdict looks at without being told.
-var metrics = []string{verdict.Error, ServiceFailed, verdict.Timeout, verdict.Fault, verdict.Fallback, verdict.Shed, verdict.Slow, verdict.CPU}
+var metrics = []string{verdict.Error, verdict.Service, verdict.Timeout, verdict.Fault, verdict.Fallback, verdict.Shed, verdict.Slow, verdict.CPU}
 
 // blameOf is whose doing it is that a candidate is worse. Services that fail alike for both
 // releases are nothing that a verdict sees.
 func blameOf(v verdict.Verdict) Blame {
-	if len(v.Ways) > 0 && v.Ways[0].Metric == ServiceFailed {
+	if len(v.Ways) > 0 && v.Ways[0].Metric == verdict.Service {
 		return YourDependency
 	}
 	return YourCode

@@ -219,7 +219,7 @@ func (n *nodeProcess) with(do func(*faultstore.Store)) {
 func (s *simulation) breakOne() {
 	c := s.controllers[s.random.IntN(len(s.controllers))]
 	n := s.nodes[s.random.IntN(len(s.nodes))]
-	switch s.random.IntN(11) {
+	switch s.random.IntN(13) {
 	case 0: // dies between two writes
 		if c.end != nil {
 			at, after := c.store.Calls(faultstore.Txn)+1+s.random.IntN(3), s.random.IntN(2) == 0
@@ -274,7 +274,11 @@ func (s *simulation) breakOne() {
 				f.Heal()
 			}
 		})
-	case 10:
+	case 10, 11: // writes that arrive when nobody expects them any more
+		if c.end != nil {
+			c.late.arm(1+s.random.IntN(3), time.Duration(s.random.Int64N(int64(15*time.Second))))
+		}
+	case 12:
 		s.objects.set([]float64{0, 0.3, 1}[s.random.IntN(3)])
 	}
 }

@@ -376,7 +376,7 @@ func (m *move) lacks() string {
 	if m.s.From == "" || stage.Kind == Wave && stage.Share == 1 {
 		return "" // there is nothing to compare it with
 	}
-	if v := m.s.Test.Verdict(); v.Decision != verdict.Pass && stage.Kind == Onebox {
+	if stage.Kind == Onebox && m.s.Test.Decision() != verdict.Pass {
 		return "evidence that it is not worse: more requests, or a replay of recorded ones"
 	}
 	return ""

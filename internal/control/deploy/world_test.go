@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"towpath.dev/election"
 	"towpath.dev/internal/artifact"
 	"towpath.dev/internal/blob"
+	"towpath.dev/internal/control"
 	"towpath.dev/internal/control/faultstore"
 	"towpath.dev/internal/control/fleet"
 	"towpath.dev/internal/control/memstore"
@@ -51,17 +53,19 @@ type world struct {
 	controllers []*controllerProcess
 	nodes       []*nodeProcess
 	objects     *flakyBlobs
+	late        []*lateStore // of processes that have ended
 	releases    map[release.Digest]behaviour
 
 	mu       sync.Mutex
 	random   *rand.Rand
 	counters map[string]*fleet.Counters // what control nodes heard, by node
+	served   map[release.Digest]int64
 }
 
 func newWorld(t *testing.T, ctx context.Context, seed uint64, controllers, nodes int) *world {
 	w := &world{
 		t: t, ctx: ctx, inner: memstore.New(), began: time.Now(), releases: map[release.Digest]behaviour{},
-		random: rand.New(rand.NewPCG(seed, 1)), counters: map[string]*fleet.Counters{},
+		random: rand.New(rand.NewPCG(seed, 1)), counters: map[string]*fleet.Counters{}, served: map[release.Digest]int64{},
 	}
 	folder, err := blob.Open(t.TempDir(), blob.Options{})
 	if err != nil {
@@ -107,6 +111,9 @@ func (w *world) stop() {
 	for _, n := range w.nodes {
 		n.kill()
 	}
+	for _, l := range w.late {
+		l.sending.Wait()
+	}
 	w.inner.Close()
 }
 
@@ -118,16 +125,51 @@ type controllerProcess struct {
 	w     *world
 	name  string
 	skew  time.Duration
+	late  *lateStore
 	store *faultstore.Store
 	end   context.CancelFunc
 	ended chan struct{}
+}
+
+// lateStore has some writes arrive long after who sent them has given them up.
+type lateStore struct {
+	control.Store
+	mu      sync.Mutex
+	next    int // how many
+	by      time.Duration
+	sending sync.WaitGroup
+}
+
+func (l *lateStore) arm(n int, by time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.next, l.by = n, by
+}
+
+func (l *lateStore) Txn(ctx context.Context, txn election.Txn) (election.Result, error) {
+	l.mu.Lock()
+	late := l.next > 0 && len(txn.Then) > 0 && strings.HasPrefix(txn.Then[0].Keys.First, statePrefix)
+	by := l.by
+	if late {
+		l.next--
+	}
+	l.mu.Unlock()
+	if !late {
+		return l.Store.Txn(ctx, txn)
+	}
+	l.sending.Go(func() {
+		time.Sleep(by)
+		_, _ = l.Store.Txn(context.WithoutCancel(ctx), txn)
+	})
+	return election.Result{}, faultstore.ErrLost
 }
 
 func (c *controllerProcess) start() {
 	if c.end != nil {
 		return
 	}
-	c.store = faultstore.Wrap(c.w.inner, nil)
+	c.late = &lateStore{Store: c.w.inner}
+	c.store = faultstore.Wrap(c.late, nil)
 	controller, err := NewController(Options{
 		Store: c.store, Name: c.name, TTL: 5 * time.Second, Clock: c.w.clock, Counters: hub{c.w}, Objects: c.w.objects,
 		Now: func() time.Time { return time.Now().Add(c.skew) },
@@ -151,6 +193,7 @@ func (c *controllerProcess) kill() {
 	c.store.Partition()
 	c.end()
 	<-c.ended
+	c.w.late = append(c.w.late, c.late)
 	c.end = nil
 }
 
@@ -444,8 +487,11 @@ func (h *host) answer(d release.Digest, n int64) {
 	}
 	b := h.n.w.releases[d]
 	p.requests += n
+	h.n.w.mu.Lock()
+	h.n.w.served[d] += n
+	h.n.w.mu.Unlock()
 	p.bad[verdict.Error] += h.binomial(n, b.errors)
-	p.bad[ServiceFailed] += h.binomial(n, b.services)
+	p.bad[verdict.Service] += h.binomial(n, b.services)
 }
 
 func (h *host) binomial(n int64, p float64) int64 {
