@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"towpath.dev/election"
+	"towpath.dev/internal/control/deploy/deploytest"
 	"towpath.dev/internal/control/faultstore"
 )
 
@@ -21,26 +22,7 @@ var (
 	oneSeed = flag.Uint64("seed", 0, "the only run of TestDeployments")
 )
 
-// cause is what is wrong with a candidate, and what its deployment must come to.
-type cause struct {
-	name   string
-	was    behaviour // the release that runs
-	is     behaviour // the candidate
-	asks   bool      // somebody asks for the release before
-	result Result
-	blame  Blame
-}
-
-var causes = []cause{
-	{name: "good", was: behaviour{errors: 0.0001}, is: behaviour{errors: 0.0001}, result: Succeeded, blame: Nobody},
-	{name: "better", was: behaviour{errors: 0.02}, is: behaviour{}, result: Succeeded, blame: Nobody},
-	{name: "errors", was: behaviour{errors: 0.005}, is: behaviour{errors: 0.2}, result: Returned, blame: YourCode},
-	{name: "service", was: behaviour{errors: 0.001}, is: behaviour{services: 0.3}, result: Returned, blame: YourDependency},
-	{name: "dies", is: behaviour{dies: 5 * time.Second}, result: Returned, blame: YourCode},
-	{name: "unfit", is: behaviour{unfit: true}, result: Returned, blame: YourCode},
-	{name: "unbound", is: behaviour{unbound: true}, result: Returned, blame: YourDependency},
-	{name: "asked", was: behaviour{errors: 0.001}, is: behaviour{errors: 0.001}, asks: true, result: Returned, blame: APerson},
-}
+var causes = deploytest.Causes(5 * time.Second)
 
 // simPipeline is short, as time is what a simulation costs.
 func simPipeline() Pipeline {
@@ -54,7 +36,7 @@ func simPipeline() Pipeline {
 // simulation is one run.
 type simulation struct {
 	*world
-	cause  cause
+	cause  deploytest.Cause
 	judge  *judge
 	took   time.Duration // until it had ended, from when faults had
 	faults int
@@ -87,8 +69,8 @@ func TestDeployments(t *testing.T) {
 				t.Run(fmt.Sprint(seed), func(t *testing.T) {
 					s := simulate(t, seed, causes[seed%uint64(len(causes))], true)
 					faults.Add(int64(s.faults))
-					if most := 3*quiet[s.cause.name] + time.Minute/2; s.took > most {
-						t.Errorf("it took %s after the faults, and without any it takes %s", s.took, quiet[s.cause.name])
+					if most := 3*quiet[s.cause.Name] + time.Minute/2; s.took > most {
+						t.Errorf("it took %s after the faults, and without any it takes %s", s.took, quiet[s.cause.Name])
 					}
 				})
 			}
@@ -102,15 +84,15 @@ func TestDeployments(t *testing.T) {
 func faultFree(t *testing.T) map[string]time.Duration {
 	took := map[string]time.Duration{}
 	for _, c := range causes {
-		t.Run("quiet/"+c.name, func(t *testing.T) {
-			took[c.name] = simulate(t, 1, c, false).took
-			t.Logf("%s", took[c.name])
+		t.Run("quiet/"+c.Name, func(t *testing.T) {
+			took[c.Name] = simulate(t, 1, c, false).took
+			t.Logf("%s", took[c.Name])
 		})
 	}
 	return took
 }
 
-func simulate(t *testing.T, seed uint64, c cause, faults bool) *simulation {
+func simulate(t *testing.T, seed uint64, c deploytest.Cause, faults bool) *simulation {
 	var s *simulation
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -126,7 +108,7 @@ func simulate(t *testing.T, seed uint64, c cause, faults bool) *simulation {
 
 // run deploys a first release, and then the candidate while things break.
 func (s *simulation) run(faults bool) {
-	s.releases[digest("one")], s.releases[digest("two")] = s.cause.was, s.cause.is
+	s.releases[digest("one")], s.releases[digest("two")] = s.cause.Was, s.cause.Is
 	if faults {
 		for _, c := range s.controllers {
 			c.skew = time.Duration(s.random.Int64N(int64(2*time.Hour))) - time.Hour
@@ -139,7 +121,7 @@ func (s *simulation) run(faults bool) {
 	}
 	began := time.Now()
 	id := s.deploy("two")
-	if s.cause.asks {
+	if s.cause.Asks {
 		go func() {
 			time.Sleep(20 * time.Second)
 			service := &Service{Store: s.inner}
@@ -197,13 +179,7 @@ func (s *simulation) mend() {
 		n.start()
 		n.with(func(f *faultstore.Store) { f.SetPlan(nil); f.Heal(); f.Resume() })
 	}
-	s.objects.set(0)
-}
-
-func (f *flakyBlobs) set(away float64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.away = away
+	s.objects.Fail(0)
 }
 
 // with does something to a node's way to the store, if it runs.
@@ -263,7 +239,7 @@ func (s *simulation) breakOne() {
 			_ = s.inner.Compact(s.ctx, page.Revision)
 		}
 	case 8: // a node flaps
-		if s.cause.is.dies == 0 || s.random.IntN(3) == 0 {
+		if s.cause.Is.Dies == 0 || s.random.IntN(3) == 0 {
 			s.flap(n)
 		}
 	case 9: // a node is cut off, or hears again
@@ -279,7 +255,7 @@ func (s *simulation) breakOne() {
 			c.late.arm(1+s.random.IntN(3), time.Duration(s.random.Int64N(int64(15*time.Second))))
 		}
 	case 12:
-		s.objects.set([]float64{0, 0.3, 1}[s.random.IntN(3)])
+		s.objects.Fail([]float64{0, 0.3, 1}[s.random.IntN(3)])
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"towpath.dev/election"
+	"towpath.dev/internal/control/deploy/deploytest"
 )
 
 // TestThousandNodes: a deployment writes little for each node, and going back is quick
@@ -38,7 +39,9 @@ func TestThousandNodes(t *testing.T) {
 		}
 
 		id := s.deploy("three")
-		s.judge.until(id, func(st *State) bool { return st.Phase == Running && st.Stage == 2 && st.Step == Baking })
+		s.judge.until(id, func(st *deploytest.State) bool {
+			return st.Phase == string(Running) && st.Stage == 2 && st.Step == string(Baking)
+		})
 		service := &Service{Store: s.inner}
 		if err := service.Ask(ctx, id, AskBack, "ann", "it looks wrong"); err != nil {
 			t.Fatal(err)
@@ -47,7 +50,7 @@ func TestThousandNodes(t *testing.T) {
 		for range 200 {
 			running := 0
 			for _, n := range s.nodes {
-				if main, beside := n.runs(); main == digest("three") || beside == digest("three") {
+				if runs := n.runs(); runs.Main == digest("three") || runs.Beside == digest("three") {
 					running++
 				}
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -14,14 +13,13 @@ import (
 	"go.uber.org/goleak"
 
 	"towpath.dev/election"
-	"towpath.dev/internal/artifact"
 	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control"
+	"towpath.dev/internal/control/deploy/deploytest"
 	"towpath.dev/internal/control/faultstore"
 	"towpath.dev/internal/control/fleet"
 	"towpath.dev/internal/control/memstore"
 	"towpath.dev/internal/control/release"
-	"towpath.dev/internal/control/verdict"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,15 +32,6 @@ const (
 // digest is a release's, by a name.
 func digest(name string) release.Digest { return release.DigestOf([]byte(name)) }
 
-// behaviour is how a release is.
-type behaviour struct {
-	errors   float64       // rate of answers that are errors
-	services float64       // of requests that fail with a service
-	dies     time.Duration // after so long its node's process ends; 0: never
-	unfit    bool          // no node can run it
-	unbound  bool          // what it calls does not answer it
-}
-
 // world is a fleet, control nodes, and what they stand on, in virtual time.
 type world struct {
 	t     *testing.T
@@ -52,26 +41,26 @@ type world struct {
 
 	controllers []*controllerProcess
 	nodes       []*nodeProcess
-	objects     *flakyBlobs
+	objects     *deploytest.Objects
 	late        []*lateStore // of processes that have ended
-	releases    map[release.Digest]behaviour
+	releases    map[release.Digest]deploytest.Behaviour
 
 	mu       sync.Mutex
 	random   *rand.Rand
 	counters map[string]*fleet.Counters // what control nodes heard, by node
-	served   map[release.Digest]int64
+	served   deploytest.Served
 }
 
 func newWorld(t *testing.T, ctx context.Context, seed uint64, controllers, nodes int) *world {
 	w := &world{
-		t: t, ctx: ctx, inner: memstore.New(), began: time.Now(), releases: map[release.Digest]behaviour{},
-		random: rand.New(rand.NewPCG(seed, 1)), counters: map[string]*fleet.Counters{}, served: map[release.Digest]int64{},
+		t: t, ctx: ctx, inner: memstore.New(), began: time.Now(), releases: map[release.Digest]deploytest.Behaviour{},
+		random: rand.New(rand.NewPCG(seed, 1)), counters: map[string]*fleet.Counters{},
 	}
 	folder, err := blob.Open(t.TempDir(), blob.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.objects = &flakyBlobs{Store: folder, w: w}
+	w.objects = deploytest.NewObjects(folder, w.roll)
 	for i := range controllers {
 		w.controllers = append(w.controllers, &controllerProcess{w: w, name: fmt.Sprintf("c%d", i)})
 	}
@@ -210,41 +199,6 @@ func (h hub) Counters(ctx context.Context, _, _ string) ([]*fleet.Counters, erro
 	return all, ctx.Err()
 }
 
-// flakyBlobs is object storage that may be away.
-type flakyBlobs struct {
-	blob.Store
-	w    *world
-	mu   sync.Mutex
-	away float64 // how often it fails
-}
-
-var errAway = errors.New("503 Service Unavailable")
-
-func (f *flakyBlobs) fail() bool {
-	f.mu.Lock()
-	rate := f.away
-	f.mu.Unlock()
-	return rate > 0 && f.w.roll() < rate
-}
-
-func (f *flakyBlobs) Create(ctx context.Context, name string, data []byte, class blob.Class) error {
-	if f.fail() {
-		return errAway
-	}
-	err := f.Store.Create(ctx, name, data, class)
-	if f.fail() { // the answer is lost
-		return errAway
-	}
-	return err
-}
-
-func (f *flakyBlobs) Get(ctx context.Context, name string) ([]byte, error) {
-	if f.fail() {
-		return nil, errAway
-	}
-	return f.Store.Get(ctx, name)
-}
-
 // nodeProcess is a node, whose process may die.
 type nodeProcess struct {
 	w          *world
@@ -254,7 +208,7 @@ type nodeProcess struct {
 
 	mu    sync.Mutex
 	store *faultstore.Store
-	host  *host
+	host  *deploytest.Host
 	end   context.CancelFunc
 	ended chan struct{}
 }
@@ -268,18 +222,20 @@ func (n *nodeProcess) start() {
 	n.deaths++
 	incarnation := fmt.Sprint(n.name, "/", n.deaths)
 	n.store = faultstore.Wrap(n.w.inner, nil)
-	n.host = &host{n: n, placed: map[release.Digest]*placedRelease{}}
+	ctx, cancel := context.WithCancel(n.w.ctx)
+	n.host = deploytest.NewHost(ctx, deploytest.HostOptions{
+		Program: testProgram, Rate: 200, Roll: n.w.roll, Die: n.crash,
+		Behaves: func(d release.Digest) deploytest.Behaviour { return n.w.releases[d] },
+	})
 	n.memory.setDead(false)
 	agent, err := fleet.NewAgent(fleet.Options{
 		Node: n.name, Environment: testEnvironment, Cell: n.cell, Incarnation: incarnation,
-		Host: n.host, Link: &link{n: n, store: n.store}, Objects: objects{n}, Keeper: n.memory,
+		Host: n.host, Link: &link{n: n, store: n.store}, Objects: n.w.objects.Releases(), Keeper: n.memory,
 		Settle: time.Minute, Counting: time.Second,
 	})
 	if err != nil {
 		n.w.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(n.w.ctx)
-	n.host.ctx = ctx
 	n.end, n.ended = cancel, make(chan struct{})
 	ended := n.ended
 	go func() {
@@ -298,7 +254,7 @@ func (n *nodeProcess) kill() {
 		return
 	}
 	n.memory.setDead(true)
-	n.host.die()
+	n.host.Kill()
 	n.store.Partition()
 	n.end()
 	<-n.ended
@@ -308,13 +264,20 @@ func (n *nodeProcess) kill() {
 	n.w.mu.Unlock()
 }
 
-func (n *nodeProcess) runs() (main, beside release.Digest) {
+// crash ends the process, and has it start again.
+func (n *nodeProcess) crash() {
+	n.kill()
+	time.Sleep(time.Second)
+	if n.w.ctx.Err() == nil {
+		n.start()
+	}
+}
+
+func (n *nodeProcess) runs() deploytest.Placed {
 	n.mu.Lock()
 	h := n.host
 	n.mu.Unlock()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.main, h.beside
+	return h.Placed()
 }
 
 // keeper is a node's disk.
@@ -344,184 +307,6 @@ func (k *keeper) Save(m *fleet.Memory) error {
 	}
 	k.text = encode(m)
 	return nil
-}
-
-// objects has all releases, unless object storage is away.
-type objects struct{ n *nodeProcess }
-
-func (o objects) Get(ctx context.Context, _ string, d release.Digest, _ []byte) (*release.Loaded, error) {
-	if o.n.w.objects.fail() {
-		return nil, errAway
-	}
-	return &release.Loaded{Digest: d, Manifest: &artifact.Manifest{Program: testProgram}}, ctx.Err()
-}
-
-func (objects) Keep([]release.Digest) error { return nil }
-
-// host runs releases that behave as they are said to.
-type host struct {
-	n   *nodeProcess
-	ctx context.Context
-
-	mu           sync.Mutex
-	dead         bool
-	main, beside release.Digest
-	share        float64
-	placed       map[release.Digest]*placedRelease
-	counted      time.Time
-}
-
-type placedRelease struct {
-	since    time.Time
-	requests int64
-	bad      map[string]int64
-}
-
-type prepared struct {
-	h      *host
-	digest release.Digest
-}
-
-func (p *prepared) Probe(ctx context.Context) error {
-	if p.h.n.w.releases[p.digest].unbound {
-		return errors.New("the service does not answer")
-	}
-	return ctx.Err()
-}
-
-func (p *prepared) Close() {}
-
-func (h *host) Prepare(ctx context.Context, _ string, l *release.Loaded) (fleet.Prepared, error) {
-	select { // compiling
-	case <-time.After(300 * time.Millisecond):
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	if h.n.w.releases[l.Digest].unfit {
-		return nil, &fleet.Fault{Kind: fleet.Unfit, Err: errors.New("built by a tow that this one cannot serve")}
-	}
-	return &prepared{h, l.Digest}, nil
-}
-
-func (h *host) Place(_ string, main, beside fleet.Prepared, share float64) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.serve()
-	h.main, h.beside, h.share = "", "", share
-	now := map[release.Digest]*placedRelease{}
-	for k, p := range []fleet.Prepared{main, beside} {
-		if p == nil {
-			continue
-		}
-		d := p.(*prepared).digest
-		if k == 0 {
-			h.main = d
-		} else {
-			h.beside = d
-		}
-		if now[d] = h.placed[d]; now[d] == nil {
-			now[d] = &placedRelease{since: time.Now(), bad: map[string]int64{}}
-			if after := h.n.w.releases[d].dies; after > 0 {
-				go h.doom(d, after)
-			}
-		}
-	}
-	h.placed = now
-	return nil
-}
-
-// doom has the process die of a release, if it still runs by then, and start again.
-func (h *host) doom(d release.Digest, after time.Duration) {
-	select {
-	case <-time.After(after):
-	case <-h.ctx.Done():
-		return
-	}
-	h.mu.Lock()
-	runs := !h.dead && (h.main == d || h.beside == d)
-	h.mu.Unlock()
-	if runs {
-		go func() {
-			h.n.kill()
-			time.Sleep(time.Second)
-			if h.n.w.ctx.Err() == nil {
-				h.n.start()
-			}
-		}()
-	}
-}
-
-func (h *host) die() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.dead = true
-}
-
-// rate is how many requests a second each node has.
-const rate = 200
-
-// serve counts what was asked since it was called last; the caller holds mu.
-func (h *host) serve() {
-	now := time.Now()
-	took := now.Sub(h.counted)
-	if h.counted.IsZero() || h.main == "" {
-		took = 0
-	}
-	h.counted = now
-	n := int64(took.Seconds() * rate)
-	if n <= 0 {
-		return
-	}
-	to := h.binomial(n, h.share)
-	if h.beside == "" {
-		to = 0
-	}
-	h.answer(h.main, n-to)
-	h.answer(h.beside, to)
-}
-
-func (h *host) answer(d release.Digest, n int64) {
-	p := h.placed[d]
-	if p == nil {
-		return
-	}
-	b := h.n.w.releases[d]
-	p.requests += n
-	h.n.w.mu.Lock()
-	h.n.w.served[d] += n
-	h.n.w.mu.Unlock()
-	p.bad[verdict.Error] += h.binomial(n, b.errors)
-	p.bad[verdict.Service] += h.binomial(n, b.services)
-}
-
-func (h *host) binomial(n int64, p float64) int64 {
-	if p <= 0 {
-		return 0
-	}
-	// From one that happens to the next one is a geometric step.
-	k, at := int64(0), int64(0)
-	for {
-		at += 1 + int64(math.Log(1-h.n.w.roll())/math.Log1p(-p))
-		if at > n {
-			return k
-		}
-		k++
-	}
-}
-
-func (h *host) Counts() map[string][]fleet.Count {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.serve()
-	var all []fleet.Count
-	for d, p := range h.placed {
-		bad := map[string]int64{}
-		for metric, n := range p.bad {
-			bad[metric] = n
-		}
-		all = append(all, fleet.Count{Release: d, Since: p.since, Beside: d == h.beside, View: "v", Requests: p.requests, Bad: bad})
-	}
-	return map[string][]fleet.Count{testProgram: all}
 }
 
 // link is a node's way to the control nodes: as they do, it reads and writes the store.
@@ -582,5 +367,6 @@ func (l *link) Count(ctx context.Context, c *fleet.Counters) error {
 	l.n.w.mu.Lock()
 	defer l.n.w.mu.Unlock()
 	l.n.w.counters[c.Node] = c
+	l.n.w.served.Add(c)
 	return nil
 }
