@@ -15,6 +15,10 @@ import (
 type AttachOptions struct {
 	// Version is that of the program, Address where others reach what the node serves.
 	Version, Address string
+	// Cell is the cell of a node that runs what is deployed. Intents hears what it shall
+	// run then, all of it each time.
+	Cell    string
+	Intents func(*towpathv1.AttachResponse_Intents)
 	// Attached hears of each welcome; Detached of each end of a stream or attempt that
 	// failed. They are called one after the other. Nil: nobody hears.
 	Attached func(*towpathv1.AttachResponse_Welcome)
@@ -70,13 +74,16 @@ func attach(ctx context.Context, to *Control, o AttachOptions) (welcome bool, er
 	defer cancel(nil)
 	silence := time.AfterFunc(attachSilence, func() { cancel(errSilent) })
 	defer silence.Stop()
-	stream, err := to.Nodes.Attach(ctx, &towpathv1.AttachRequest{Version: o.Version, Address: o.Address})
+	stream, err := to.Nodes.Attach(ctx, &towpathv1.AttachRequest{Version: o.Version, Address: o.Address, Cell: o.Cell})
 	if err != nil {
 		return false, either(context.Cause(ctx), err)
 	}
 	defer stream.Close()
 	for stream.Receive() {
 		silence.Reset(attachSilence)
+		if i := stream.Msg().GetIntents(); i != nil && o.Intents != nil {
+			o.Intents(i)
+		}
 		if w := stream.Msg().GetWelcome(); w != nil {
 			welcome = true
 			if o.Attached != nil {

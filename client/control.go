@@ -28,7 +28,9 @@ type Control struct {
 	Election towpathv1connect.ElectionServiceClient
 	Access   towpathv1connect.AccessServiceClient
 	Nodes    towpathv1connect.NodeServiceClient
+	Deploy   towpathv1connect.DeployServiceClient
 
+	at   string
 	http http.Client
 }
 
@@ -75,6 +77,8 @@ func NewControl(base string, o ControlOptions) (*Control, error) {
 	c.Election = towpathv1connect.NewElectionServiceClient(&c.http, at, options)
 	c.Access = towpathv1connect.NewAccessServiceClient(&c.http, at, options)
 	c.Nodes = towpathv1connect.NewNodeServiceClient(&c.http, at, options)
+	c.Deploy = towpathv1connect.NewDeployServiceClient(&c.http, at, options)
+	c.at = at
 	return c, nil
 }
 

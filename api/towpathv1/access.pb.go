@@ -1361,7 +1361,9 @@ type AttachRequest struct {
 	// The version of tow.
 	Version string `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
 	// How others reach what it serves; empty if nobody shall.
-	Address       string `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
+	Address string `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
+	// Of a node that runs what is deployed: the cell that it is of. It hears of intents.
+	Cell          string `protobuf:"bytes,3,opt,name=cell,proto3" json:"cell,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1410,12 +1412,20 @@ func (x *AttachRequest) GetAddress() string {
 	return ""
 }
 
+func (x *AttachRequest) GetCell() string {
+	if x != nil {
+		return x.Cell
+	}
+	return ""
+}
+
 type AttachResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Message:
 	//
 	//	*AttachResponse_Welcome_
 	//	*AttachResponse_Beat_
+	//	*AttachResponse_Intents_
 	Message       isAttachResponse_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1476,6 +1486,15 @@ func (x *AttachResponse) GetBeat() *AttachResponse_Beat {
 	return nil
 }
 
+func (x *AttachResponse) GetIntents() *AttachResponse_Intents {
+	if x != nil {
+		if x, ok := x.Message.(*AttachResponse_Intents_); ok {
+			return x.Intents
+		}
+	}
+	return nil
+}
+
 type isAttachResponse_Message interface {
 	isAttachResponse_Message()
 }
@@ -1488,9 +1507,177 @@ type AttachResponse_Beat_ struct {
 	Beat *AttachResponse_Beat `protobuf:"bytes,2,opt,name=beat,proto3,oneof"`
 }
 
+type AttachResponse_Intents_ struct {
+	Intents *AttachResponse_Intents `protobuf:"bytes,3,opt,name=intents,proto3,oneof"`
+}
+
 func (*AttachResponse_Welcome_) isAttachResponse_Message() {}
 
 func (*AttachResponse_Beat_) isAttachResponse_Message() {}
+
+func (*AttachResponse_Intents_) isAttachResponse_Message() {}
+
+type ReportStatusRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As JSON, at most 4 KiB.
+	Status        []byte `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportStatusRequest) Reset() {
+	*x = ReportStatusRequest{}
+	mi := &file_towpath_v1_access_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportStatusRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportStatusRequest) ProtoMessage() {}
+
+func (x *ReportStatusRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_towpath_v1_access_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportStatusRequest.ProtoReflect.Descriptor instead.
+func (*ReportStatusRequest) Descriptor() ([]byte, []int) {
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ReportStatusRequest) GetStatus() []byte {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+type ReportStatusResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportStatusResponse) Reset() {
+	*x = ReportStatusResponse{}
+	mi := &file_towpath_v1_access_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportStatusResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportStatusResponse) ProtoMessage() {}
+
+func (x *ReportStatusResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_towpath_v1_access_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportStatusResponse.ProtoReflect.Descriptor instead.
+func (*ReportStatusResponse) Descriptor() ([]byte, []int) {
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{26}
+}
+
+type ReportCountersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As JSON.
+	Counters      []byte `protobuf:"bytes,1,opt,name=counters,proto3" json:"counters,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportCountersRequest) Reset() {
+	*x = ReportCountersRequest{}
+	mi := &file_towpath_v1_access_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportCountersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportCountersRequest) ProtoMessage() {}
+
+func (x *ReportCountersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_towpath_v1_access_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportCountersRequest.ProtoReflect.Descriptor instead.
+func (*ReportCountersRequest) Descriptor() ([]byte, []int) {
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ReportCountersRequest) GetCounters() []byte {
+	if x != nil {
+		return x.Counters
+	}
+	return nil
+}
+
+type ReportCountersResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportCountersResponse) Reset() {
+	*x = ReportCountersResponse{}
+	mi := &file_towpath_v1_access_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportCountersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportCountersResponse) ProtoMessage() {}
+
+func (x *ReportCountersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_towpath_v1_access_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportCountersResponse.ProtoReflect.Descriptor instead.
+func (*ReportCountersResponse) Descriptor() ([]byte, []int) {
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{28}
+}
 
 type Node struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -1506,7 +1693,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_towpath_v1_access_proto_msgTypes[25]
+	mi := &file_towpath_v1_access_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1518,7 +1705,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[25]
+	mi := &file_towpath_v1_access_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1531,7 +1718,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{25}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Node) GetName() string {
@@ -1577,7 +1764,7 @@ type ListNodesRequest struct {
 
 func (x *ListNodesRequest) Reset() {
 	*x = ListNodesRequest{}
-	mi := &file_towpath_v1_access_proto_msgTypes[26]
+	mi := &file_towpath_v1_access_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1589,7 +1776,7 @@ func (x *ListNodesRequest) String() string {
 func (*ListNodesRequest) ProtoMessage() {}
 
 func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[26]
+	mi := &file_towpath_v1_access_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1602,7 +1789,7 @@ func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNodesRequest.ProtoReflect.Descriptor instead.
 func (*ListNodesRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{26}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{30}
 }
 
 type ListNodesResponse struct {
@@ -1614,7 +1801,7 @@ type ListNodesResponse struct {
 
 func (x *ListNodesResponse) Reset() {
 	*x = ListNodesResponse{}
-	mi := &file_towpath_v1_access_proto_msgTypes[27]
+	mi := &file_towpath_v1_access_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1626,7 +1813,7 @@ func (x *ListNodesResponse) String() string {
 func (*ListNodesResponse) ProtoMessage() {}
 
 func (x *ListNodesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[27]
+	mi := &file_towpath_v1_access_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1639,7 +1826,7 @@ func (x *ListNodesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNodesResponse.ProtoReflect.Descriptor instead.
 func (*ListNodesResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_access_proto_rawDescGZIP(), []int{27}
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListNodesResponse) GetNodes() []*Node {
@@ -1660,7 +1847,7 @@ type AttachResponse_Welcome struct {
 
 func (x *AttachResponse_Welcome) Reset() {
 	*x = AttachResponse_Welcome{}
-	mi := &file_towpath_v1_access_proto_msgTypes[29]
+	mi := &file_towpath_v1_access_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1672,7 +1859,7 @@ func (x *AttachResponse_Welcome) String() string {
 func (*AttachResponse_Welcome) ProtoMessage() {}
 
 func (x *AttachResponse_Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[29]
+	mi := &file_towpath_v1_access_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1718,7 +1905,7 @@ type AttachResponse_Beat struct {
 
 func (x *AttachResponse_Beat) Reset() {
 	*x = AttachResponse_Beat{}
-	mi := &file_towpath_v1_access_proto_msgTypes[30]
+	mi := &file_towpath_v1_access_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1730,7 +1917,7 @@ func (x *AttachResponse_Beat) String() string {
 func (*AttachResponse_Beat) ProtoMessage() {}
 
 func (x *AttachResponse_Beat) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_access_proto_msgTypes[30]
+	mi := &file_towpath_v1_access_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1751,6 +1938,61 @@ func (x *AttachResponse_Beat) GetRevision() int64 {
 		return x.Revision
 	}
 	return 0
+}
+
+// What the node's cell shall run: all of it, and all again whenever some has changed.
+type AttachResponse_Intents struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By program, as JSON.
+	Intents map[string][]byte `protobuf:"bytes,1,rep,name=intents,proto3" json:"intents,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The trust policy in force, signed; empty: there is none.
+	Policy        []byte `protobuf:"bytes,2,opt,name=policy,proto3" json:"policy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AttachResponse_Intents) Reset() {
+	*x = AttachResponse_Intents{}
+	mi := &file_towpath_v1_access_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AttachResponse_Intents) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AttachResponse_Intents) ProtoMessage() {}
+
+func (x *AttachResponse_Intents) ProtoReflect() protoreflect.Message {
+	mi := &file_towpath_v1_access_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AttachResponse_Intents.ProtoReflect.Descriptor instead.
+func (*AttachResponse_Intents) Descriptor() ([]byte, []int) {
+	return file_towpath_v1_access_proto_rawDescGZIP(), []int{24, 2}
+}
+
+func (x *AttachResponse_Intents) GetIntents() map[string][]byte {
+	if x != nil {
+		return x.Intents
+	}
+	return nil
+}
+
+func (x *AttachResponse_Intents) GetPolicy() []byte {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
 }
 
 var File_towpath_v1_access_proto protoreflect.FileDescriptor
@@ -1837,20 +2079,34 @@ const file_towpath_v1_access_proto_rawDesc = "" +
 	"\asubject\x18\x05 \x01(\tR\asubject\x12\x18\n" +
 	"\aoutcome\x18\x06 \x01(\tR\aoutcome\x12\x12\n" +
 	"\x04peer\x18\a \x01(\tR\x04peer\x12\x18\n" +
-	"\arequest\x18\b \x01(\tR\arequest\"C\n" +
+	"\arequest\x18\b \x01(\tR\arequest\"W\n" +
 	"\rAttachRequest\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x18\n" +
-	"\aaddress\x18\x02 \x01(\tR\aaddress\"\x91\x02\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x12\n" +
+	"\x04cell\x18\x03 \x01(\tR\x04cell\"\xfc\x03\n" +
 	"\x0eAttachResponse\x12>\n" +
 	"\awelcome\x18\x01 \x01(\v2\".towpath.v1.AttachResponse.WelcomeH\x00R\awelcome\x125\n" +
-	"\x04beat\x18\x02 \x01(\v2\x1f.towpath.v1.AttachResponse.BeatH\x00R\x04beat\x1aY\n" +
+	"\x04beat\x18\x02 \x01(\v2\x1f.towpath.v1.AttachResponse.BeatH\x00R\x04beat\x12>\n" +
+	"\aintents\x18\x03 \x01(\v2\".towpath.v1.AttachResponse.IntentsH\x00R\aintents\x1aY\n" +
 	"\aWelcome\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\venvironment\x18\x02 \x01(\tR\venvironment\x12\x18\n" +
 	"\acluster\x18\x03 \x01(\tR\acluster\x1a\"\n" +
 	"\x04Beat\x12\x1a\n" +
-	"\brevision\x18\x01 \x01(\x03R\brevisionB\t\n" +
-	"\amessage\"\x86\x01\n" +
+	"\brevision\x18\x01 \x01(\x03R\brevision\x1a\xa8\x01\n" +
+	"\aIntents\x12I\n" +
+	"\aintents\x18\x01 \x03(\v2/.towpath.v1.AttachResponse.Intents.IntentsEntryR\aintents\x12\x16\n" +
+	"\x06policy\x18\x02 \x01(\fR\x06policy\x1a:\n" +
+	"\fIntentsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01B\t\n" +
+	"\amessage\"-\n" +
+	"\x13ReportStatusRequest\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\fR\x06status\"\x16\n" +
+	"\x14ReportStatusResponse\"3\n" +
+	"\x15ReportCountersRequest\x12\x1a\n" +
+	"\bcounters\x18\x01 \x01(\fR\bcounters\"\x18\n" +
+	"\x16ReportCountersResponse\"\x86\x01\n" +
 	"\x04Node\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\venvironment\x18\x02 \x01(\tR\venvironment\x12\x18\n" +
@@ -1881,10 +2137,12 @@ const file_towpath_v1_access_proto_rawDesc = "" +
 	"\x0fCreatePrincipal\x12\".towpath.v1.CreatePrincipalRequest\x1a#.towpath.v1.CreatePrincipalResponse\x12\\\n" +
 	"\x0eListPrincipals\x12!.towpath.v1.ListPrincipalsRequest\x1a\".towpath.v1.ListPrincipalsResponse\"\x03\x90\x02\x01\x12Z\n" +
 	"\x0fRevokePrincipal\x12\".towpath.v1.RevokePrincipalRequest\x1a#.towpath.v1.RevokePrincipalResponse\x12M\n" +
-	"\tListAudit\x12\x1c.towpath.v1.ListAuditRequest\x1a\x1d.towpath.v1.ListAuditResponse\"\x03\x90\x02\x012\x9f\x01\n" +
+	"\tListAudit\x12\x1c.towpath.v1.ListAuditRequest\x1a\x1d.towpath.v1.ListAuditResponse\"\x03\x90\x02\x012\xcb\x02\n" +
 	"\vNodeService\x12A\n" +
 	"\x06Attach\x12\x19.towpath.v1.AttachRequest\x1a\x1a.towpath.v1.AttachResponse0\x01\x12M\n" +
-	"\tListNodes\x12\x1c.towpath.v1.ListNodesRequest\x1a\x1d.towpath.v1.ListNodesResponse\"\x03\x90\x02\x01B%Z#towpath.dev/api/towpathv1;towpathv1b\x06proto3"
+	"\tListNodes\x12\x1c.towpath.v1.ListNodesRequest\x1a\x1d.towpath.v1.ListNodesResponse\"\x03\x90\x02\x01\x12Q\n" +
+	"\fReportStatus\x12\x1f.towpath.v1.ReportStatusRequest\x1a .towpath.v1.ReportStatusResponse\x12W\n" +
+	"\x0eReportCounters\x12!.towpath.v1.ReportCountersRequest\x1a\".towpath.v1.ReportCountersResponseB%Z#towpath.dev/api/towpathv1;towpathv1b\x06proto3"
 
 var (
 	file_towpath_v1_access_proto_rawDescOnce sync.Once
@@ -1899,7 +2157,7 @@ func file_towpath_v1_access_proto_rawDescGZIP() []byte {
 }
 
 var file_towpath_v1_access_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_towpath_v1_access_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_towpath_v1_access_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_towpath_v1_access_proto_goTypes = []any{
 	(Role)(0),                        // 0: towpath.v1.Role
 	(NodeRole)(0),                    // 1: towpath.v1.NodeRole
@@ -1928,17 +2186,23 @@ var file_towpath_v1_access_proto_goTypes = []any{
 	(*AuditEntry)(nil),               // 24: towpath.v1.AuditEntry
 	(*AttachRequest)(nil),            // 25: towpath.v1.AttachRequest
 	(*AttachResponse)(nil),           // 26: towpath.v1.AttachResponse
-	(*Node)(nil),                     // 27: towpath.v1.Node
-	(*ListNodesRequest)(nil),         // 28: towpath.v1.ListNodesRequest
-	(*ListNodesResponse)(nil),        // 29: towpath.v1.ListNodesResponse
-	nil,                              // 30: towpath.v1.JoinResponse.MembersEntry
-	(*AttachResponse_Welcome)(nil),   // 31: towpath.v1.AttachResponse.Welcome
-	(*AttachResponse_Beat)(nil),      // 32: towpath.v1.AttachResponse.Beat
+	(*ReportStatusRequest)(nil),      // 27: towpath.v1.ReportStatusRequest
+	(*ReportStatusResponse)(nil),     // 28: towpath.v1.ReportStatusResponse
+	(*ReportCountersRequest)(nil),    // 29: towpath.v1.ReportCountersRequest
+	(*ReportCountersResponse)(nil),   // 30: towpath.v1.ReportCountersResponse
+	(*Node)(nil),                     // 31: towpath.v1.Node
+	(*ListNodesRequest)(nil),         // 32: towpath.v1.ListNodesRequest
+	(*ListNodesResponse)(nil),        // 33: towpath.v1.ListNodesResponse
+	nil,                              // 34: towpath.v1.JoinResponse.MembersEntry
+	(*AttachResponse_Welcome)(nil),   // 35: towpath.v1.AttachResponse.Welcome
+	(*AttachResponse_Beat)(nil),      // 36: towpath.v1.AttachResponse.Beat
+	(*AttachResponse_Intents)(nil),   // 37: towpath.v1.AttachResponse.Intents
+	nil,                              // 38: towpath.v1.AttachResponse.Intents.IntentsEntry
 }
 var file_towpath_v1_access_proto_depIdxs = []int32{
 	0,  // 0: towpath.v1.Principal.role:type_name -> towpath.v1.Role
 	2,  // 1: towpath.v1.JoinResponse.principal:type_name -> towpath.v1.Principal
-	30, // 2: towpath.v1.JoinResponse.members:type_name -> towpath.v1.JoinResponse.MembersEntry
+	34, // 2: towpath.v1.JoinResponse.members:type_name -> towpath.v1.JoinResponse.MembersEntry
 	2,  // 3: towpath.v1.WhoAmIResponse.principal:type_name -> towpath.v1.Principal
 	1,  // 4: towpath.v1.CreateJoinTokenRequest.role:type_name -> towpath.v1.NodeRole
 	11, // 5: towpath.v1.CreateJoinTokenResponse.info:type_name -> towpath.v1.JoinToken
@@ -1948,38 +2212,44 @@ var file_towpath_v1_access_proto_depIdxs = []int32{
 	2,  // 9: towpath.v1.CreatePrincipalResponse.principal:type_name -> towpath.v1.Principal
 	2,  // 10: towpath.v1.ListPrincipalsResponse.principals:type_name -> towpath.v1.Principal
 	24, // 11: towpath.v1.ListAuditResponse.entries:type_name -> towpath.v1.AuditEntry
-	31, // 12: towpath.v1.AttachResponse.welcome:type_name -> towpath.v1.AttachResponse.Welcome
-	32, // 13: towpath.v1.AttachResponse.beat:type_name -> towpath.v1.AttachResponse.Beat
-	27, // 14: towpath.v1.ListNodesResponse.nodes:type_name -> towpath.v1.Node
-	3,  // 15: towpath.v1.AccessService.Join:input_type -> towpath.v1.JoinRequest
-	5,  // 16: towpath.v1.AccessService.RenewCertificate:input_type -> towpath.v1.RenewCertificateRequest
-	7,  // 17: towpath.v1.AccessService.WhoAmI:input_type -> towpath.v1.WhoAmIRequest
-	9,  // 18: towpath.v1.AccessService.CreateJoinToken:input_type -> towpath.v1.CreateJoinTokenRequest
-	12, // 19: towpath.v1.AccessService.ListJoinTokens:input_type -> towpath.v1.ListJoinTokensRequest
-	14, // 20: towpath.v1.AccessService.RevokeJoinToken:input_type -> towpath.v1.RevokeJoinTokenRequest
-	16, // 21: towpath.v1.AccessService.CreatePrincipal:input_type -> towpath.v1.CreatePrincipalRequest
-	18, // 22: towpath.v1.AccessService.ListPrincipals:input_type -> towpath.v1.ListPrincipalsRequest
-	20, // 23: towpath.v1.AccessService.RevokePrincipal:input_type -> towpath.v1.RevokePrincipalRequest
-	22, // 24: towpath.v1.AccessService.ListAudit:input_type -> towpath.v1.ListAuditRequest
-	25, // 25: towpath.v1.NodeService.Attach:input_type -> towpath.v1.AttachRequest
-	28, // 26: towpath.v1.NodeService.ListNodes:input_type -> towpath.v1.ListNodesRequest
-	4,  // 27: towpath.v1.AccessService.Join:output_type -> towpath.v1.JoinResponse
-	6,  // 28: towpath.v1.AccessService.RenewCertificate:output_type -> towpath.v1.RenewCertificateResponse
-	8,  // 29: towpath.v1.AccessService.WhoAmI:output_type -> towpath.v1.WhoAmIResponse
-	10, // 30: towpath.v1.AccessService.CreateJoinToken:output_type -> towpath.v1.CreateJoinTokenResponse
-	13, // 31: towpath.v1.AccessService.ListJoinTokens:output_type -> towpath.v1.ListJoinTokensResponse
-	15, // 32: towpath.v1.AccessService.RevokeJoinToken:output_type -> towpath.v1.RevokeJoinTokenResponse
-	17, // 33: towpath.v1.AccessService.CreatePrincipal:output_type -> towpath.v1.CreatePrincipalResponse
-	19, // 34: towpath.v1.AccessService.ListPrincipals:output_type -> towpath.v1.ListPrincipalsResponse
-	21, // 35: towpath.v1.AccessService.RevokePrincipal:output_type -> towpath.v1.RevokePrincipalResponse
-	23, // 36: towpath.v1.AccessService.ListAudit:output_type -> towpath.v1.ListAuditResponse
-	26, // 37: towpath.v1.NodeService.Attach:output_type -> towpath.v1.AttachResponse
-	29, // 38: towpath.v1.NodeService.ListNodes:output_type -> towpath.v1.ListNodesResponse
-	27, // [27:39] is the sub-list for method output_type
-	15, // [15:27] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	35, // 12: towpath.v1.AttachResponse.welcome:type_name -> towpath.v1.AttachResponse.Welcome
+	36, // 13: towpath.v1.AttachResponse.beat:type_name -> towpath.v1.AttachResponse.Beat
+	37, // 14: towpath.v1.AttachResponse.intents:type_name -> towpath.v1.AttachResponse.Intents
+	31, // 15: towpath.v1.ListNodesResponse.nodes:type_name -> towpath.v1.Node
+	38, // 16: towpath.v1.AttachResponse.Intents.intents:type_name -> towpath.v1.AttachResponse.Intents.IntentsEntry
+	3,  // 17: towpath.v1.AccessService.Join:input_type -> towpath.v1.JoinRequest
+	5,  // 18: towpath.v1.AccessService.RenewCertificate:input_type -> towpath.v1.RenewCertificateRequest
+	7,  // 19: towpath.v1.AccessService.WhoAmI:input_type -> towpath.v1.WhoAmIRequest
+	9,  // 20: towpath.v1.AccessService.CreateJoinToken:input_type -> towpath.v1.CreateJoinTokenRequest
+	12, // 21: towpath.v1.AccessService.ListJoinTokens:input_type -> towpath.v1.ListJoinTokensRequest
+	14, // 22: towpath.v1.AccessService.RevokeJoinToken:input_type -> towpath.v1.RevokeJoinTokenRequest
+	16, // 23: towpath.v1.AccessService.CreatePrincipal:input_type -> towpath.v1.CreatePrincipalRequest
+	18, // 24: towpath.v1.AccessService.ListPrincipals:input_type -> towpath.v1.ListPrincipalsRequest
+	20, // 25: towpath.v1.AccessService.RevokePrincipal:input_type -> towpath.v1.RevokePrincipalRequest
+	22, // 26: towpath.v1.AccessService.ListAudit:input_type -> towpath.v1.ListAuditRequest
+	25, // 27: towpath.v1.NodeService.Attach:input_type -> towpath.v1.AttachRequest
+	32, // 28: towpath.v1.NodeService.ListNodes:input_type -> towpath.v1.ListNodesRequest
+	27, // 29: towpath.v1.NodeService.ReportStatus:input_type -> towpath.v1.ReportStatusRequest
+	29, // 30: towpath.v1.NodeService.ReportCounters:input_type -> towpath.v1.ReportCountersRequest
+	4,  // 31: towpath.v1.AccessService.Join:output_type -> towpath.v1.JoinResponse
+	6,  // 32: towpath.v1.AccessService.RenewCertificate:output_type -> towpath.v1.RenewCertificateResponse
+	8,  // 33: towpath.v1.AccessService.WhoAmI:output_type -> towpath.v1.WhoAmIResponse
+	10, // 34: towpath.v1.AccessService.CreateJoinToken:output_type -> towpath.v1.CreateJoinTokenResponse
+	13, // 35: towpath.v1.AccessService.ListJoinTokens:output_type -> towpath.v1.ListJoinTokensResponse
+	15, // 36: towpath.v1.AccessService.RevokeJoinToken:output_type -> towpath.v1.RevokeJoinTokenResponse
+	17, // 37: towpath.v1.AccessService.CreatePrincipal:output_type -> towpath.v1.CreatePrincipalResponse
+	19, // 38: towpath.v1.AccessService.ListPrincipals:output_type -> towpath.v1.ListPrincipalsResponse
+	21, // 39: towpath.v1.AccessService.RevokePrincipal:output_type -> towpath.v1.RevokePrincipalResponse
+	23, // 40: towpath.v1.AccessService.ListAudit:output_type -> towpath.v1.ListAuditResponse
+	26, // 41: towpath.v1.NodeService.Attach:output_type -> towpath.v1.AttachResponse
+	33, // 42: towpath.v1.NodeService.ListNodes:output_type -> towpath.v1.ListNodesResponse
+	28, // 43: towpath.v1.NodeService.ReportStatus:output_type -> towpath.v1.ReportStatusResponse
+	30, // 44: towpath.v1.NodeService.ReportCounters:output_type -> towpath.v1.ReportCountersResponse
+	31, // [31:45] is the sub-list for method output_type
+	17, // [17:31] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_towpath_v1_access_proto_init() }
@@ -1990,6 +2260,7 @@ func file_towpath_v1_access_proto_init() {
 	file_towpath_v1_access_proto_msgTypes[24].OneofWrappers = []any{
 		(*AttachResponse_Welcome_)(nil),
 		(*AttachResponse_Beat_)(nil),
+		(*AttachResponse_Intents_)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1997,7 +2268,7 @@ func file_towpath_v1_access_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_towpath_v1_access_proto_rawDesc), len(file_towpath_v1_access_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   31,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -66,6 +66,12 @@ const (
 	NodeServiceAttachProcedure = "/towpath.v1.NodeService/Attach"
 	// NodeServiceListNodesProcedure is the fully-qualified name of the NodeService's ListNodes RPC.
 	NodeServiceListNodesProcedure = "/towpath.v1.NodeService/ListNodes"
+	// NodeServiceReportStatusProcedure is the fully-qualified name of the NodeService's ReportStatus
+	// RPC.
+	NodeServiceReportStatusProcedure = "/towpath.v1.NodeService/ReportStatus"
+	// NodeServiceReportCountersProcedure is the fully-qualified name of the NodeService's
+	// ReportCounters RPC.
+	NodeServiceReportCountersProcedure = "/towpath.v1.NodeService/ReportCounters"
 )
 
 // AccessServiceClient is a client for the towpath.v1.AccessService service.
@@ -436,6 +442,10 @@ type NodeServiceClient interface {
 	// of the control plane.
 	Attach(context.Context, *towpathv1.AttachRequest) (*connect.ServerStreamForClient[towpathv1.AttachResponse], error)
 	ListNodes(context.Context, *towpathv1.ListNodesRequest) (*towpathv1.ListNodesResponse, error)
+	// What the node that asks runs, when that has changed.
+	ReportStatus(context.Context, *towpathv1.ReportStatusRequest) (*towpathv1.ReportStatusResponse, error)
+	// What the node that asks has counted. It is not kept.
+	ReportCounters(context.Context, *towpathv1.ReportCountersRequest) (*towpathv1.ReportCountersResponse, error)
 }
 
 // NewNodeServiceClient constructs a client for the towpath.v1.NodeService service. By default, it
@@ -462,13 +472,27 @@ func NewNodeServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		reportStatus: connect.NewClient[towpathv1.ReportStatusRequest, towpathv1.ReportStatusResponse](
+			httpClient,
+			baseURL+NodeServiceReportStatusProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("ReportStatus")),
+			connect.WithClientOptions(opts...),
+		),
+		reportCounters: connect.NewClient[towpathv1.ReportCountersRequest, towpathv1.ReportCountersResponse](
+			httpClient,
+			baseURL+NodeServiceReportCountersProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("ReportCounters")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // nodeServiceClient implements NodeServiceClient.
 type nodeServiceClient struct {
-	attach    *connect.Client[towpathv1.AttachRequest, towpathv1.AttachResponse]
-	listNodes *connect.Client[towpathv1.ListNodesRequest, towpathv1.ListNodesResponse]
+	attach         *connect.Client[towpathv1.AttachRequest, towpathv1.AttachResponse]
+	listNodes      *connect.Client[towpathv1.ListNodesRequest, towpathv1.ListNodesResponse]
+	reportStatus   *connect.Client[towpathv1.ReportStatusRequest, towpathv1.ReportStatusResponse]
+	reportCounters *connect.Client[towpathv1.ReportCountersRequest, towpathv1.ReportCountersResponse]
 }
 
 // Attach calls towpath.v1.NodeService.Attach.
@@ -485,12 +509,34 @@ func (c *nodeServiceClient) ListNodes(ctx context.Context, req *towpathv1.ListNo
 	return nil, err
 }
 
+// ReportStatus calls towpath.v1.NodeService.ReportStatus.
+func (c *nodeServiceClient) ReportStatus(ctx context.Context, req *towpathv1.ReportStatusRequest) (*towpathv1.ReportStatusResponse, error) {
+	response, err := c.reportStatus.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ReportCounters calls towpath.v1.NodeService.ReportCounters.
+func (c *nodeServiceClient) ReportCounters(ctx context.Context, req *towpathv1.ReportCountersRequest) (*towpathv1.ReportCountersResponse, error) {
+	response, err := c.reportCounters.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // NodeServiceHandler is an implementation of the towpath.v1.NodeService service.
 type NodeServiceHandler interface {
 	// What a node shall know, for as long as it is there. A node needs nothing else
 	// of the control plane.
 	Attach(context.Context, *towpathv1.AttachRequest, *connect.ServerStream[towpathv1.AttachResponse]) error
 	ListNodes(context.Context, *towpathv1.ListNodesRequest) (*towpathv1.ListNodesResponse, error)
+	// What the node that asks runs, when that has changed.
+	ReportStatus(context.Context, *towpathv1.ReportStatusRequest) (*towpathv1.ReportStatusResponse, error)
+	// What the node that asks has counted. It is not kept.
+	ReportCounters(context.Context, *towpathv1.ReportCountersRequest) (*towpathv1.ReportCountersResponse, error)
 }
 
 // NewNodeServiceHandler builds an HTTP handler from the service implementation. It returns the path
@@ -513,12 +559,28 @@ func NewNodeServiceHandler(svc NodeServiceHandler, opts ...connect.HandlerOption
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	nodeServiceReportStatusHandler := connect.NewUnaryHandlerSimple(
+		NodeServiceReportStatusProcedure,
+		svc.ReportStatus,
+		connect.WithSchema(nodeServiceMethods.ByName("ReportStatus")),
+		connect.WithHandlerOptions(opts...),
+	)
+	nodeServiceReportCountersHandler := connect.NewUnaryHandlerSimple(
+		NodeServiceReportCountersProcedure,
+		svc.ReportCounters,
+		connect.WithSchema(nodeServiceMethods.ByName("ReportCounters")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/towpath.v1.NodeService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case NodeServiceAttachProcedure:
 			nodeServiceAttachHandler.ServeHTTP(w, r)
 		case NodeServiceListNodesProcedure:
 			nodeServiceListNodesHandler.ServeHTTP(w, r)
+		case NodeServiceReportStatusProcedure:
+			nodeServiceReportStatusHandler.ServeHTTP(w, r)
+		case NodeServiceReportCountersProcedure:
+			nodeServiceReportCountersHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -534,4 +596,12 @@ func (UnimplementedNodeServiceHandler) Attach(context.Context, *towpathv1.Attach
 
 func (UnimplementedNodeServiceHandler) ListNodes(context.Context, *towpathv1.ListNodesRequest) (*towpathv1.ListNodesResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("towpath.v1.NodeService.ListNodes is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) ReportStatus(context.Context, *towpathv1.ReportStatusRequest) (*towpathv1.ReportStatusResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("towpath.v1.NodeService.ReportStatus is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) ReportCounters(context.Context, *towpathv1.ReportCountersRequest) (*towpathv1.ReportCountersResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("towpath.v1.NodeService.ReportCounters is not implemented"))
 }

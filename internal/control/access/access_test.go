@@ -33,7 +33,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // TestProcedures: each procedure of each service is in the table, and nothing else.
 func TestProcedures(t *testing.T) {
 	all := map[string]bool{}
-	for _, file := range []protoreflect.FileDescriptor{v1.File_towpath_v1_access_proto, v1.File_towpath_v1_kv_proto, v1.File_towpath_v1_election_proto} {
+	for _, file := range []protoreflect.FileDescriptor{v1.File_towpath_v1_access_proto, v1.File_towpath_v1_kv_proto, v1.File_towpath_v1_election_proto, v1.File_towpath_v1_deploy_proto} {
 		for i := range file.Services().Len() {
 			service := file.Services().Get(i)
 			for j := range service.Methods().Len() {

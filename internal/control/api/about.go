@@ -3,9 +3,13 @@ package api
 import (
 	"slices"
 	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	v1 "towpath.dev/api/towpathv1"
 	"towpath.dev/internal/control/access"
+	"towpath.dev/internal/control/deploy"
 )
 
 // standardNamespace is the namespace of who names none.
@@ -14,6 +18,25 @@ const standardNamespace = "default"
 // Requests that name a namespace or a group are of its environment.
 type inNamespace interface{ GetNamespace() string }
 type inGroup interface{ GetGroup() string }
+
+// Requests that name an environment, or a deployment, are of it.
+type inEnvironment interface {
+	GetEnvironment() string
+	GetProgram() string
+}
+type ofDeployment interface {
+	GetId() string
+	ProtoReflect() protoreflect.Message
+}
+
+// aboutDeployment is of the environment that the name of a deployment has in it.
+func aboutDeployment(m ofDeployment) about {
+	if !strings.Contains(string(m.ProtoReflect().Descriptor().Name()), "Deployment") {
+		return about{}
+	}
+	_, environment, _, _ := deploy.ParseID(m.GetId())
+	return about{subject: access.Subject("deployment", m.GetId()), environment: environment, named: true}
+}
 
 // aboutOf says what a request is about, for the audit log and for who is bound to an
 // environment. It names keys and never values.
@@ -29,11 +52,26 @@ func aboutOf(message any) about {
 		return about{subject: access.Subject("environment", m.GetEnvironment()), environment: m.GetEnvironment(), named: true}
 	case *v1.RevokeJoinTokenRequest:
 		return about{subject: access.Subject("token", m.GetId())}
+	case *v1.GetFleetRequest:
+		return about{subject: access.Subject("environment", m.GetEnvironment()), environment: m.GetEnvironment(), named: true}
 	case *v1.CreatePrincipalRequest:
 		p := m.GetPrincipal()
 		return about{subject: access.Subject("principal", p.GetName(), p.GetRole().String()), environment: p.GetEnvironment(), named: true}
 	case *v1.RevokePrincipalRequest:
 		return about{subject: access.Subject("principal", m.GetName())}
+	case *v1.CreateDeploymentRequest:
+		return about{subject: access.Subject("program", m.GetProgram(), m.GetEnvironment(), m.GetRelease()), environment: m.GetEnvironment(), named: true}
+	case *v1.SetFreezeRequest:
+		f := m.GetFreeze()
+		return about{subject: access.Subject("freeze", f.GetEnvironment(), f.GetProgram()), environment: f.GetEnvironment(), named: true}
+	case *v1.LiftFreezeRequest:
+		return about{subject: access.Subject("freeze", m.GetEnvironment(), m.GetProgram()), environment: m.GetEnvironment(), named: true}
+	case *v1.PutObjectRequest:
+		return about{subject: access.Subject(m.GetKind(), m.GetDigest())}
+	case inEnvironment:
+		return about{subject: access.Subject("environment", m.GetEnvironment()), environment: m.GetEnvironment(), named: true}
+	case ofDeployment:
+		return aboutDeployment(m)
 	case *v1.AttachRequest:
 		return about{subject: access.Subject("version", m.GetVersion(), m.GetAddress())}
 	case *v1.SetNamespaceRequest:

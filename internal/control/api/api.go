@@ -17,6 +17,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"connectrpc.com/connect"
@@ -24,6 +25,7 @@ import (
 	"towpath.dev/api/towpathv1/towpathv1connect"
 	"towpath.dev/internal/control"
 	"towpath.dev/internal/control/access"
+	"towpath.dev/internal/control/deploy"
 )
 
 // Options say what a Server serves. Store, Registry and Audit are needed.
@@ -34,6 +36,9 @@ type Options struct {
 	// KV and Election are the other services. Nil: they are answered "unimplemented".
 	KV       towpathv1connect.KeyValueServiceHandler
 	Election towpathv1connect.ElectionServiceHandler
+	// Deployments serve releases to nodes. Nil: what is about them is answered
+	// "unimplemented".
+	Deployments *Deployments
 	// Routes are other paths that are served, each under a procedure's name.
 	Routes []Route
 	// Members takes in other control nodes. Nil: none can join.
@@ -104,6 +109,11 @@ func New(o Options) (*Server, error) {
 	s.mount(towpathv1connect.NewNodeServiceHandler(&nodeService{s}, options))
 	s.mount(towpathv1connect.NewKeyValueServiceHandler(o.KV, options))
 	s.mount(towpathv1connect.NewElectionServiceHandler(o.Election, options))
+	if d := o.Deployments; d != nil {
+		service := &deployService{s, deploy.Service{Store: o.Store}}
+		s.mount(towpathv1connect.NewDeployServiceHandler(service, options))
+		o.Routes = append(slices.Clone(o.Routes), service.objectRoutes()...)
+	}
 	for _, r := range o.Routes {
 		if _, ok := access.NeedOf(r.Procedure); !ok {
 			return nil, errors.New("the route " + r.Pattern + " is of the procedure " + r.Procedure + ", which nobody may call")

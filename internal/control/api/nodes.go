@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -13,6 +14,8 @@ import (
 	v1 "towpath.dev/api/towpathv1"
 	"towpath.dev/election"
 	"towpath.dev/internal/control/access"
+	"towpath.dev/internal/control/deploy"
+	"towpath.dev/internal/control/fleet"
 )
 
 // nodePrefix is where attached nodes are, by name. A node's key is on a lease of the
@@ -35,8 +38,8 @@ type nodeService struct{ *Server }
 // a stream that has not ended yet.
 func (s *nodeService) Attach(ctx context.Context, q *v1.AttachRequest, out *connect.ServerStream[v1.AttachResponse]) error {
 	const most = 255
-	if len(q.GetVersion()) > most || len(q.GetAddress()) > most {
-		return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the version has %d bytes and the address %d: expected %d at most", len(q.GetVersion()), len(q.GetAddress()), most))
+	if len(q.GetVersion()) > most || len(q.GetAddress()) > most || len(q.GetCell()) > most {
+		return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the version has %d bytes, the address %d and the cell %d: expected %d at most", len(q.GetVersion()), len(q.GetAddress()), len(q.GetCell()), most))
 	}
 	who := access.Caller(ctx)
 	lease, ttl, err := s.opts.Store.Grant(ctx, 3*s.opts.Beat)
@@ -57,6 +60,8 @@ func (s *nodeService) Attach(ctx context.Context, q *v1.AttachRequest, out *conn
 	}}}); err != nil {
 		return err
 	}
+	told, ended := s.intents(ctx, who.Environment, q.GetCell())
+	defer ended()
 	beat := time.NewTicker(s.opts.Beat)
 	defer beat.Stop()
 	until := time.Now().Add(ttl)
@@ -64,6 +69,11 @@ func (s *nodeService) Attach(ctx context.Context, q *v1.AttachRequest, out *conn
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case intents := <-told:
+			if err := out.Send(&v1.AttachResponse{Message: &v1.AttachResponse_Intents_{Intents: intents}}); err != nil {
+				return err
+			}
+			continue
 		case <-beat.C:
 		}
 		sent := time.Now()
@@ -80,6 +90,30 @@ func (s *nodeService) Attach(ctx context.Context, q *v1.AttachRequest, out *conn
 			return err
 		}
 	}
+}
+
+// intents tells what a cell shall run, until ended is called. Without a cell it tells
+// nothing.
+func (s *nodeService) intents(ctx context.Context, environment, cell string) (told <-chan *v1.AttachResponse_Intents, ended func()) {
+	if cell == "" || s.opts.Deployments == nil {
+		return nil, func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	out := make(chan *v1.AttachResponse_Intents)
+	var following sync.WaitGroup
+	following.Go(func() {
+		deploy.FollowIntents(ctx, s.opts.Store, environment, cell, func(h fleet.Heard) {
+			m := &v1.AttachResponse_Intents{Intents: map[string][]byte{}, Policy: h.Policy}
+			for program, i := range h.Intents {
+				m.Intents[program] = i.Encode()
+			}
+			select {
+			case out <- m:
+			case <-ctx.Done():
+			}
+		})
+	})
+	return out, func() { cancel(); following.Wait() }
 }
 
 // renew keeps a node's lease, and gives the store's revision and how long it lives now.

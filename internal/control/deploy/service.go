@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"towpath.dev/election"
@@ -343,11 +344,33 @@ func nodeChange(was, is fleet.Running) string {
 	return strings.Join(all, "; ")
 }
 
-// FollowIntents tells the intents of a cell, by program: all of them, and all again whenever
-// one has changed, until the context ends.
-func FollowIntents(ctx context.Context, store election.Store, environment, cell string, tell func(map[string]*fleet.Intent)) {
-	all := map[string]*fleet.Intent{}
+// FollowIntents tells what a cell shall run, and the trust policy: all of it, and all again
+// whenever some has changed, until the context ends.
+func FollowIntents(ctx context.Context, store election.Store, environment, cell string, tell func(fleet.Heard)) {
+	var mu sync.Mutex // of two watches
+	all, policy := map[string]*fleet.Intent{}, []byte(nil)
+	heard := [2]bool{}
+	var following sync.WaitGroup
+	following.Go(func() {
+		mirror.Follow(ctx, store, PolicyKey, func(u mirror.Update) {
+			mu.Lock()
+			defer mu.Unlock()
+			if u.Reset {
+				policy = nil
+			}
+			for _, e := range u.Events {
+				if policy = e.Entry.Value; e.Removed {
+					policy = nil
+				}
+			}
+			if heard[0] = true; heard[1] && (u.Reset || len(u.Events) > 0) {
+				tell(fleet.Heard{Intents: maps.Clone(all), Policy: policy})
+			}
+		})
+	})
 	mirror.Follow(ctx, store, fleet.CellKeys(environment, cell), func(u mirror.Update) {
+		mu.Lock()
+		defer mu.Unlock()
 		if u.Reset {
 			clear(all)
 		}
@@ -362,8 +385,41 @@ func FollowIntents(ctx context.Context, store election.Store, environment, cell 
 				all[program] = i
 			}
 		}
-		if u.Reset || len(u.Events) > 0 {
-			tell(maps.Clone(all))
+		if heard[1] = true; heard[0] && (u.Reset || len(u.Events) > 0) {
+			tell(fleet.Heard{Intents: maps.Clone(all), Policy: policy})
 		}
 	})
+	following.Wait()
+}
+
+// A Change is that a deployment's state is another one, and what happened by that.
+type Change struct{ Events []Event }
+
+// Changes tells of a deployment whenever its state is written or a node's event is, until
+// the context ends.
+func (s *Service) Changes(ctx context.Context, id string) <-chan Change {
+	out := make(chan Change)
+	go func() {
+		defer close(out)
+		mirror.Follow(ctx, s.Store, fleet.Prefix, func(u mirror.Update) {
+			c, news := Change{}, u.Reset
+			for _, e := range u.Events {
+				news = news || e.Entry.Key == stateKey(id)
+				if e.Removed || !strings.HasPrefix(e.Entry.Key, EventPrefix+id+"/") {
+					continue
+				}
+				if v, err := decode[Event](e.Entry.Key, e.Entry.Value); err == nil {
+					c.Events, news = append(c.Events, *v), true
+				}
+			}
+			if !news {
+				return
+			}
+			select {
+			case out <- c:
+			case <-ctx.Done():
+			}
+		})
+	}()
+	return out
 }

@@ -346,9 +346,9 @@ func (l *link) Follow(ctx context.Context) (<-chan fleet.Heard, error) {
 		defer close(out)
 		defer beating.Wait()
 		defer cancel()
-		FollowIntents(ctx, l.store, testEnvironment, l.n.cell, func(intents map[string]*fleet.Intent) {
+		FollowIntents(ctx, l.store, testEnvironment, l.n.cell, func(h fleet.Heard) {
 			select {
-			case out <- fleet.Heard{Intents: intents}:
+			case out <- h:
 			case <-ctx.Done():
 			}
 		})

@@ -179,27 +179,37 @@ func (q *query) count(err error) {
 	var fault *engine.Fault
 	var call *engine.CallError
 	var limit *engine.LimitError
+	how, fallbacks := errorOutcome, 0
 	switch {
 	case err == nil:
+		how, fallbacks = answered, q.fallbacks()
 		c.Answered.Add(1)
-		c.Fallbacks.Add(int64(q.fallbacks()))
+		c.Fallbacks.Add(int64(fallbacks))
 	case errors.As(err, &input):
 		c.Invalid.Add(1)
 	case errors.As(err, &fault):
+		how = faultOutcome
 		c.Faults.Add(1)
 	case expired(err):
+		how = timeoutOutcome
 		c.Expired.Add(1)
 	case errors.As(err, &call):
+		how = serviceOutcome
 		c.Failed.Add(1)
 	case errors.Is(err, context.Canceled):
+		how = gone
 		c.Abandoned.Add(1)
 	case errors.As(err, &limit):
+		how = faultOutcome
 		c.Limits.Add(1)
 	default:
 		c.Broken.Add(1)
 	}
 	took := time.Since(q.begin)
 	q.view.metrics.observe(took, q.about.Request, q.span.sampled)
+	if !q.inner { // those of one root request are one
+		q.view.tally.count(how, took, q.ran, fallbacks > 0, q.shed > 0)
+	}
 }
 
 // fallbacks is how many times an else stood in for what did not come.

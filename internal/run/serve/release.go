@@ -151,21 +151,33 @@ func (s *Server) prepare(name string, r *Release) {
 	}
 }
 
-// Put serves a program, or a new release of it. From then on requests go to the
-// new one; those under way end on the old one, which is freed afterwards. A
-// release beside the old one goes with it.
-func (s *Server) Put(name string, r *Release) {
-	s.prepare(name, r)
-	s.place(name, func(*placed) *placed { return &placed{main: r} })
+// Place serves a program by one release, and by another one beside it to a share of the
+// requests, from 0 to 1, told by a hash of the root request. Either may be in place already;
+// beside may be nil. What was in place and is not any more ends the requests that it has, and
+// is freed afterwards.
+func (s *Server) Place(name string, main, beside *Release, share float64) {
+	for _, r := range []*Release{main, beside} {
+		if r != nil && r.gone == nil {
+			s.prepare(name, r)
+		}
+	}
+	s.place(name, func(*placed) *placed { return &placed{main: main, beside: beside, below: part(share)} })
+}
+
+// Put serves a program by a release alone.
+func (s *Server) Put(name string, r *Release) { s.Place(name, r, nil, 0) }
+
+// part is the hashes below which a share of all is.
+func part(share float64) uint64 {
+	if share < 1 {
+		return uint64(max(share, 0) * math.MaxUint64)
+	}
+	return math.MaxUint64
 }
 
 // Beside serves another release of a program to a share of its requests, from 0
 // to 1, told by a hash of the root request.
 func (s *Server) Beside(name string, r *Release, share float64) error {
-	below := uint64(math.MaxUint64)
-	if share < 1 {
-		below = uint64(max(share, 0) * math.MaxUint64)
-	}
 	var err error
 	s.place(name, func(at *placed) *placed {
 		if at == nil {
@@ -173,7 +185,7 @@ func (s *Server) Beside(name string, r *Release, share float64) error {
 			return nil
 		}
 		s.prepare(name, r)
-		return &placed{main: at.main, beside: r, below: below}
+		return &placed{main: at.main, beside: r, below: part(share)}
 	})
 	return err
 }

@@ -21,6 +21,7 @@ type view struct {
 	calls   bool
 	cost    *admit.View
 	metrics *viewMetrics
+	tally   tally
 	flat    []parameter // of the query; nil when some have no place there
 	isFlat  bool
 }

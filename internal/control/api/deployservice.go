@@ -1,0 +1,439 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+
+	v1 "towpath.dev/api/towpathv1"
+	rpc "towpath.dev/api/towpathv1/towpathv1connect"
+	"towpath.dev/election"
+	"towpath.dev/internal/blob"
+	"towpath.dev/internal/control/access"
+	"towpath.dev/internal/control/deploy"
+	"towpath.dev/internal/control/fleet"
+	"towpath.dev/internal/control/release"
+)
+
+// Deployments is what the API needs to serve deployments.
+type Deployments struct {
+	// Objects has the objects of releases, and Events, the store that they are in, what
+	// happened to deployments.
+	Objects *release.Objects
+	Events  blob.Store
+	Hub     *Hub
+}
+
+// deployService serves deployments.
+type deployService struct {
+	*Server
+	service deploy.Service
+}
+
+// refused is an error as the caller hears it.
+func refused(err error) error {
+	var why *deploy.Refused
+	if errors.As(err, &why) {
+		return connect.NewError(connect.CodeFailedPrecondition, why)
+	}
+	return err
+}
+
+func (s *deployService) CreateDeployment(ctx context.Context, q *v1.CreateDeploymentRequest) (*v1.CreateDeploymentResponse, error) {
+	d, err := release.ParseDigest(q.GetRelease())
+	if err != nil {
+		return nil, connect.NewError(connect.CodeInvalidArgument, err)
+	}
+	pipeline := deploy.DefaultPipeline()
+	if len(q.GetPipeline()) > 0 {
+		pipeline = deploy.Pipeline{}
+		if err := json.Unmarshal(q.GetPipeline(), &pipeline); err != nil {
+			return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the pipeline cannot be read: %w", err))
+		}
+	}
+	loaded, err := release.Load(ctx, s.opts.Deployments.Objects, d)
+	if err != nil {
+		return nil, connect.NewError(connect.CodeFailedPrecondition, fmt.Errorf("the release %s is not here as a whole: put its objects first (%w)", d.Short(), err))
+	}
+	if r := loaded.Release; r.Program != q.GetProgram() || r.Environment != q.GetEnvironment() {
+		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the release %s is of %s in %s, and not of %s in %s", d.Short(), r.Program, r.Environment, q.GetProgram(), q.GetEnvironment()))
+	}
+	p := deploy.Plan{
+		Program: q.GetProgram(), Environment: q.GetEnvironment(), Release: d, Request: q.GetRequest(),
+		By: access.Caller(ctx).Name, Why: q.GetWhy(), Pipeline: pipeline,
+	}
+	for _, c := range q.GetChecks() {
+		p.Checks = append(p.Checks, deploy.Check{Name: c.GetName(), Text: c.GetText()})
+	}
+	id, err := s.service.Create(ctx, p)
+	if err != nil {
+		return nil, refused(err)
+	}
+	return &v1.CreateDeploymentResponse{Id: id}, nil
+}
+
+// shown is a deployment as the API names it.
+func shown(d *deploy.Deployment) *v1.Deployment {
+	plan, err1 := json.Marshal(d.Plan)
+	state, err2 := json.Marshal(d.State)
+	if err := errors.Join(err1, err2); err != nil {
+		panic(err) // they were read as JSON
+	}
+	out := &v1.Deployment{
+		Id: d.Plan.ID, Program: d.Plan.Program, Environment: d.Plan.Environment, Release: string(d.Plan.Release),
+		Phase: string(d.State.Phase), Plan: plan, State: state,
+	}
+	if d.State.Test != nil {
+		out.Verdict = d.State.Test.Summary(nil, nil).String()
+	}
+	return out
+}
+
+func (s *deployService) GetDeployment(ctx context.Context, q *v1.GetDeploymentRequest) (*v1.GetDeploymentResponse, error) {
+	d, err := s.service.Get(ctx, q.GetId())
+	if err != nil {
+		return nil, refused(err)
+	}
+	return &v1.GetDeploymentResponse{Deployment: shown(d)}, nil
+}
+
+func (s *deployService) ListDeployments(ctx context.Context, q *v1.ListDeploymentsRequest) (*v1.ListDeploymentsResponse, error) {
+	limit := int(q.GetLimit())
+	if limit == 0 {
+		limit = 10
+	}
+	if limit < 1 || limit > 50 {
+		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("limit is %d: expected 1 to 50", limit))
+	}
+	heads, err := s.service.Heads(ctx, q.GetEnvironment())
+	if err != nil {
+		return nil, refused(err)
+	}
+	out := &v1.ListDeploymentsResponse{}
+	for program, h := range heads {
+		if q.GetProgram() != "" && q.GetProgram() != program {
+			continue
+		}
+		out.Programs = append(out.Programs, &v1.ProgramHead{Program: program, Current: string(h.Current), Previous: string(h.Previous), Active: h.Active, Queue: h.Queue})
+		var ids []string
+		for i := len(h.Queue) - 1; i >= 0; i-- {
+			ids = append(ids, h.Queue[i])
+		}
+		if h.Active != "" {
+			ids = append(ids, h.Active)
+		}
+		ids = append(ids, h.Recent...)
+		for _, id := range ids[:min(limit, len(ids))] {
+			d, err := s.service.Get(ctx, id)
+			var why *deploy.Refused
+			if errors.As(err, &why) {
+				continue // it was forgotten
+			}
+			if err != nil {
+				return nil, err
+			}
+			out.Deployments = append(out.Deployments, shown(d))
+		}
+	}
+	slices.SortFunc(out.GetPrograms(), func(a, b *v1.ProgramHead) int { return strings.Compare(a.GetProgram(), b.GetProgram()) })
+	return out, nil
+}
+
+// WatchDeployment sends a deployment whenever its state changes, or something happened.
+func (s *deployService) WatchDeployment(ctx context.Context, q *v1.WatchDeploymentRequest, out *connect.ServerStream[v1.WatchDeploymentResponse]) error {
+	id := q.GetId()
+	sent := map[string]bool{}
+	first, err := s.service.Get(ctx, id)
+	if err != nil {
+		return refused(err)
+	}
+	all, err := s.service.Events(ctx, s.opts.Deployments.Events, id)
+	if err != nil {
+		return refused(err)
+	}
+	if err := out.Send(news(first, all, sent)); err != nil || first.State.Phase == deploy.Ended {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	changes := s.service.Changes(ctx, id)
+	for c := range changes {
+		d, err := s.service.Get(ctx, id)
+		if err != nil {
+			return refused(err)
+		}
+		if err := out.Send(news(d, c.Events, sent)); err != nil {
+			return err
+		}
+		if d.State.Phase == deploy.Ended {
+			return nil
+		}
+	}
+	return ctx.Err()
+}
+
+// news is a deployment with the events that were not sent before.
+func news(d *deploy.Deployment, all []deploy.Event, sent map[string]bool) *v1.WatchDeploymentResponse {
+	out := &v1.WatchDeploymentResponse{Deployment: shown(d)}
+	for i := range all {
+		if !sent[all[i].ID()] {
+			sent[all[i].ID()] = true
+			out.Events = append(out.Events, encodeEvent(&all[i]))
+		}
+	}
+	return out
+}
+
+func encodeEvent(e *deploy.Event) []byte {
+	text, err := json.Marshal(e)
+	if err != nil {
+		panic(err) // an event is text, numbers and times
+	}
+	return text
+}
+
+func (s *deployService) ListDeploymentEvents(ctx context.Context, q *v1.ListDeploymentEventsRequest) (*v1.ListDeploymentEventsResponse, error) {
+	if _, err := s.service.Get(ctx, q.GetId()); err != nil {
+		return nil, refused(err)
+	}
+	all, err := s.service.Events(ctx, s.opts.Deployments.Events, q.GetId())
+	if err != nil {
+		return nil, refused(err)
+	}
+	out := &v1.ListDeploymentEventsResponse{}
+	for i := range all {
+		out.Events = append(out.Events, encodeEvent(&all[i]))
+	}
+	return out, nil
+}
+
+func (s *deployService) AskDeployment(ctx context.Context, q *v1.AskDeploymentRequest) (*v1.AskDeploymentResponse, error) {
+	kind := deploy.AskKind(q.GetKind())
+	if kind != deploy.AskBack && kind != deploy.AskApprove {
+		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("%.40q cannot be asked: expected back or approve", q.GetKind()))
+	}
+	if err := s.service.Ask(ctx, q.GetId(), kind, access.Caller(ctx).Name, q.GetWhy()); err != nil {
+		return nil, refused(err)
+	}
+	return &v1.AskDeploymentResponse{}, nil
+}
+
+func (s *deployService) SetFreeze(ctx context.Context, q *v1.SetFreezeRequest) (*v1.SetFreezeResponse, error) {
+	f := q.GetFreeze()
+	if f.GetWhy() == "" {
+		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("a freeze needs a reason, which everybody sees who waits for its end"))
+	}
+	freeze := deploy.Freeze{Environment: f.GetEnvironment(), Program: f.GetProgram(), By: access.Caller(ctx).Name, Why: f.GetWhy()}
+	if f.GetUntil() != 0 {
+		freeze.Until = time.Unix(f.GetUntil(), 0).UTC()
+	}
+	if err := s.service.Freeze(ctx, freeze); err != nil {
+		return nil, refused(err)
+	}
+	return &v1.SetFreezeResponse{}, nil
+}
+
+func (s *deployService) LiftFreeze(ctx context.Context, q *v1.LiftFreezeRequest) (*v1.LiftFreezeResponse, error) {
+	if err := s.service.Unfreeze(ctx, q.GetEnvironment(), q.GetProgram()); err != nil {
+		return nil, refused(err)
+	}
+	return &v1.LiftFreezeResponse{}, nil
+}
+
+func (s *deployService) ListFreezes(ctx context.Context, _ *v1.ListFreezesRequest) (*v1.ListFreezesResponse, error) {
+	all, err := s.service.Freezes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &v1.ListFreezesResponse{}
+	for _, f := range all {
+		shown := &v1.Freeze{Environment: f.Environment, Program: f.Program, By: f.By, Why: f.Why}
+		if !f.Until.IsZero() {
+			shown.Until = f.Until.Unix()
+		}
+		out.Freezes = append(out.Freezes, shown)
+	}
+	return out, nil
+}
+
+func (s *deployService) GetFleet(ctx context.Context, q *v1.GetFleetRequest) (*v1.GetFleetResponse, error) {
+	statuses, intents := fleet.StatusKey(q.GetEnvironment(), ""), fleet.IntentPrefix+q.GetEnvironment()+"/"
+	r, err := s.opts.Store.Txn(ctx, election.Txn{Then: []election.Op{
+		election.Get(election.Prefix(statuses)), election.Get(election.Prefix(intents)), election.Get(election.Prefix(nodePrefix)),
+	}})
+	if err != nil {
+		return nil, err
+	}
+	attached := map[string]bool{}
+	for _, e := range r.Outcomes[2].Entries {
+		var n nodeRecord
+		if json.Unmarshal(e.Value, &n) == nil && n.Environment == q.GetEnvironment() {
+			attached[strings.TrimPrefix(e.Key, nodePrefix)] = true
+		}
+	}
+	out := &v1.GetFleetResponse{}
+	for _, e := range r.Outcomes[0].Entries {
+		name := strings.TrimPrefix(e.Key, statuses)
+		out.Nodes = append(out.Nodes, &v1.FleetNode{Name: name, Attached: attached[name], Status: e.Value})
+	}
+	for _, e := range r.Outcomes[1].Entries {
+		_, cell, program, ok := fleet.ParseIntentKey(e.Key)
+		if ok {
+			out.Intents = append(out.Intents, &v1.FleetIntent{Cell: cell, Program: program, Intent: e.Value})
+		}
+	}
+	return out, nil
+}
+
+func (s *deployService) GetCounters(_ context.Context, q *v1.GetCountersRequest) (*v1.GetCountersResponse, error) {
+	out := &v1.GetCountersResponse{}
+	for _, c := range s.opts.Deployments.Hub.heard(q.GetEnvironment(), q.GetProgram()) {
+		text, err := json.Marshal(c)
+		if err != nil {
+			return nil, err
+		}
+		out.Counters = append(out.Counters, text)
+	}
+	return out, nil
+}
+
+// Objects of releases are small as a rule, and may be large: they have paths of their own.
+func (s *deployService) GetObject(ctx context.Context, q *v1.GetObjectRequest) (*v1.GetObjectResponse, error) {
+	data, err := s.object(ctx, q.GetKind(), q.GetDigest())
+	if err != nil {
+		return nil, err
+	}
+	return &v1.GetObjectResponse{Data: data}, nil
+}
+
+func (s *deployService) PutObject(ctx context.Context, q *v1.PutObjectRequest) (*v1.PutObjectResponse, error) {
+	return &v1.PutObjectResponse{}, s.putObject(ctx, q.GetKind(), q.GetDigest(), q.GetData())
+}
+
+// signaturesKind is what signatures are asked for as.
+const signaturesKind = "signatures"
+
+// object reads an object, or the signatures of a release as a list of envelopes.
+func (s *deployService) object(ctx context.Context, kind, digest string) ([]byte, error) {
+	d, err := release.ParseDigest(digest)
+	if err != nil {
+		return nil, connect.NewError(connect.CodeInvalidArgument, err)
+	}
+	var data []byte
+	if kind == signaturesKind {
+		var all []*release.Envelope
+		if all, err = s.opts.Deployments.Objects.Signatures(ctx, d); err == nil {
+			data, err = lines(all)
+		}
+	} else if err = release.Kind(kind).Check(); err != nil {
+		return nil, connect.NewError(connect.CodeInvalidArgument, err)
+	} else {
+		data, err = s.opts.Deployments.Objects.Object(ctx, release.Kind(kind), d)
+	}
+	if errors.Is(err, blob.ErrNotFound) {
+		return nil, connect.NewError(connect.CodeNotFound, fmt.Errorf("there is no %s %s here: deploy the release that it is of once more", kind, d))
+	}
+	return data, err
+}
+
+// lines are envelopes, one on each line.
+func lines(all []*release.Envelope) ([]byte, error) {
+	var text bytes.Buffer
+	for _, e := range all {
+		line, err := e.Encode()
+		if err != nil {
+			return nil, err
+		}
+		text.Write(line)
+		text.WriteByte('\n')
+	}
+	return text.Bytes(), nil
+}
+
+func (s *deployService) putObject(ctx context.Context, kind, digest string, data []byte) error {
+	d, err := release.ParseDigest(digest)
+	if err != nil {
+		return connect.NewError(connect.CodeInvalidArgument, err)
+	}
+	if kind == signaturesKind {
+		e, err := release.DecodeEnvelope(data)
+		if err != nil {
+			return connect.NewError(connect.CodeInvalidArgument, err)
+		}
+		return s.opts.Deployments.Objects.AddSignatures(ctx, d, e)
+	}
+	if err := release.Kind(kind).Check(); err != nil {
+		return connect.NewError(connect.CodeInvalidArgument, err)
+	}
+	if found := release.DigestOf(data); found != d {
+		return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the %s is %s, and not %s: it was changed on its way; send it again", kind, found.Short(), d.Short()))
+	}
+	_, err = s.opts.Deployments.Objects.Put(ctx, release.Kind(kind), data)
+	return err
+}
+
+// ObjectPath is where objects of releases are read and put.
+const ObjectPath = "/objects/{kind}/{digest}"
+
+// objectRoutes serve objects of any size.
+func (s *deployService) objectRoutes() []Route {
+	subject := func(r *http.Request) (string, string) {
+		return access.Subject(r.PathValue("kind"), r.PathValue("digest")), ""
+	}
+	answer := func(w http.ResponseWriter, err error) {
+		status := http.StatusServiceUnavailable
+		switch connect.CodeOf(err) {
+		case connect.CodeInvalidArgument:
+			status = http.StatusBadRequest
+		case connect.CodeNotFound:
+			status = http.StatusNotFound
+		}
+		plain(w, status, err.Error()+"\n")
+	}
+	return []Route{
+		{Pattern: "GET " + ObjectPath, Procedure: rpc.DeployServiceGetObjectProcedure, Subject: subject, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			data, err := s.object(r.Context(), r.PathValue("kind"), r.PathValue("digest"))
+			if err != nil {
+				answer(w, err)
+				return
+			}
+			w.Header().Set("Content-Type", "application/octet-stream")
+			_, _ = w.Write(data)
+		})},
+		{Pattern: "PUT " + ObjectPath, Procedure: rpc.DeployServicePutObjectProcedure, Subject: subject, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, release.MaxArtifact))
+			if err == nil {
+				err = s.putObject(r.Context(), r.PathValue("kind"), r.PathValue("digest"), data)
+			}
+			if err != nil {
+				answer(w, err)
+				return
+			}
+			w.WriteHeader(http.StatusNoContent)
+		})},
+	}
+}
+
+func (s *deployService) SetPolicy(ctx context.Context, q *v1.SetPolicyRequest) (*v1.SetPolicyResponse, error) {
+	if err := s.service.SetPolicy(ctx, s.opts.Deployments.Objects, q.GetPolicy()); err != nil {
+		return nil, refused(err)
+	}
+	return &v1.SetPolicyResponse{}, nil
+}
+
+func (s *deployService) GetPolicy(ctx context.Context, _ *v1.GetPolicyRequest) (*v1.GetPolicyResponse, error) {
+	text, err := s.service.Policy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &v1.GetPolicyResponse{Policy: text}, nil
+}

@@ -1,0 +1,101 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+
+	v1 "towpath.dev/api/towpathv1"
+	"towpath.dev/internal/control/access"
+	"towpath.dev/internal/control/deploy"
+	"towpath.dev/internal/control/fleet"
+)
+
+// Hub has what the nodes counted that are attached to this control node. It is in memory
+// alone: counters grow, and the next report has all of them.
+type Hub struct {
+	mu  sync.Mutex
+	all map[string]heardCounters // by ENVIRONMENT/NODE
+}
+
+type heardCounters struct {
+	environment string
+	at          time.Time
+	counters    *fleet.Counters
+}
+
+// NewHub makes a Hub that has heard nothing.
+func NewHub() *Hub { return &Hub{all: map[string]heardCounters{}} }
+
+// heardFor is how old counters may be that are told.
+const heardFor = 30 * time.Second
+
+func (h *Hub) hear(environment string, c *fleet.Counters) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	for key, old := range h.all {
+		if now.Sub(old.at) > heardFor {
+			delete(h.all, key)
+		}
+	}
+	h.all[environment+"/"+c.Node] = heardCounters{environment, now, c}
+}
+
+// heard is what the nodes counted of a program.
+func (h *Hub) heard(environment, program string) []*fleet.Counters {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []*fleet.Counters
+	for _, c := range h.all {
+		if c.environment == environment && len(c.counters.Programs[program]) > 0 && time.Since(c.at) <= heardFor {
+			all = append(all, &fleet.Counters{
+				Node: c.counters.Node, Incarnation: c.counters.Incarnation, Programs: map[string][]fleet.Count{program: c.counters.Programs[program]},
+			})
+		}
+	}
+	slices.SortFunc(all, func(a, b *fleet.Counters) int { return cmp.Compare(a.Node, b.Node) })
+	return all
+}
+
+// Counters is part of deploy.Counters.
+func (h *Hub) Counters(_ context.Context, environment, program string) ([]*fleet.Counters, error) {
+	return h.heard(environment, program), nil
+}
+
+// ReportStatus writes what a node says that it runs.
+func (s *nodeService) ReportStatus(ctx context.Context, q *v1.ReportStatusRequest) (*v1.ReportStatusResponse, error) {
+	if len(q.GetStatus()) > fleet.MaxStatus {
+		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the status has %d bytes: expected %d at most", len(q.GetStatus()), fleet.MaxStatus))
+	}
+	status, err := fleet.DecodeStatus("the status", q.GetStatus())
+	if err != nil {
+		return nil, connect.NewError(connect.CodeInvalidArgument, err)
+	}
+	who := access.Caller(ctx)
+	if who.Environment == "" {
+		return nil, connect.NewError(connect.CodeFailedPrecondition, errors.New("this node joined no environment: join it with a token that names one"))
+	}
+	return &v1.ReportStatusResponse{}, deploy.Report(ctx, s.opts.Store, who.Environment, who.Name, status, time.Now().UTC())
+}
+
+// ReportCounters hears what a node counted.
+func (s *nodeService) ReportCounters(ctx context.Context, q *v1.ReportCountersRequest) (*v1.ReportCountersResponse, error) {
+	c := new(fleet.Counters)
+	if err := json.Unmarshal(q.GetCounters(), c); err != nil {
+		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the counters cannot be read: %w", err))
+	}
+	who := access.Caller(ctx)
+	c.Node = who.Name
+	if s.opts.Deployments != nil {
+		s.opts.Deployments.Hub.hear(who.Environment, c)
+	}
+	return &v1.ReportCountersResponse{}, nil
+}

@@ -1,0 +1,76 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"towpath.dev/internal/artifact"
+	"towpath.dev/internal/blob"
+	"towpath.dev/internal/control/release"
+)
+
+// Stock gets releases onto a node's disk from where they can be had, and looks whom the
+// trust policy believes.
+type Stock struct {
+	Environment string
+	Disk        *release.Disk
+	// From are where releases can be had, the first ones first.
+	From []release.Source
+
+	mu sync.Mutex // of what is noted
+}
+
+// admittedNote is where a disk has what was admitted.
+const admittedNote = "admitted"
+
+// Get is part of Objects.
+func (s *Stock) Get(ctx context.Context, program string, d release.Digest, policy []byte) (*release.Loaded, error) {
+	l, err := s.Disk.Fetch(ctx, d, s.From...)
+	switch {
+	case errors.Is(err, artifact.ErrABI) || errors.Is(err, artifact.ErrNotWasm) || errors.Is(err, artifact.ErrNoManifest):
+		return nil, &Fault{Unfit, err}
+	case err != nil:
+		return nil, err
+	case l.Release.Program != program || l.Release.Environment != s.Environment:
+		return nil, &Fault{Unfit, fmt.Errorf("the release %s is of %s in %s, and %s in %s was to run it", d.Short(), l.Release.Program, l.Release.Environment, program, s.Environment)}
+	}
+	return l, s.admit(ctx, l, policy)
+}
+
+// admit looks whether a release may run, and remembers by which keys.
+func (s *Stock) admit(_ context.Context, l *release.Loaded, policy []byte) error {
+	if len(policy) == 0 {
+		return nil
+	}
+	p, err := release.ReadPolicy(policy)
+	if err != nil {
+		return fmt.Errorf("the trust policy: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var admitted release.Admitted
+	text, err := s.Disk.Noted(admittedNote)
+	if err == nil {
+		err = json.Unmarshal(text, &admitted)
+	}
+	if err != nil && !errors.Is(err, blob.ErrNotFound) {
+		return fmt.Errorf("what was admitted before: %w", err)
+	}
+	more, err := p.Verify(l.Signatures, l.Release, admitted, time.Now())
+	if errors.Is(err, release.ErrUntrusted) {
+		return &Fault{Distrust, err}
+	}
+	if err != nil || len(more) == 0 {
+		return err
+	}
+	return s.Disk.Note(admittedNote, encode(admitted.With(more...)))
+}
+
+// Keep is part of Objects.
+func (s *Stock) Keep(all []release.Digest) error {
+	return s.Disk.Keep(context.Background(), all...)
+}
