@@ -35,6 +35,7 @@ type File struct {
 	Expand func(text string) (string, error)
 
 	places   map[string]place // by the key's path
+	lists    map[string]int   // how many tables a list of them has, by its path
 	mistakes []*Mistake
 }
 
@@ -65,7 +66,7 @@ type Table struct {
 
 // Parse reads a text. A text that is no TOML gives a File whose Err says where.
 func Parse(name string, text []byte) *File {
-	f := &File{Name: name, places: map[string]place{}}
+	f := &File{Name: name, places: map[string]place{}, lists: map[string]int{}}
 	values := map[string]any{}
 	if err := toml.Unmarshal(text, &values); err != nil {
 		m := &Mistake{File: name, Message: strings.TrimPrefix(err.Error(), "toml: ")}
@@ -94,8 +95,10 @@ func (f *File) locate(text []byte) {
 	for p.NextExpression() {
 		e := p.Expression()
 		switch e.Kind {
-		case unstable.Table, unstable.ArrayTable:
+		case unstable.Table:
 			section = f.note(&p, "", e.Key())
+		case unstable.ArrayTable:
+			section = f.element(f.note(&p, "", e.Key()), lastKey(&p, e.Key()))
 		case unstable.KeyValue:
 			f.keyValue(&p, section, e)
 		}
@@ -104,21 +107,35 @@ func (f *File) locate(text []byte) {
 
 func (f *File) keyValue(p *unstable.Parser, section string, e *unstable.Node) {
 	path := f.note(p, section, e.Key())
-	if v := e.Value(); v.Kind == unstable.InlineTable {
+	switch v := e.Value(); v.Kind {
+	case unstable.InlineTable:
 		for it := v.Children(); it.Next(); {
 			f.keyValue(p, path, it.Node())
+		}
+	case unstable.Array:
+		for list := v.Children(); list.Next(); {
+			if list.Node().Kind != unstable.InlineTable {
+				continue
+			}
+			element := f.element(path, lastKey(p, e.Key()))
+			for it := list.Node().Children(); it.Next(); {
+				f.keyValue(p, element, it.Node())
+			}
 		}
 	}
 }
 
-// note notes the places of a dotted key's parts, unless they are known.
+// note notes the places of a dotted key's parts, unless they are known. A part that is a list of
+// tables stands for the last one of them so far.
 func (f *File) note(p *unstable.Parser, path string, key unstable.Iterator) string {
 	for key.Next() {
 		n := key.Node()
 		path = join(path, string(n.Data))
 		if _, known := f.places[path]; !known {
-			at := p.Shape(n.Raw).Start
-			f.places[path] = place{at.Line, at.Column}
+			f.places[path] = placeOf(p, n)
+		}
+		if last := f.lists[path]; last > 0 && !key.IsLast() {
+			path = elementPath(path, last)
 		}
 	}
 	return path
@@ -132,7 +149,13 @@ func join(path, key string) string {
 }
 
 // shown is a path as a user writes it.
-func shown(path string) string { return strings.ReplaceAll(path, "\x00", ".") }
+func shown(path string) string {
+	parts := strings.Split(path, "\x00")
+	for i, part := range parts {
+		parts[i], _, _ = strings.Cut(part, "\x01")
+	}
+	return strings.Join(parts, ".")
+}
 
 // Err gives all mistakes in the order of their places, nil without one. It
 // unwraps to *Mistake.
