@@ -46,8 +46,8 @@ func (j *judge) close() {
 
 func (j *judge) now() time.Duration { return time.Since(j.s.began).Round(time.Millisecond) }
 
-func (j *judge) wrong(id, text string) {
-	j.s.t.Errorf("%s (%s): %s: %s", j.now(), j.s.cause.Name, id, text)
+func (j *judge) wrong(v deploytest.Violation) {
+	j.s.t.Errorf("%s (%s): %s", j.now(), j.s.cause.Name, v)
 }
 
 // await waits until a deployment has ended.
@@ -67,7 +67,7 @@ func (j *judge) until(id string, is func(*deploytest.State) bool) {
 		}
 		time.Sleep(time.Second)
 	}
-	j.wrong(id, "it never came to what was awaited")
+	j.s.t.Errorf("%s never came to what was awaited: %s", id, j.State(id))
 }
 
 // check looks at what a deployment came to.
@@ -79,11 +79,11 @@ func (j *judge) check(id string) {
 	}
 	var err error
 	if found.Kept, err = deploytest.Kept(j.s.ctx, j.s.objects, id); err != nil {
-		j.wrong(id, err.Error())
+		j.s.t.Error(err)
 	}
 	page, err := j.s.inner.Range(j.s.ctx, election.Span{Keys: election.Prefix(EventPrefix)})
 	if err != nil {
-		j.wrong(id, err.Error())
+		j.s.t.Error(err)
 	}
 	found.Left = len(page.Entries)
 	j.Check(deploytest.Trial{ID: id, Cause: j.s.cause, From: digest("one"), To: digest("two")}, found)

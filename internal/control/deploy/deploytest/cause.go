@@ -3,7 +3,7 @@
 // releases behave as they are said to, object storage that fails, and a judge that sees every
 // write and says what is wrong.
 //
-//	judge := deploytest.NewJudge(func(id, text string) { t.Errorf("%s: %s", id, text) })
+//	judge := deploytest.NewJudge(func(v deploytest.Violation) { t.Error(v) })
 //	for batch := range store.Watch(ctx, election.Prefix(fleet.Prefix), 1) {
 //		for _, e := range batch.Events {
 //			judge.See(e)

@@ -56,10 +56,33 @@ func (e *Event) ID() string {
 	return fmt.Sprintf("%s/%d", e.Deployment, e.Seq)
 }
 
+// A Violation is something that is wrong.
+type Violation struct {
+	Kind       string
+	Deployment string // "" is not known
+	Text       string
+}
+
+func (v Violation) String() string { return fmt.Sprintf("%s: %s: %s", v.Kind, v.Deployment, v.Text) }
+
+// The kinds of violations.
+const (
+	Unreadable = "unreadable" // what was written is not understood
+	Backwards  = "backwards"  // a deployment, its intents or its evidence
+	Doubled    = "doubled"    // an event, or an end
+	Lost       = "lost"       // an event
+	Wrong      = "wrong"      // an outcome, its blame, or what nodes run
+	MadeUp     = "made up"    // an event that nobody wrote, or evidence of what was not served
+	Stuck      = "stuck"      // a deployment that does not end, or events that are not carried on
+)
+
+// Kinds are all of them.
+func Kinds() []string { return []string{Unreadable, Backwards, Doubled, Lost, Wrong, MadeUp, Stuck} }
+
 // Judge sees every write, in order, and says what is wrong: with one write, or with what all of
 // them came to.
 type Judge struct {
-	wrong func(id, text string)
+	say func(Violation)
 
 	mu          sync.Mutex
 	deployments map[string]*deployment
@@ -74,10 +97,14 @@ type deployment struct {
 	ended  chan struct{}    // closed when it has
 }
 
-// NewJudge makes a judge. It says what is wrong of which deployment; "" is that it cannot
-// tell. It is called by one at a time, and must not call the judge.
-func NewJudge(wrong func(id, text string)) *Judge {
-	return &Judge{wrong: wrong, deployments: map[string]*deployment{}}
+// NewJudge makes a judge that says what is wrong: one thing at a time, and who hears it must
+// not call the judge.
+func NewJudge(say func(Violation)) *Judge {
+	return &Judge{say: say, deployments: map[string]*deployment{}}
+}
+
+func (j *Judge) wrong(kind, id, format string, args ...any) {
+	j.say(Violation{kind, id, fmt.Sprintf(format, args...)})
 }
 
 // of is what has been seen of a deployment; the caller holds mu.
@@ -124,19 +151,19 @@ func (j *Judge) See(e election.Event) *Event {
 		}
 		d := j.of(id)
 		if _, twice := d.events[v.ID()]; twice {
-			j.wrong(id, fmt.Sprintf("the event %s was written twice", v.ID()))
+			j.wrong(Doubled, id, "the event %s was written twice", v.ID())
 		}
 		d.events[v.ID()] = *v
 		return v
 	case strings.HasPrefix(key, fleet.IntentPrefix):
 		i, err := fleet.DecodeIntent(key, e.Entry.Value)
 		if err != nil {
-			j.wrong("", err.Error())
+			j.wrong(Unreadable, "", "%v", err)
 			return nil
 		}
 		d := j.of(i.Deployment)
 		if i.Seq <= d.intent && e.Entry.Modified != d.at { // several cells' are in one transaction
-			j.wrong(i.Deployment, fmt.Sprintf("its intent %d was written after %d", i.Seq, d.intent))
+			j.wrong(Backwards, i.Deployment, "its intent %d was written after %d", i.Seq, d.intent)
 		}
 		d.intent, d.at = max(i.Seq, d.intent), e.Entry.Modified
 	}
@@ -146,7 +173,7 @@ func (j *Judge) See(e election.Event) *Event {
 func decode[T any](j *Judge, id string, e election.Event) *T {
 	v := new(T)
 	if err := json.Unmarshal(e.Entry.Value, v); err != nil {
-		j.wrong(id, fmt.Sprintf("%s: %v", e.Entry.Key, err))
+		j.wrong(Unreadable, id, "%s: %v", e.Entry.Key, err)
 		return nil
 	}
 	return v
@@ -163,17 +190,17 @@ func (j *Judge) state(id string, is *State) {
 	was := d.state
 	d.state = is
 	if _, known := phases[is.Phase]; !known {
-		j.wrong(id, fmt.Sprintf("its phase is %q", is.Phase))
+		j.wrong(Unreadable, id, "its phase is %q", is.Phase)
 	}
 	if was != nil {
 		switch {
 		case was.Phase == ended:
-			j.wrong(id, fmt.Sprintf("it had ended, and was written again: %s", is))
+			j.wrong(Doubled, id, "it had ended, and was written again: %s", is)
 			return
 		case phases[is.Phase] < phases[was.Phase]:
-			j.wrong(id, fmt.Sprintf("it went from %s to %s", was.Phase, is.Phase))
+			j.wrong(Backwards, id, "it went from %s to %s", was.Phase, is.Phase)
 		case is.Stage < was.Stage, is.Seq < was.Seq, is.Intent < was.Intent, is.Round < was.Round, fewer(is.Test, was.Test):
-			j.wrong(id, fmt.Sprintf("it went backwards: %s after %s", is, was))
+			j.wrong(Backwards, id, "%s after %s", is, was)
 		}
 	}
 	if is.Phase == ended {
@@ -202,28 +229,27 @@ type Found struct {
 func (j *Judge) Check(t Trial, f Found) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	wrong := func(format string, args ...any) { j.wrong(t.ID, fmt.Sprintf(format, args...)) }
 	d := j.of(t.ID)
 	if d.state == nil || d.state.Phase != ended || d.state.Outcome == nil {
-		wrong("it has not ended: %v", d.state)
+		j.wrong(Stuck, t.ID, "it has not ended: %v", d.state)
 		return
 	}
 	o := d.state.Outcome
 	if !t.permits(o) {
-		wrong("it came to %+v; expected %s, %s", *o, t.Cause.Result, t.Cause.Blame)
+		j.wrong(Wrong, t.ID, "it came to %+v; expected %s, %s", *o, t.Cause.Result, t.Cause.Blame)
 	}
 	want := Placed{Main: t.Left(o)}
 	for _, name := range slices.Sorted(maps.Keys(f.Nodes)) {
 		if got := f.Nodes[name]; got != want {
-			wrong("%s runs %s beside %q; expected %s", name, got.Main.Short(), got.Beside, want.Main.Short())
+			j.wrong(Wrong, t.ID, "%s runs %s beside %q; expected %s", name, got.Main.Short(), got.Beside, want.Main.Short())
 		}
 	}
 	if f.Left > 0 {
-		wrong("%d events are left in the store", f.Left)
+		j.wrong(Stuck, t.ID, "%d events are left in the store", f.Left)
 	}
 	j.events(t.ID, d, f.Kept)
 	if f.Served != nil && d.state.Test != nil {
-		f.Served.covers(t, d.state.Test, wrong)
+		f.Served.covers(t, d.state.Test, func(format string, args ...any) { j.wrong(MadeUp, t.ID, format, args...) })
 	}
 }
 
@@ -232,7 +258,7 @@ func (j *Judge) events(id string, d *deployment, kept map[string]int) {
 	controllers := int64(0)
 	for name, e := range d.events {
 		if kept[name] == 0 {
-			j.wrong(id, fmt.Sprintf("the event %s is lost: %s", name, e.Text))
+			j.wrong(Lost, id, "the event %s is lost: %s", name, e.Text)
 		}
 		if e.Node == "" {
 			controllers++
@@ -240,13 +266,13 @@ func (j *Judge) events(id string, d *deployment, kept map[string]int) {
 	}
 	for name, n := range kept {
 		if _, written := d.events[name]; !written {
-			j.wrong(id, fmt.Sprintf("the event %s is in object storage, and was never written", name))
+			j.wrong(MadeUp, id, "the event %s is in object storage, and was never written", name)
 		}
 		if n > 1 {
-			j.wrong(id, fmt.Sprintf("the event %s is %d times in object storage", name, n))
+			j.wrong(Doubled, id, "the event %s is %d times in object storage", name, n)
 		}
 	}
 	if controllers != d.state.Seq {
-		j.wrong(id, fmt.Sprintf("there are %d events of controllers, and the last one is number %d", controllers, d.state.Seq))
+		j.wrong(Lost, id, "there are %d events of controllers, and the last one is number %d", controllers, d.state.Seq)
 	}
 }
