@@ -1,6 +1,8 @@
 package client
 
 import (
+	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -131,4 +133,14 @@ func (b *bearer) CloseIdleConnections() {
 	if c, ok := b.next.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}
+}
+
+// Do sends a request to a path of the control API that is of no service, with the
+// credentials of the others. The answer's body is the caller's to close.
+func (c *Control) Do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, method, c.at+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	return c.http.Do(r)
 }

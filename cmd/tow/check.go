@@ -56,7 +56,7 @@ severity, message, and where there are any expected, found, notes and fix.`,
 				if err := diag.JSON(u.out, res.Diags.All, 0); err != nil {
 					return err
 				}
-				if err := verdict(res); err != nil || env == "" {
+				if err := mistaken(res); err != nil || env == "" {
 					return err
 				}
 			} else if err := u.checked(u.out, p, res); err != nil || env == "" {
@@ -78,8 +78,8 @@ func first(args []string, otherwise string) string {
 	return otherwise
 }
 
-// verdict is errWrong when a project has errors.
-func verdict(res *compile.Result) error {
+// mistaken is errWrong when a project has errors.
+func mistaken(res *compile.Result) error {
 	if res.Diags.HasErrors() {
 		return errWrong
 	}
@@ -112,7 +112,7 @@ func (u *ui) checked(fine io.Writer, p *project.Project, res *compile.Result) er
 	default:
 		fmt.Fprintf(fine, "%s: %s\n", p.Name, strings.Join(inventory(res, warnings), ", "))
 	}
-	return verdict(res)
+	return mistaken(res)
 }
 
 // inventory says what a project without errors has.

@@ -35,6 +35,7 @@ import (
 	"towpath.dev/internal/control/access"
 	"towpath.dev/internal/control/api"
 	"towpath.dev/internal/control/backup"
+	"towpath.dev/internal/control/deploy"
 	"towpath.dev/internal/control/elections"
 	"towpath.dev/internal/control/etcdstore"
 	"towpath.dev/internal/control/kv"
@@ -54,6 +55,7 @@ type controlPlane struct {
 	// Its member of etcd, where it listens to others: "" is on loopback alone.
 	peer, peerAdvertise string
 	registry            string // a folder; see generations
+	objects             string // where objects of releases are; "" is in the data
 	// The file that says where its backup is kept, and what that says; nil for none.
 	backupFile string
 	backup     *backup.Options
@@ -136,11 +138,16 @@ func (p *opened) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	deployments, err := p.deployments()
+	if err != nil {
+		return err
+	}
+	deploying := deploy.NewMetrics()
 	metrics, upkeep := election.NewMetrics(), maintain.NewMetrics()
 	sessions := elections.New(store, elections.Options{Node: trust.Node(), Caller: caller, Registry: generations, Metrics: metrics, Log: p.log})
 	defer sessions.Close()
 	options := api.Options{
-		Store: store, Registry: registry, Audit: audit, KV: keys, Election: sessions, Routes: append(electionRoutes(sessions), metricsRoute(p.collectors(metrics, upkeep, endOf(trust))...)), Version: version(), Log: p.log,
+		Store: store, Registry: registry, Audit: audit, KV: keys, Election: sessions, Deployments: deployments, Routes: append(electionRoutes(sessions), metricsRoute(p.collectors(metrics, upkeep, deploying, endOf(trust))...)), Version: version(), Log: p.log,
 	}
 	if store.members != nil {
 		options.Members = store.members
@@ -156,6 +163,9 @@ func (p *opened) run(ctx context.Context) (err error) {
 	running.Go(func() { p.keepBackup(inside, store) })
 	running.Go(func() {
 		p.keepUp(inside, store, maintain.Options{Registry: generations, Metrics: upkeep, Election: metrics})
+	})
+	running.Go(func() {
+		p.control(inside, store, deployments, deploy.Options{Registry: generations, Election: metrics, Metrics: deploying})
 	})
 	fmt.Fprintf(p.err, "Control API on %s\n", urlOf(p.listener, p.secure != nil))
 	serving, cancel := context.WithCancelCause(ctx)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"towpath.dev/internal/artifact"
 	"towpath.dev/internal/project"
@@ -25,7 +26,9 @@ const stateDir = ".tow"
 // responder is a server and what its releases share.
 type responder struct {
 	server *serve.Server
-	envs   map[string]*shared // by root and name
+
+	mu   sync.Mutex
+	envs map[string]*shared // by root and name
 }
 
 // shared is what outlives the releases of an environment.
@@ -35,7 +38,7 @@ type shared struct {
 }
 
 func newResponder(server *serve.Server) *responder {
-	return &responder{server, map[string]*shared{}}
+	return &responder{server: server, envs: map[string]*shared{}}
 }
 
 // load makes a release of an artifact, its calls answered by an environment of the
@@ -50,7 +53,7 @@ func (r *responder) load(ctx context.Context, data []byte, root, env string) (*s
 		return nil, err
 	}
 	release := &serve.Release{Engine: p}
-	if err := r.bind(release, p.Manifest(), root, env); err != nil {
+	if _, err := r.bind(release, p.Manifest(), root, env); err != nil {
 		_ = p.Close(ctx)
 		return nil, err
 	}
@@ -69,31 +72,33 @@ func discard(ctx context.Context, r *serve.Release) error {
 	return err
 }
 
-// bind gives a release what answers its calls.
-func (r *responder) bind(release *serve.Release, m *artifact.Manifest, root, env string) error {
+// bind gives a release what answers its calls; nil where there are none.
+func (r *responder) bind(release *serve.Release, m *artifact.Manifest, root, env string) (*bind.Bindings, error) {
 	if len(m.Operations) == 0 {
-		return nil
+		return nil, nil
 	}
 	if env == "" {
-		return fmt.Errorf("%s calls services, and nothing says what answers them: name an environment with --env; %s", m.Program, environments(root))
+		return nil, fmt.Errorf("%s calls services, and nothing says what answers them: name an environment with --env; %s", m.Program, environments(root))
 	}
 	e, err := bind.Read(root, env)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	bindings, err := e.Bind(m, bind.Options{Programs: r.server})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	key := root + "\x00" + env
+	r.mu.Lock()
 	common := r.envs[key]
 	if common == nil {
 		common = &shared{fetch.NewCache(e.Cache), &fetch.Sources{}}
 		r.envs[key] = common
 	}
+	r.mu.Unlock()
 	release.Fetcher = fetch.New(m, bindings.Bound, fetch.Options{Cache: common.cache, Sources: common.sources, Observe: r.server.Asked})
 	release.Close = bindings.Close
-	return nil
+	return bindings, nil
 }
 
 // environments says which there are.

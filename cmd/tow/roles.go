@@ -31,13 +31,14 @@ const (
 // roles are the flags that say what a process is of a cluster.
 type roles struct {
 	role, data, advertise string
+	cell, region          string
 	joining               joinFlags
 	plane                 controlPlane
 }
 
 // onlyControl are the flags that a responder has no use for. One of them says, as
 // --data does, that a control plane is wanted.
-var onlyControl = []string{"control-listen", "control-tls", "peer-listen", "peer-advertise", "etcd", "etcd-ca", "etcd-cert", "etcd-key", "host", "registry", "backup"}
+var onlyControl = []string{"control-listen", "control-tls", "peer-listen", "peer-advertise", "etcd", "etcd-ca", "etcd-cert", "etcd-key", "host", "registry", "backup", "objects"}
 
 func (s *serving) roleFlags(f *pflag.FlagSet) {
 	f.StringVar(&s.role, "role", roleAll, "all, control or responder")
@@ -46,12 +47,15 @@ func (s *serving) roleFlags(f *pflag.FlagSet) {
 	f.StringVar(&s.joining.token, "join-token", os.Getenv("TOW_JOIN_TOKEN"), "join with the `TOKEN` (default: the variable TOW_JOIN_TOKEN)")
 	f.Lookup("join-token").DefValue = ""
 	f.StringVar(&s.joining.name, "node", "", "join as the node `NAME` (default: the machine's)")
+	f.StringVar(&s.cell, "cell", "main", "this responder is of the cell `NAME`, when it runs what is deployed")
+	f.StringVar(&s.region, "region", "", "which is in the region `NAME`")
 	f.StringVar(&s.advertise, "advertise", "", "others reach this responder at `HOST:PORT`")
 	f.StringVar(&s.plane.listen, "control-listen", defaultControl, "the control API listens on `ADDRESS`")
 	f.BoolVar(&s.plane.secure, "control-tls", false, "the control API has TLS on loopback too, so that nodes on this machine can join")
 	f.StringSliceVar(&s.plane.hosts, "host", nil, "a control node that joins is reached at the `HOST` too, a name or an address")
 	f.StringVar(&s.plane.registry, "registry", "", "know restores of the store from the folder `DIR`, which all control nodes reach (default for one alone: generations in its data)")
 	f.StringVar(&s.plane.backupFile, "backup", "", "keep a backup of the store as the `FILE` says, and know its restores from there")
+	f.StringVar(&s.plane.objects, "objects", "", "keep the objects of releases in the store at the `URL`, or a folder, which all control nodes reach (default: in the node's data)")
 	f.StringVar(&s.plane.peer, "peer-listen", "", "the member of etcd listens to those of other control nodes on `ADDRESS` (default: to none)")
 	f.StringVar(&s.plane.peerAdvertise, "peer-advertise", "", "they reach it at `HOST:PORT` (default: --peer-listen)")
 	f.StringSliceVar(&s.plane.etcd, "etcd", nil, "use the etcd at these `URLS`, and run none")
@@ -65,7 +69,7 @@ func (s *serving) args(programs []string) error {
 	switch {
 	case s.role == roleControl && len(programs) > 0:
 		return usage{fmt.Errorf("--role control serves no programs, and %q is one: leave it out, or choose --role all", programs[0]), "tow serve"}
-	case s.role != roleControl && len(programs) == 0:
+	case s.role == roleAll && len(programs) == 0:
 		return usage{errors.New("tow serve needs a program: an artifact, or a project's folder"), "tow serve"}
 	}
 	return nil
@@ -143,15 +147,15 @@ func (s *serving) respond(ctx context.Context, dir string, programs []string) er
 	if err != nil {
 		return err
 	}
-	if m == nil {
+	switch {
+	case m == nil && len(programs) == 0:
+		return usage{errors.New("tow serve needs a program (an artifact, or a project's folder), or --join and --join-token to run what is deployed"), "tow serve"}
+	case m == nil:
 		return s.run(ctx, programs)
+	case len(programs) == 0:
+		return s.fleetNode(ctx, m, dir)
 	}
-	address := s.advertise
-	if host, _, err := net.SplitHostPort(s.listen); address == "" && err == nil {
-		if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() && !ip.IsUnspecified() {
-			address = s.listen
-		}
-	}
+	address := s.reachedAt()
 	ctx, cancel := context.WithCancel(ctx)
 	attached := make(chan struct{})
 	go func() { m.stay(ctx, s.logger(), address); close(attached) }()
@@ -159,4 +163,14 @@ func (s *serving) respond(ctx context.Context, dir string, programs []string) er
 	cancel()
 	<-attached
 	return err
+}
+
+// reachedAt is where others reach what this responder serves; "" is nowhere.
+func (s *serving) reachedAt() string {
+	if host, _, err := net.SplitHostPort(s.listen); s.advertise == "" && err == nil {
+		if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() && !ip.IsUnspecified() {
+			return s.listen
+		}
+	}
+	return s.advertise
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -78,7 +79,18 @@ type serving struct {
 	roles
 }
 
-func (s *serving) run(ctx context.Context, programs []string) (err error) {
+func (s *serving) run(ctx context.Context, programs []string) error {
+	return s.answer(ctx, func(ctx context.Context, r *responder) (func(context.Context), error) {
+		if err := s.put(ctx, r, programs); err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context) { s.reload(ctx, r, programs) }, nil
+	})
+}
+
+// answer runs a server. begin puts programs in place before it listens, and gives what goes
+// on while it does.
+func (s *serving) answer(ctx context.Context, begin func(context.Context, *responder) (func(context.Context), error)) (err error) {
 	if !(s.sample >= 0 && s.sample <= 1) {
 		return usage{fmt.Errorf("--sample %v: expected a share, from 0 to 1", s.sample), "tow serve"}
 	}
@@ -101,11 +113,11 @@ func (s *serving) run(ctx context.Context, programs []string) (err error) {
 	}
 	defer stopTracing()
 	server := serve.New(opts)
-	r := newResponder(server)
-	if err := s.put(ctx, r, programs); err != nil {
+	defer server.Close(context.WithoutCancel(ctx))
+	meanwhile, err := begin(ctx, newResponder(server))
+	if err != nil {
 		return err
 	}
-	defer server.Close(context.WithoutCancel(ctx))
 	l, err := net.Listen("tcp", s.listen)
 	if err != nil {
 		return cannotListen(s.listen, err)
@@ -113,7 +125,11 @@ func (s *serving) run(ctx context.Context, programs []string) (err error) {
 	fmt.Fprintf(s.err, "Serving on %s\n", urlOf(l, secure != nil))
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	go s.reload(ctx, r, programs)
+	var running sync.WaitGroup
+	defer running.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	running.Go(func() { meanwhile(ctx) })
 	return server.Serve(ctx, l, serve.Limits{}, secure, s.grace)
 }
 

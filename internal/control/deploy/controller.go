@@ -28,7 +28,9 @@ type Options struct {
 	TTL       time.Duration
 	Registry  election.Registry
 	Clock     election.Clock // default: election's own
-	Counters  Counters
+	// Labels of the candidate, for who looks at the election.
+	Labels   map[string]string
+	Counters Counters
 	// Objects is where events go to, below deployments/. Nil: they stay in the store.
 	Objects blob.Store
 	// Every is how often counters are asked for while a candidate is on trial. 0: 1 s.
@@ -111,7 +113,7 @@ func (c *Controller) stand(ctx context.Context) error {
 			c.o.Log.Debug("a session ends by itself", "cause", err)
 		}
 	}()
-	partitions, err := session.Partitions(Group, election.PartitionsOptions{Partitions: Partitions()})
+	partitions, err := session.Partitions(Group, election.PartitionsOptions{Partitions: Partitions(), Labels: c.o.Labels})
 	if err != nil {
 		return err
 	}

@@ -17,8 +17,8 @@ import (
 // anew.
 type collector struct {
 	last       map[counted]fleet.Count
-	thresholds map[string]*threshold // by view
-	heard      time.Time             // when counters of both releases were heard last
+	thresholds map[[2]string]*threshold // by view and metric
+	heard      time.Time                // when counters of both releases were heard last
 	begun      time.Time
 }
 
@@ -30,17 +30,17 @@ type counted struct {
 	view              string
 }
 
-// threshold is what makes an answer of a view slow: what one in a hundred of the control's
-// answers exceeded in the window before.
+// threshold is what makes an answer of a view slow, or dear: what one in a hundred of the
+// control's exceeded in the window before.
 type threshold struct {
 	window *verdict.Histogram // that fills
 	since  time.Time
-	slow   int64 // microseconds; 0 is not known yet
+	most   int64 // microseconds; 0 is not known yet
 }
 
 const (
 	thresholdWindow = time.Minute
-	slowest         = 0.99 // the quantile that makes the threshold
+	thresholdAt     = 0.99 // the quantile that makes the threshold
 )
 
 // quiet is for how long counters of both releases have not been heard.
@@ -53,18 +53,16 @@ func (c *collector) quiet() time.Duration {
 
 // side is what one release did for a view, at all nodes that count.
 type side struct {
-	requests int64
-	bad      map[string]int64
-	latency  *verdict.Histogram
+	requests     int64
+	bad          map[string]int64
+	latency, cpu *verdict.Histogram
 }
 
 // add adds what a counter has grown by. It is false if the counter has not only grown.
 func (s *side) add(n fleet.Count, was fleet.Count) bool {
-	grown, ok := &verdict.Histogram{}, true
-	if n.Latency != nil {
-		grown, ok = n.Latency.Since(was.Latency)
-	}
-	ok = ok && n.Requests >= was.Requests
+	latency, ok1 := n.Latency.Since(was.Latency)
+	cpu, ok2 := n.CPU.Since(was.CPU)
+	ok := ok1 && ok2 && n.Requests >= was.Requests
 	for metric, x := range was.Bad {
 		ok = ok && n.Bad[metric] >= x
 	}
@@ -75,17 +73,20 @@ func (s *side) add(n fleet.Count, was fleet.Count) bool {
 	for metric, x := range n.Bad {
 		s.bad[metric] += x - was.Bad[metric]
 	}
-	s.latency.Merge(grown)
+	s.latency.Merge(latency)
+	s.cpu.Merge(cpu)
 	return true
 }
 
-func newSide() *side { return &side{bad: map[string]int64{}, latency: &verdict.Histogram{}} }
+func newSide() *side {
+	return &side{bad: map[string]int64{}, latency: &verdict.Histogram{}, cpu: &verdict.Histogram{}}
+}
 
 // take gives what was counted since it was called last.
 func (c *collector) take(p *Plan, s *State, all []*fleet.Counters) []Count {
 	now := time.Now()
 	if c.last == nil {
-		c.last, c.thresholds, c.begun = map[counted]fleet.Count{}, map[string]*threshold{}, now
+		c.last, c.thresholds, c.begun = map[counted]fleet.Count{}, map[[2]string]*threshold{}, now
 	}
 	seen := map[counted]fleet.Count{}
 	candidate, control := map[string]*side{}, map[string]*side{}
@@ -132,7 +133,14 @@ func (c *collector) take(p *Plan, s *State, all []*fleet.Counters) []Count {
 		if b == nil {
 			b = newSide()
 		}
-		c.slow(view, a, b, now)
+		for _, of := range []struct {
+			metric string
+			of     func(*side) *verdict.Histogram
+		}{{verdict.Slow, func(s *side) *verdict.Histogram { return s.latency }}, {verdict.CPU, func(s *side) *verdict.Histogram { return s.cpu }}} {
+			if most := c.threshold(view, of.metric, of.of(b), now); most > 0 {
+				a.bad[of.metric], b.bad[of.metric] = of.of(a).Above(most), of.of(b).Above(most)
+			}
+		}
 		if n := count(a, b, onebox, &p.Stages[s.Stage]); n != nil {
 			counts = append(counts, *n)
 		}
@@ -157,23 +165,24 @@ func count(a, b *side, onebox bool, stage *Stage) *Count {
 	return n
 }
 
-// slow counts the answers that are slower than the threshold from the window before.
-func (c *collector) slow(view string, a, b *side, now time.Time) {
-	t := c.thresholds[view]
+// threshold is what was too much as the window began, and takes the control's into the
+// next one.
+func (c *collector) threshold(view, metric string, control *verdict.Histogram, now time.Time) int64 {
+	key := [2]string{view, metric}
+	t := c.thresholds[key]
 	if t == nil {
 		t = &threshold{window: &verdict.Histogram{}, since: now}
-		c.thresholds[view] = t
+		c.thresholds[key] = t
 	}
-	if t.slow > 0 {
-		a.bad[verdict.Slow], b.bad[verdict.Slow] = a.latency.Above(t.slow), b.latency.Above(t.slow)
-	}
-	t.window.Merge(b.latency)
+	most := t.most
+	t.window.Merge(control)
 	if now.Sub(t.since) >= thresholdWindow {
-		if slow, ok := t.window.Threshold(slowest); ok {
-			t.slow = slow
+		if next, ok := t.window.Threshold(thresholdAt); ok {
+			t.most = next
 		}
 		t.window, t.since = &verdict.Histogram{}, now
 	}
+	return most
 }
 
 func union[K comparable, A, B any](a map[K]A, b map[K]B) map[K]bool {

@@ -71,6 +71,7 @@ type Count struct {
 	View     string           `json:"view"`
 	Requests int64            `json:"requests"`
 	Bad      map[string]int64 `json:"bad,omitempty"` // by the names of verdict's metrics
-	// Latency is of answered requests, in microseconds.
+	// Latency is of answered requests, and CPU of all, in microseconds.
 	Latency *verdict.Histogram `json:"latency,omitempty"`
+	CPU     *verdict.Histogram `json:"cpu,omitempty"`
 }

@@ -118,16 +118,9 @@ func (d *Disk) Signatures(ctx context.Context, release Digest) ([]*Envelope, err
 	if err != nil {
 		return nil, err
 	}
-	var all []*Envelope
-	for line := range bytes.SplitSeq(data, []byte{'\n'}) {
-		if len(line) == 0 {
-			continue
-		}
-		e, err := DecodeEnvelope(line)
-		if err != nil {
-			return nil, fmt.Errorf("%s: signatures of the release %s: %w", d.dir, release.Short(), err)
-		}
-		all = append(all, e)
+	all, err := DecodeEnvelopes(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: signatures of the release %s: %w", d.dir, release.Short(), err)
 	}
 	return all, nil
 }

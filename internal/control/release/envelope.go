@@ -156,3 +156,19 @@ func unbase64(text string) ([]byte, error) {
 	}
 	return data, nil
 }
+
+// DecodeEnvelopes reads envelopes that may come from anywhere, one on each line.
+func DecodeEnvelopes(text []byte) ([]*Envelope, error) {
+	var all []*Envelope
+	for line := range bytes.SplitSeq(text, []byte{'\n'}) {
+		if len(line) == 0 {
+			continue
+		}
+		e, err := DecodeEnvelope(line)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, e)
+	}
+	return all, nil
+}

@@ -1,0 +1,198 @@
+//go:build !solo
+
+// A control node's part in deployments: the objects of releases, what nodes count, and a
+// controller that stands for election.
+
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"towpath.dev/api/towpathv1"
+	"towpath.dev/client"
+	"towpath.dev/election"
+	"towpath.dev/internal/blob"
+	"towpath.dev/internal/control/access"
+	"towpath.dev/internal/control/api"
+	"towpath.dev/internal/control/deploy"
+	"towpath.dev/internal/control/fleet"
+	"towpath.dev/internal/control/release"
+)
+
+// urlLabel is the label of a controller that says where its control node is reached.
+const urlLabel = "url"
+
+// deployments opens what deployments need.
+func (p *opened) deployments() (*api.Deployments, error) {
+	where := p.objects
+	if where == "" {
+		where = filepath.Join(p.dir, "objects")
+		if err := os.MkdirAll(where, 0o700); err != nil {
+			return nil, err
+		}
+		if p.peer != "" || len(p.etcd) > 0 {
+			p.log.Warn("without --objects each control node keeps the objects of releases, and what happened to deployments, in its own data: name a store that all of them reach")
+		}
+	}
+	store, err := blob.Open(where, blob.Options{})
+	if err != nil {
+		return nil, usage{fmt.Errorf("--objects: %w", err), "tow serve"}
+	}
+	store = blob.Retry(store, blob.Policy{})
+	return &api.Deployments{Objects: release.NewObjects(store), Events: store, Hub: api.NewHub()}, nil
+}
+
+// control carries deployments out, for the programs that this node is elected for.
+func (p *opened) control(ctx context.Context, store election.Store, d *api.Deployments, o deploy.Options) {
+	own := p.reachedAt()
+	group, err := election.NewGroup(store, "", deploy.Group)
+	if err != nil {
+		p.log.Error("no deployments are carried out here", "error", err)
+		return
+	}
+	all := &everybodysCounters{Hub: d.Hub, group: group, own: own, trust: p.trust, dir: filepath.Join(p.dir, trustDir), clients: map[string]*client.Control{}}
+	defer all.close()
+	o.Store, o.Name, o.Labels, o.Counters, o.Objects, o.Log = store, p.trust.Node(), map[string]string{urlLabel: own}, all, d.Events, p.log
+	c, err := deploy.NewController(o)
+	if err == nil {
+		err = c.Run(ctx)
+	}
+	if ctx.Err() == nil {
+		p.log.Error("no deployments are carried out here any more", "error", err)
+	}
+}
+
+// reachedAt is where other control nodes reach this one.
+func (p *opened) reachedAt() string {
+	host, port, err := net.SplitHostPort(p.listener.Addr().String())
+	if err != nil {
+		return ""
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		for _, h := range p.trust.Hosts() {
+			if !isLoopbackHost(h) {
+				host = h
+				break
+			}
+		}
+	}
+	scheme := "http://"
+	if p.secure != nil {
+		scheme = "https://"
+	}
+	return scheme + net.JoinHostPort(host, port)
+}
+
+// everybodysCounters are what nodes counted that are attached to any control node.
+type everybodysCounters struct {
+	*api.Hub
+	group *election.Group
+	own   string
+	trust *access.Trust
+	dir   string
+
+	mu      sync.Mutex
+	clients map[string]*client.Control // by address
+	shown   *tls.Certificate           // that they show
+}
+
+// Counters is part of deploy.Counters. Who cannot be reached is left out: its nodes go to
+// others, and tell those.
+func (e *everybodysCounters) Counters(ctx context.Context, environment, program string) ([]*fleet.Counters, error) {
+	all, err := e.Hub.Counters(ctx, environment, program)
+	if err != nil {
+		return nil, err
+	}
+	view, err := e.group.View(ctx)
+	if err != nil {
+		return all, nil // the store is away, and what this node's own nodes counted is evidence too
+	}
+	var mu sync.Mutex
+	var asking sync.WaitGroup
+	for _, candidate := range view.Candidates {
+		at := candidate.Labels[urlLabel]
+		if at == "" || at == e.own {
+			continue
+		}
+		asking.Go(func() {
+			more, err := e.ask(ctx, at, environment, program)
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, more...)
+		})
+	}
+	asking.Wait()
+	return all, nil
+}
+
+func (e *everybodysCounters) ask(ctx context.Context, at, environment, program string) ([]*fleet.Counters, error) {
+	c, err := e.client(at)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.Deploy.GetCounters(ctx, &towpathv1.GetCountersRequest{Environment: environment, Program: program})
+	if err != nil {
+		return nil, err
+	}
+	var all []*fleet.Counters
+	for _, text := range r.GetCounters() {
+		n := new(fleet.Counters)
+		if err := json.Unmarshal(text, n); err != nil {
+			return nil, err
+		}
+		all = append(all, n)
+	}
+	return all, nil
+}
+
+// client is one of another control node, to which this one shows its certificate.
+func (e *everybodysCounters) client(at string) (*client.Control, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	shown, err := e.trust.Certificate()
+	if err != nil {
+		return nil, err
+	}
+	if shown != e.shown {
+		e.forget()
+		e.shown = shown
+	}
+	if c := e.clients[at]; c != nil {
+		return c, nil
+	}
+	ca, err := os.ReadFile(filepath.Join(e.dir, "ca.pem"))
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.NewControl(at, client.ControlOptions{CA: ca, Certificate: shown})
+	if err != nil {
+		return nil, errors.Join(errors.New("another control node"), err)
+	}
+	e.clients[at] = c
+	return c, nil
+}
+
+// forget closes all clients; the caller holds mu.
+func (e *everybodysCounters) forget() {
+	for _, c := range e.clients {
+		c.Close()
+	}
+	clear(e.clients)
+}
+
+func (e *everybodysCounters) close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.forget()
+}

@@ -1,0 +1,140 @@
+//go:build !solo
+
+// A responder runs what its fleet is told to: releases become those of its server.
+
+package main
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+
+	"towpath.dev/internal/control/fleet"
+	"towpath.dev/internal/control/release"
+	"towpath.dev/internal/control/verdict"
+	"towpath.dev/internal/run/bind"
+	"towpath.dev/internal/run/engine"
+	"towpath.dev/internal/run/serve"
+)
+
+// fleetHost is the server of a responder, as the node's agent drives it.
+type fleetHost struct {
+	responder *responder
+	disk      *release.Disk
+	cache     string // a folder of compiled code
+
+	mu     sync.Mutex
+	placed map[string][2]*preparedRelease // main and beside, by program
+}
+
+// preparedRelease is a release of the fleet, made ready for the server.
+type preparedRelease struct {
+	digest   release.Digest
+	release  *serve.Release
+	bindings *bind.Bindings // nil where nothing is called
+}
+
+// Prepare is part of fleet.Host.
+func (h *fleetHost) Prepare(ctx context.Context, _ string, l *release.Loaded) (fleet.Prepared, error) {
+	root, err := h.disk.Files(ctx, l.Release.Binding.Digest)
+	if err != nil {
+		return nil, err
+	}
+	p, err := engine.Load(ctx, l.Artifact, engine.Options{CacheDir: h.cache})
+	if err != nil {
+		return nil, &fleet.Fault{Kind: fleet.Unfit, Err: err}
+	}
+	out := &preparedRelease{digest: l.Digest, release: &serve.Release{Engine: p}}
+	if len(l.Manifest.Operations) > 0 {
+		out.bindings, err = h.responder.bind(out.release, l.Manifest, root, l.Release.Environment)
+		if err != nil {
+			return nil, &fleet.Fault{Kind: fleet.Unbound, Err: errors.Join(err, discard(ctx, out.release))}
+		}
+	}
+	if err := p.Warm(4); err != nil {
+		return nil, errors.Join(err, discard(ctx, out.release))
+	}
+	return out, nil
+}
+
+// Probe is part of fleet.Prepared.
+func (p *preparedRelease) Probe(ctx context.Context) error {
+	if p.bindings == nil {
+		return nil
+	}
+	return p.bindings.Probe(ctx)
+}
+
+// Close is part of fleet.Prepared.
+func (p *preparedRelease) Close() { _ = discard(context.Background(), p.release) }
+
+// Place is part of fleet.Host.
+func (h *fleetHost) Place(program string, main, beside fleet.Prepared, share float64) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var now [2]*preparedRelease
+	now[0], _ = main.(*preparedRelease)
+	now[1], _ = beside.(*preparedRelease)
+	switch {
+	case now[0] == nil:
+		delete(h.placed, program)
+		h.responder.server.Remove(program)
+	case now[1] == nil:
+		h.placed[program] = now
+		h.responder.server.Place(program, now[0].release, nil, 0)
+	default:
+		h.placed[program] = now
+		h.responder.server.Place(program, now[0].release, now[1].release, share)
+	}
+	return nil
+}
+
+// Counts is part of fleet.Host.
+func (h *fleetHost) Counts() map[string][]fleet.Count {
+	h.mu.Lock()
+	placed := maps.Clone(h.placed)
+	h.mu.Unlock()
+	all := map[string][]fleet.Count{}
+	for program, pair := range placed {
+		for k, p := range pair {
+			if p == nil {
+				continue
+			}
+			for _, t := range p.release.Tallies() {
+				all[program] = append(all[program], countOf(p, t, k == 1))
+			}
+		}
+	}
+	return all
+}
+
+// countOf is a tally as the fleet counts.
+func countOf(p *preparedRelease, t serve.Tally, beside bool) fleet.Count {
+	return fleet.Count{
+		Release: p.digest, Since: p.release.Placed(), Beside: beside, View: t.View, Requests: t.Requests,
+		Bad: map[string]int64{
+			verdict.Error: t.Errors, verdict.Service: t.Services, verdict.Timeout: t.Timeouts, verdict.Fault: t.Faults,
+			verdict.Fallback: t.Fallback, verdict.Shed: t.Shed,
+		},
+		Latency: histogramOf(t.Latency), CPU: histogramOf(t.CPU),
+	}
+}
+
+func histogramOf(buckets []int64) *verdict.Histogram {
+	h := &verdict.Histogram{}
+	for i, n := range buckets {
+		if n > 0 {
+			h.AddN(serve.BucketFloor(i), n)
+		}
+	}
+	return h
+}
+
+// serves are the programs that are placed.
+func (h *fleetHost) serves() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Sorted(maps.Keys(h.placed))
+}

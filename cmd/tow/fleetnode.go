@@ -1,0 +1,84 @@
+//go:build !solo
+
+// tow serve --role responder without programs: a node that runs what is deployed to its
+// environment.
+
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"towpath.dev/internal/abi"
+	"towpath.dev/internal/control/access"
+	"towpath.dev/internal/control/fleet"
+	"towpath.dev/internal/control/release"
+)
+
+// fleetDir is the folder in a node's data that has releases, and what it shall run.
+const fleetDir = "fleet"
+
+// fleetNode runs what is deployed, until the context ends.
+func (s *serving) fleetNode(ctx context.Context, m *membership, dir string) error {
+	name, environment, err := m.identity()
+	if err != nil {
+		return err
+	}
+	if environment == "" {
+		return errors.New("this node joined no environment, and so nothing can be deployed to it: join it again with a token of \"tow join-token create --env NAME\"")
+	}
+	dir = filepath.Join(dir, fleetDir)
+	disk, err := release.OpenDisk(filepath.Join(dir, "releases"))
+	if err != nil {
+		return err
+	}
+	cache := filepath.Join(dir, "cache")
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return err
+	}
+	log := s.logger()
+	link := &fleetLink{m: m, log: log, cell: s.cell, address: s.reachedAt()}
+	return s.answer(ctx, func(ctx context.Context, r *responder) (func(context.Context), error) {
+		host := &fleetHost{responder: r, disk: disk, cache: cache, placed: map[string][2]*preparedRelease{}}
+		agent, err := fleet.NewAgent(fleet.Options{
+			Node: name, Environment: environment, Cell: s.cell, Region: s.region, Address: link.address,
+			Version: version(), Incarnation: rand.Text(), ABI: abi.Version, Capacity: float64(runtime.GOMAXPROCS(0)),
+			Host: host, Link: link, Objects: &fleet.Stock{Environment: environment, Disk: disk, From: []release.Source{link}},
+			Keeper: fleet.KeeperFile(filepath.Join(dir, "memory.json")), Log: log,
+		})
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(s.err, "Node %s of %s, cell %s\n", name, environment, s.cell)
+		return func(ctx context.Context) {
+			if err := agent.Run(ctx); ctx.Err() == nil {
+				log.Error("the node no longer follows what is deployed; it serves on", "error", err)
+			}
+		}, nil
+	})
+}
+
+// identity is who the node is by its certificate.
+func (m *membership) identity() (name, environment string, err error) {
+	text, err := os.ReadFile(m.file("node.pem"))
+	if err != nil {
+		return "", "", err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return "", "", fmt.Errorf("%s holds no certificate: remove the node's data, and join again", m.file("node.pem"))
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return "", "", fmt.Errorf("%s: %w", m.file("node.pem"), err)
+	}
+	p, _, err := access.Identity(c)
+	return p.Name, p.Environment, err
+}
