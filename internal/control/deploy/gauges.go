@@ -16,6 +16,9 @@ type fleetGauges struct {
 	now func() time.Time // of the day
 }
 
+// Gauges are the state of deployments and of the fleet, to be registered once.
+func (c *Controller) Gauges() prometheus.Collector { return gauges(c.replica, c.o.Now) }
+
 // gauges makes a collector of the state of deployments and of the fleet.
 func gauges(r *replica, now func() time.Time) prometheus.Collector { return &fleetGauges{r, now} }
 
