@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -146,4 +147,16 @@ func (u *ui) table(header string, rows int, row func(w *tabwriter.Writer, i int)
 		row(w, i)
 	}
 	return w.Flush()
+}
+
+// lines prints values as JSON, one on each line.
+func (u *ui) lines(n int, value func(i int) any) error {
+	to := json.NewEncoder(u.out)
+	to.SetEscapeHTML(false)
+	for i := range n {
+		if err := to.Encode(value(i)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
