@@ -1,0 +1,296 @@
+//go:build linux
+
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"towpath.dev/election"
+	"towpath.dev/internal/control/deploy"
+	"towpath.dev/internal/control/deploy/deploytest"
+	"towpath.dev/internal/control/release"
+	"towpath.dev/internal/proof/lab"
+)
+
+// A run is one deployment, of a candidate whose fault is known.
+type run struct {
+	w           *world
+	seed        uint64
+	environment string
+	cause       deploytest.Cause
+	random      *rand.Rand // of its own faults
+	nodes       []*actor
+	killed      bool // a node was, which may happen once
+	first, id   string
+	broke       *tally // what befell this run alone
+	begun       time.Time
+	deaths      int           // of its nodes
+	took        time.Duration // from when nothing broke any more until it had ended
+}
+
+// dies is how long a node lives with a candidate that kills it.
+const dies = 500 * time.Millisecond
+
+var (
+	one = release.DigestOf([]byte("one"))
+	two = release.DigestOf([]byte("two"))
+)
+
+// round has some runs go on side by side, the first of them that with a number.
+func (w *world) round(ctx context.Context, first, n int) error {
+	var runs []*run
+	causes := deploytest.Causes(dies)
+	for i := range n {
+		seed := w.o.Seed + uint64(first+i)
+		r := &run{
+			w: w, seed: seed, environment: fmt.Sprint("s", seed), cause: causes[seed%uint64(len(causes))],
+			random: rand.New(rand.NewPCG(seed, 1)), broke: newTally(),
+		}
+		runs = append(runs, r)
+		defer r.end()
+		if err := r.start(w.hosts[i]); err != nil {
+			return err
+		}
+	}
+	if err := each(runs, func(r *run) error { return r.prepare(ctx) }); err != nil {
+		return err
+	}
+	broke, calm := newTally(), time.Time{}
+	var breaking sync.WaitGroup
+	var fault error
+	breaking.Go(func() {
+		fault = w.breakThings(ctx, runs, broke)
+		calm = time.Now()
+	})
+	err := each(runs, func(r *run) error { return r.deploy(ctx) })
+	breaking.Wait()
+	if err = errors.Join(err, fault); err != nil {
+		return err
+	}
+	if err := each(runs, func(r *run) error { return r.judged(ctx, calm) }); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range runs {
+		w.report.add(r, broke)
+		fmt.Printf("%s seed %d, %s: %s; %d faults, %s after them\n", time.Now().Format(time.TimeOnly), r.seed, r.cause.Name, w.judge.State(r.id).Outcome.Result, r.broke.sum()+broke.sum(), r.took.Round(100*time.Millisecond))
+	}
+	w.report.addRound(broke)
+	return nil
+}
+
+// each does something with all runs at once.
+func each(runs []*run, do func(*run) error) error {
+	faults := make([]error, len(runs))
+	var doing sync.WaitGroup
+	for i, r := range runs {
+		doing.Go(func() {
+			if err := do(r); err != nil {
+				faults[i] = fmt.Errorf("seed %d: %w", r.seed, err)
+			}
+		})
+	}
+	doing.Wait()
+	return errors.Join(faults...)
+}
+
+// start starts the run's nodes.
+func (r *run) start(hosts []*lab.Host) error {
+	folder := filepath.Join(r.w.o.Dir, r.environment)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	behaves := map[release.Digest]deploytest.Behaviour{one: r.cause.Was, two: r.cause.Is}
+	for i, host := range hosts {
+		name := fmt.Sprintf("%s-n%d", r.environment, i)
+		n := &actor{name: name, host: host, log: filepath.Join(folder, name+".log")}
+		n.role = func(life int) string {
+			return role{Node: &nodeOptions{
+				parts: r.w.parts(r.seed<<8 + uint64(life)), Name: name, Environment: r.environment, Cell: fmt.Sprint("cell-", i%2),
+				Incarnation: incarnation(name, life), Memory: filepath.Join(folder, name+".json"), Behaves: behaves,
+			}}.variable()
+		}
+		if err := n.begin(func(err error) { r.w.cancel(err) }); err != nil {
+			return err
+		}
+		r.nodes = append(r.nodes, n)
+	}
+	return nil
+}
+
+func incarnation(node string, life int) string { return fmt.Sprint(node, "/", life) }
+
+// end ends the run's nodes.
+func (r *run) end() {
+	var ending sync.WaitGroup
+	for _, n := range r.nodes {
+		ending.Go(n.finish)
+	}
+	ending.Wait()
+	r.nodes = nil
+}
+
+// Bounds, on a machine that has other things to do.
+const (
+	preparesWithin = 2 * time.Minute
+	endsAfter      = 2 * time.Minute // from when nothing breaks any more
+	carriedWithin  = 3 * time.Minute // events, into object storage, which was away
+	asksAgain      = 200 * time.Millisecond
+)
+
+// prepare has the run's nodes run the release that the candidate is to replace.
+func (r *run) prepare(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, preparesWithin)
+	defer cancel()
+	err := until(ctx, func(ctx context.Context) error { // stages reach the nodes that there are
+		page, err := r.w.store.Range(ctx, election.Span{Keys: election.Prefix(deploy.NodePrefix + r.environment + "-"), KeysOnly: true})
+		if err == nil && len(page.Entries) < len(r.nodes) {
+			err = fmt.Errorf("%d nodes of %d are attached", len(page.Entries), len(r.nodes))
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if r.first, err = r.create(ctx, one, deploy.Pipeline{
+		Stages: []deploy.Stage{{Name: "all", Kind: deploy.Wave, Share: 1}}, Unavailable: 1,
+	}); err != nil {
+		return err
+	}
+	select {
+	case <-r.w.judge.Ended(r.first):
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("the first release: %w (%s)", context.Cause(ctx), r.w.judge.State(r.first))
+	}
+}
+
+// pipeline is short, as time is what a run costs.
+func (r *run) pipeline() deploy.Pipeline {
+	bake := 2 * time.Second
+	if r.cause.Asks {
+		bake = time.Minute // it must not be over before somebody asks
+	}
+	return deploy.Pipeline{Stages: []deploy.Stage{
+		{Name: "onebox", Kind: deploy.Onebox, Share: 0.2, Bake: bake, Requests: 100},
+		{Name: "wave 1", Kind: deploy.Wave, Share: 0.4, Bake: time.Second},
+		{Name: "wave 2", Kind: deploy.Wave, Share: 1, Bake: time.Second},
+	}, Unavailable: 0.4}
+}
+
+// deploy asks for the candidate, and for the release before where that is the run's cause.
+func (r *run) deploy(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, preparesWithin)
+	defer cancel()
+	r.begun = time.Now()
+	if r.id, err = r.create(ctx, two, r.pipeline()); err != nil || !r.cause.Asks {
+		return err
+	}
+	pause(ctx, rand.N(8*time.Second))
+	service := &deploy.Service{Store: r.w.store}
+	return until(ctx, func(ctx context.Context) error {
+		return service.Ask(ctx, r.id, deploy.AskBack, "ann", "it looks wrong")
+	})
+}
+
+// create asks for a deployment as often as it takes.
+func (r *run) create(ctx context.Context, d release.Digest, p deploy.Pipeline) (id string, err error) {
+	service := &deploy.Service{Store: r.w.store}
+	err = until(ctx, func(ctx context.Context) (err error) {
+		id, err = service.Create(ctx, deploy.Plan{
+			Program: program, Environment: r.environment, Release: d, Request: "the request for " + d.Short(), By: "ann", Pipeline: p,
+		})
+		return err
+	})
+	return id, err
+}
+
+// until does something until it works, or the context ends.
+func until(ctx context.Context, do func(context.Context) error) error {
+	for {
+		trying, cancel := context.WithTimeout(ctx, ttl)
+		err := do(trying)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		if pause(ctx, asksAgain); ctx.Err() != nil {
+			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		}
+	}
+}
+
+// judged looks at what came of the run, after nothing broke any more.
+func (r *run) judged(ctx context.Context, calm time.Time) error {
+	select {
+	case <-r.w.judge.Ended(r.id):
+	case <-time.After(time.Until(calm.Add(endsAfter))):
+		r.w.wrong(deploytest.Violation{Kind: deploytest.Stuck, Deployment: r.id, Text: fmt.Sprintf("%s: nothing was broken for %s: %s", r.cause.Name, endsAfter, r.w.judge.State(r.id))})
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	r.took = max(0, time.Since(calm))
+	trial := deploytest.Trial{ID: r.id, Cause: r.cause, From: one, To: two}
+	want := deploytest.Placed{Main: trial.Left(r.w.judge.State(r.id).Outcome)}
+	found := deploytest.Found{Served: r.w.hub.seen(r.environment)}
+	waiting, cancel := context.WithTimeout(ctx, endsAfter)
+	_ = until(waiting, func(context.Context) error { // what is wrong then the judge says
+		found.Nodes = r.placed()
+		for name, got := range found.Nodes {
+			if got != want {
+				return fmt.Errorf("%s runs %v", name, got)
+			}
+		}
+		return nil
+	})
+	cancel()
+	r.deaths = r.lives() - len(r.nodes)
+	r.end() // so that nothing is written any more
+	waiting, cancel = context.WithTimeout(ctx, carriedWithin)
+	defer cancel()
+	_ = until(waiting, func(ctx context.Context) error {
+		page, err := r.w.store.Range(ctx, election.Span{Keys: election.Prefix(deploy.EventPrefix + r.id + "/"), KeysOnly: true})
+		if err != nil {
+			return err
+		}
+		if found.Left = len(page.Entries); found.Left > 0 {
+			return errors.New("events are left")
+		}
+		return nil
+	})
+	err := until(waiting, r.w.reaches)
+	if err == nil {
+		found.Kept, err = deploytest.Kept(ctx, r.w.objects, r.id)
+	}
+	if err != nil {
+		return err
+	}
+	r.w.judge.Check(trial, found)
+	return nil
+}
+
+// placed is what the run's nodes serve.
+func (r *run) placed() map[string]deploytest.Placed {
+	all := map[string]deploytest.Placed{}
+	for _, n := range r.nodes {
+		all[n.name], _ = r.w.hub.placed(r.environment, n.name, incarnation(n.name, n.lives()))
+	}
+	return all
+}
+
+// lives is how often the run's nodes were started.
+func (r *run) lives() (all int) {
+	for _, n := range r.nodes {
+		all += n.lives()
+	}
+	return all
+}
