@@ -1,6 +1,6 @@
 # What can be done here. `make` alone prints this list.
 
-.PHONY: help run test install unit race lint bench bench-serving bench-elections bench-backups bench-module model soak soak-backup verdicts fuzz editor java generate
+.PHONY: help run test install unit race lint bench bench-serving bench-elections bench-backups bench-module model soak soak-backup soak-deploy verdicts fuzz editor java generate
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -54,6 +54,9 @@ soak: ## leaders, etcd and a guarded register while all of them break, for ten m
 
 soak-backup: ## uploaders of backups that are killed every second over failing stores, for half an hour
 	TOWPATH_REQUIRE=1 go test ./internal/control/backup -run 'TestKilled' -v -timeout 1h -kill 10m
+
+soak-deploy: ## 200 deployments on a real cluster whose processes are killed, for twenty minutes
+	go run ./internal/proof/cmd/rollout --runs 200
 
 verdicts: ## how often verdicts on deployments are wrong, over 20,000 of them, and how soon they are right
 	go run ./internal/control/verdict/cmd/verdicts --seed 7
