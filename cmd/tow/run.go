@@ -123,7 +123,7 @@ func rootCommand(u *ui) *cobra.Command {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
-		if c.HasSubCommands() {
+		if c.HasSubCommands() && !c.Runnable() {
 			needsSubcommand(c)
 		}
 	}

@@ -370,10 +370,13 @@ func (m *move) lacks() string {
 	if m.w.Quiet > silence {
 		return "counters of both releases, which its nodes have not handed over of late"
 	}
+	if m.s.From == "" {
+		return "" // nobody asks for what was never there
+	}
 	if got := m.s.Test.Requests.Candidate - m.s.Answered; got < stage.Requests {
 		return fmt.Sprintf("%d requests that the candidate answers in %s", stage.Requests, stage.Name)
 	}
-	if m.s.From == "" || stage.Kind == Wave && stage.Share == 1 {
+	if stage.Kind == Wave && stage.Share == 1 {
 		return "" // there is nothing to compare it with
 	}
 	if stage.Kind == Onebox && m.s.Test.Decision() != verdict.Pass {
