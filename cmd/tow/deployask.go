@@ -64,10 +64,8 @@ func deploymentJSON(d *towpathv1.Deployment) any {
 // howText is how a deployment goes, in few words.
 func howText(p *deploy.Plan, s *deploy.State) string {
 	switch {
-	case s.Outcome != nil && s.Outcome.Result == deploy.Succeeded:
-		return string(s.Outcome.Result)
 	case s.Outcome != nil:
-		return fmt.Sprintf("%s (%s)", s.Outcome.Result, s.Outcome.Blame)
+		return whose(s.Outcome)
 	case s.Phase == deploy.Running:
 		return p.Stages[s.Stage].Name + ": " + string(s.Step)
 	}

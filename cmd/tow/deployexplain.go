@@ -77,12 +77,12 @@ func (u *ui) explainNow(ctx context.Context, api *client.Control, id, node strin
 	fmt.Fprintln(u.out)
 	switch cause := state.Cause; {
 	case state.Outcome != nil:
-		fmt.Fprintf(u.out, "It ended: %s, by %s: %s\n", state.Outcome.Result, state.Outcome.Blame, printable(state.Outcome.Why))
+		fmt.Fprintf(u.out, "It ended: %s: %s\n", whose(state.Outcome), printable(state.Outcome.Why))
 		if state.Outcome.Evidence != "" {
 			fmt.Fprintln(u.out, "  "+printable(state.Outcome.Evidence))
 		}
 	case cause != nil:
-		fmt.Fprintf(u.out, "It goes back, by %s: %s\n", cause.Blame, printable(cause.Why))
+		fmt.Fprintf(u.out, "It goes back: %s: %s\n", whose(cause), printable(cause.Why))
 		if cause.Evidence != "" {
 			fmt.Fprintln(u.out, "  "+printable(cause.Evidence))
 		}
@@ -171,4 +171,12 @@ func nodeDiffers(n *towpathv1.FleetNode, s *fleet.Status, i *fleet.Intent, progr
 func interruptible(ctx context.Context) context.Context {
 	ctx, _ = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM) // for the rest of the process's life
 	return ctx
+}
+
+// whose is a result, and whose doing it is.
+func whose(o *deploy.Outcome) string {
+	if o.Blame == deploy.Nobody {
+		return string(o.Result)
+	}
+	return fmt.Sprintf("%s, by %s", o.Result, o.Blame)
 }

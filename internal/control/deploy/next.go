@@ -366,7 +366,7 @@ func (m *move) goBack(why Outcome) {
 	if why.Evidence != "" {
 		text += "; " + why.Evidence
 	}
-	m.event(EventReturns, "goes back to %s: %s (%s)", orNothing(m.s.From), text, why.Blame)
+	m.event(EventReturns, "goes back to %s: %s%s", orNothing(m.s.From), text, why.Blame.note())
 	m.intendAll(m.s.From)
 }
 
@@ -374,7 +374,7 @@ func (m *move) goBack(why Outcome) {
 func (m *move) end(o Outcome) {
 	m.s.Outcome = &o
 	m.phase(Ended)
-	m.event(EventEnded, "%s: %s (%s)", o.Result, o.Why, o.Blame)
+	m.event(EventEnded, "%s: %s%s", o.Result, o.Why, o.Blame.note())
 	h := *m.w.Head
 	h.Queue = slices.DeleteFunc(slices.Clone(h.Queue), func(id string) bool { return id == m.p.ID })
 	if h.Active == m.p.ID {

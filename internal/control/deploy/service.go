@@ -171,7 +171,7 @@ func (s *Service) Unfreeze(ctx context.Context, environment, program string) err
 	return s.freezes(ctx, func(all []Freeze) ([]Freeze, error) {
 		left := slices.DeleteFunc(slices.Clone(all), f.same)
 		if len(left) == len(all) {
-			return nil, refuse("there is no freeze of %s; \"tow fleet freeze --list\" shows which there are", f.of())
+			return nil, refuse("there is no freeze of %s; \"tow fleet freezes\" shows which there are", f.of())
 		}
 		return left, nil
 	})

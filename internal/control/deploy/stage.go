@@ -388,7 +388,11 @@ func (m *move) lacks() string {
 // pass ends a stage, and begins the next one.
 func (m *move) pass() {
 	stage := m.stage()
-	m.event(EventStagePassed, "%s passed: %s", stage.Name, m.s.Test.Verdict())
+	found := m.s.Test.Summary(nil, nil).String()
+	if m.s.From == "" {
+		found = "there was nothing to compare it with"
+	}
+	m.event(EventStagePassed, "%s passed: %s", stage.Name, found)
 	m.forward = true
 	if m.s.Onebox != "" { // it is of one stage
 		m.s.Onebox = ""

@@ -77,6 +77,14 @@ const (
 	Nobody         Blame = "nobody"
 )
 
+// note is whose doing it is, behind a text; of nobody's doing nothing is said.
+func (b Blame) note() string {
+	if b == Nobody {
+		return ""
+	}
+	return " (" + string(b) + ")"
+}
+
 // Result is how a deployment ended.
 type Result string
 

@@ -177,7 +177,7 @@ func (m maker) data() Data {
 		Deployment: m.t.ID, Program: program, Environment: environment, Event: m.e.Type, Seq: m.e.Seq,
 		Stage: m.t.stageAt(m.e), Node: m.e.Node, Text: m.e.Text, Release: m.t.candidate(), More: m.e.Data,
 	}
-	if m.e.Type != deploy.EventQueued { // what an event says does not depend on when it is told
+	if m.t.begunBy(m.e) {
 		d.Previous = m.t.from()
 	}
 	if o := m.t.outcome(m.e.Type); o != nil {

@@ -30,7 +30,7 @@ type Cursors interface {
 	Save(ctx context.Context, name string, value []byte) error
 }
 
-// A Sink is somebody who is told.
+// A Sink is somebody who is told. It is used by one exporter.
 type Sink interface {
 	// Name tells sinks apart, and must stay the same: it is part of its cursors' names.
 	Name() string
@@ -89,14 +89,14 @@ func New(o Options) (*Exporter, error) {
 func (x *Exporter) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
-	var teller []*teller
+	var tellers []*teller
 	for _, sink := range x.o.Sinks {
 		t := newTeller(&x.o, sink)
-		teller = append(teller, t)
+		tellers = append(tellers, t)
 		running.Go(func() { t.run(ctx) })
 	}
 	x.o.Source.Follow(ctx, func(ids []string) {
-		for _, t := range teller {
+		for _, t := range tellers {
 			t.add(ids...)
 		}
 	})

@@ -67,7 +67,7 @@ func NewOTLP(ctx context.Context, o OTLPOptions) (*OTLP, error) {
 	}
 	s.exporter, err = otlptracehttp.New(ctx,
 		otlptracehttp.WithEndpointURL(u.JoinPath("/v1/traces").String()), otlptracehttp.WithHTTPClient(&client),
-		otlptracehttp.WithTimeout(o.Timeout), otlptracehttp.WithHeaders(o.Header),
+		otlptracehttp.WithHeaders(o.Header),
 		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: false})) // ours goes on for ever
 	if err != nil {
 		return nil, fmt.Errorf("the collector %s: %w", o.URL, err)
@@ -90,9 +90,13 @@ func (s *OTLP) Name() string { return "otlp" }
 const spansAtOnce = 1000
 
 // Send is part of [Sink]: it posts the spans that have become complete. What they are made of
-// counts as taken once all of them are.
+// counts as taken once all of them are. While none is complete the mark stays, as nothing is
+// lost by that and no cursor has to be written.
 func (s *OTLP) Send(ctx context.Context, t *Timeline, after Mark) (has Mark, events int, err error) {
 	spans := t.Spans(s.o.Source, after)
+	if len(spans) == 0 {
+		return after, 0, nil
+	}
 	for len(spans) > 0 {
 		n, weight := 0, 0
 		for n < len(spans) && (n == 0 || weight+1+len(spans[n].Events) <= spansAtOnce) {
@@ -111,6 +115,8 @@ func (s *OTLP) Send(ctx context.Context, t *Timeline, after Mark) (has Mark, eve
 // success is not sent again; of what it does not take then, it says why.
 func (s *OTLP) post(ctx context.Context, spans []Span) error {
 	s.taken.status = 0
+	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
 	err := s.exporter.ExportSpans(ctx, s.snapshots(ctx, spans))
 	if err != nil && s.taken.status/100 == 2 {
 		s.o.Log.Warn("the collector has refused some of the spans of deployments", "collector", s.o.URL, "error", err)

@@ -93,7 +93,7 @@ func (t *teller) run(ctx context.Context) {
 				t.failed(ctx, "which deployments there are cannot be had now", err)
 				continue
 			}
-			swept = time.Now()
+			swept, t.pause = time.Now(), 0
 		}
 		t.round(ctx)
 		select {
@@ -106,8 +106,8 @@ func (t *teller) run(ctx context.Context) {
 	}
 }
 
-// round tells what there is to be told. A deployment that cannot be told goes behind the
-// others, so that one that a sink does not take holds up none.
+// round tells what there is to be told, until something fails. A deployment that cannot be
+// told goes behind the others, so that one that a sink does not take holds up none.
 func (t *teller) round(ctx context.Context) {
 	for ctx.Err() == nil {
 		id := t.take()
@@ -117,7 +117,7 @@ func (t *teller) round(ctx context.Context) {
 		if err := t.tell(ctx, id); err != nil {
 			t.add(id)
 			t.failed(ctx, "events of deployments cannot be handed over now, and are handed over later", fmt.Errorf("%s: %w", id, err))
-			continue
+			return
 		}
 		t.pause = 0
 	}

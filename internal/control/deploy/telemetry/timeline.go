@@ -102,6 +102,14 @@ func (t *Timeline) from() release.Digest {
 	return t.State.From
 }
 
+// begunBy reports whether what it replaces was known as an event was written: what an event says
+// does not depend on when it is told.
+func (t *Timeline) begunBy(e *deploy.Event) bool {
+	return e.Node != "" || e.Type == deploy.EventEnded || slices.ContainsFunc(t.Events, func(other deploy.Event) bool {
+		return other.Type == deploy.EventBegun && other.Node == "" && other.Seq <= e.Seq
+	})
+}
+
 // outcome is why it goes back, or how it has ended: what an event says of the two is in the
 // state that was written with it, and does not change.
 func (t *Timeline) outcome(of deploy.EventType) *deploy.Outcome {
