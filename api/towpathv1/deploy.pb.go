@@ -1306,7 +1306,9 @@ type FleetNode struct {
 	Name     string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Attached bool                   `protobuf:"varint,2,opt,name=attached,proto3" json:"attached,omitempty"`
 	// What it says of itself, as JSON.
-	Status        []byte `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
+	Status []byte `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
+	// Since when it is attached, or away, as RFC 3339 has it; empty is not known.
+	Since         string `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1360,6 +1362,13 @@ func (x *FleetNode) GetStatus() []byte {
 		return x.Status
 	}
 	return nil
+}
+
+func (x *FleetNode) GetSince() string {
+	if x != nil {
+		return x.Since
+	}
+	return ""
 }
 
 type FleetIntent struct {
@@ -1423,6 +1432,94 @@ func (x *FleetIntent) GetIntent() []byte {
 	return nil
 }
 
+type ForgetNodeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Environment   string                 `protobuf:"bytes,1,opt,name=environment,proto3" json:"environment,omitempty"`
+	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetNodeRequest) Reset() {
+	*x = ForgetNodeRequest{}
+	mi := &file_towpath_v1_deploy_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetNodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetNodeRequest) ProtoMessage() {}
+
+func (x *ForgetNodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_towpath_v1_deploy_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetNodeRequest.ProtoReflect.Descriptor instead.
+func (*ForgetNodeRequest) Descriptor() ([]byte, []int) {
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ForgetNodeRequest) GetEnvironment() string {
+	if x != nil {
+		return x.Environment
+	}
+	return ""
+}
+
+func (x *ForgetNodeRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+type ForgetNodeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetNodeResponse) Reset() {
+	*x = ForgetNodeResponse{}
+	mi := &file_towpath_v1_deploy_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetNodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetNodeResponse) ProtoMessage() {}
+
+func (x *ForgetNodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_towpath_v1_deploy_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetNodeResponse.ProtoReflect.Descriptor instead.
+func (*ForgetNodeResponse) Descriptor() ([]byte, []int) {
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{27}
+}
+
 type GetObjectRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// artifact, binding, release, signatures
@@ -1434,7 +1531,7 @@ type GetObjectRequest struct {
 
 func (x *GetObjectRequest) Reset() {
 	*x = GetObjectRequest{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[26]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1446,7 +1543,7 @@ func (x *GetObjectRequest) String() string {
 func (*GetObjectRequest) ProtoMessage() {}
 
 func (x *GetObjectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[26]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1459,7 +1556,7 @@ func (x *GetObjectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetObjectRequest.ProtoReflect.Descriptor instead.
 func (*GetObjectRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{26}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GetObjectRequest) GetKind() string {
@@ -1485,7 +1582,7 @@ type GetObjectResponse struct {
 
 func (x *GetObjectResponse) Reset() {
 	*x = GetObjectResponse{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[27]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1497,7 +1594,7 @@ func (x *GetObjectResponse) String() string {
 func (*GetObjectResponse) ProtoMessage() {}
 
 func (x *GetObjectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[27]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1510,7 +1607,7 @@ func (x *GetObjectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetObjectResponse.ProtoReflect.Descriptor instead.
 func (*GetObjectResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{27}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetObjectResponse) GetData() []byte {
@@ -1531,7 +1628,7 @@ type PutObjectRequest struct {
 
 func (x *PutObjectRequest) Reset() {
 	*x = PutObjectRequest{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[28]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1543,7 +1640,7 @@ func (x *PutObjectRequest) String() string {
 func (*PutObjectRequest) ProtoMessage() {}
 
 func (x *PutObjectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[28]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1556,7 +1653,7 @@ func (x *PutObjectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutObjectRequest.ProtoReflect.Descriptor instead.
 func (*PutObjectRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{28}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *PutObjectRequest) GetKind() string {
@@ -1588,7 +1685,7 @@ type PutObjectResponse struct {
 
 func (x *PutObjectResponse) Reset() {
 	*x = PutObjectResponse{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[29]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1600,7 +1697,7 @@ func (x *PutObjectResponse) String() string {
 func (*PutObjectResponse) ProtoMessage() {}
 
 func (x *PutObjectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[29]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1613,7 +1710,7 @@ func (x *PutObjectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutObjectResponse.ProtoReflect.Descriptor instead.
 func (*PutObjectResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{29}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{31}
 }
 
 type SetPolicyRequest struct {
@@ -1625,7 +1722,7 @@ type SetPolicyRequest struct {
 
 func (x *SetPolicyRequest) Reset() {
 	*x = SetPolicyRequest{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[30]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1637,7 +1734,7 @@ func (x *SetPolicyRequest) String() string {
 func (*SetPolicyRequest) ProtoMessage() {}
 
 func (x *SetPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[30]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1650,7 +1747,7 @@ func (x *SetPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPolicyRequest.ProtoReflect.Descriptor instead.
 func (*SetPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{30}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SetPolicyRequest) GetPolicy() []byte {
@@ -1668,7 +1765,7 @@ type SetPolicyResponse struct {
 
 func (x *SetPolicyResponse) Reset() {
 	*x = SetPolicyResponse{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[31]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1680,7 +1777,7 @@ func (x *SetPolicyResponse) String() string {
 func (*SetPolicyResponse) ProtoMessage() {}
 
 func (x *SetPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[31]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1693,7 +1790,7 @@ func (x *SetPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPolicyResponse.ProtoReflect.Descriptor instead.
 func (*SetPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{31}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{33}
 }
 
 type GetPolicyRequest struct {
@@ -1704,7 +1801,7 @@ type GetPolicyRequest struct {
 
 func (x *GetPolicyRequest) Reset() {
 	*x = GetPolicyRequest{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[32]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1716,7 +1813,7 @@ func (x *GetPolicyRequest) String() string {
 func (*GetPolicyRequest) ProtoMessage() {}
 
 func (x *GetPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[32]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1729,7 +1826,7 @@ func (x *GetPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPolicyRequest.ProtoReflect.Descriptor instead.
 func (*GetPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{32}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{34}
 }
 
 type GetPolicyResponse struct {
@@ -1741,7 +1838,7 @@ type GetPolicyResponse struct {
 
 func (x *GetPolicyResponse) Reset() {
 	*x = GetPolicyResponse{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[33]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1753,7 +1850,7 @@ func (x *GetPolicyResponse) String() string {
 func (*GetPolicyResponse) ProtoMessage() {}
 
 func (x *GetPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[33]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1766,7 +1863,7 @@ func (x *GetPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPolicyResponse.ProtoReflect.Descriptor instead.
 func (*GetPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{33}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *GetPolicyResponse) GetPolicy() []byte {
@@ -1786,7 +1883,7 @@ type GetCountersRequest struct {
 
 func (x *GetCountersRequest) Reset() {
 	*x = GetCountersRequest{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[34]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1798,7 +1895,7 @@ func (x *GetCountersRequest) String() string {
 func (*GetCountersRequest) ProtoMessage() {}
 
 func (x *GetCountersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[34]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1811,7 +1908,7 @@ func (x *GetCountersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCountersRequest.ProtoReflect.Descriptor instead.
 func (*GetCountersRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{34}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *GetCountersRequest) GetEnvironment() string {
@@ -1838,7 +1935,7 @@ type GetCountersResponse struct {
 
 func (x *GetCountersResponse) Reset() {
 	*x = GetCountersResponse{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[35]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1850,7 +1947,7 @@ func (x *GetCountersResponse) String() string {
 func (*GetCountersResponse) ProtoMessage() {}
 
 func (x *GetCountersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[35]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1863,7 +1960,7 @@ func (x *GetCountersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCountersResponse.ProtoReflect.Descriptor instead.
 func (*GetCountersResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{35}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *GetCountersResponse) GetCounters() [][]byte {
@@ -1957,15 +2054,20 @@ const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\venvironment\x18\x01 \x01(\tR\venvironment\"r\n" +
 	"\x10GetFleetResponse\x12+\n" +
 	"\x05nodes\x18\x01 \x03(\v2\x15.towpath.v1.FleetNodeR\x05nodes\x121\n" +
-	"\aintents\x18\x02 \x03(\v2\x17.towpath.v1.FleetIntentR\aintents\"S\n" +
+	"\aintents\x18\x02 \x03(\v2\x17.towpath.v1.FleetIntentR\aintents\"i\n" +
 	"\tFleetNode\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\battached\x18\x02 \x01(\bR\battached\x12\x16\n" +
-	"\x06status\x18\x03 \x01(\fR\x06status\"S\n" +
+	"\x06status\x18\x03 \x01(\fR\x06status\x12\x14\n" +
+	"\x05since\x18\x04 \x01(\tR\x05since\"S\n" +
 	"\vFleetIntent\x12\x12\n" +
 	"\x04cell\x18\x01 \x01(\tR\x04cell\x12\x18\n" +
 	"\aprogram\x18\x02 \x01(\tR\aprogram\x12\x16\n" +
-	"\x06intent\x18\x03 \x01(\fR\x06intent\">\n" +
+	"\x06intent\x18\x03 \x01(\fR\x06intent\"I\n" +
+	"\x11ForgetNodeRequest\x12 \n" +
+	"\venvironment\x18\x01 \x01(\tR\venvironment\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\"\x14\n" +
+	"\x12ForgetNodeResponse\">\n" +
 	"\x10GetObjectRequest\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\"'\n" +
@@ -1986,7 +2088,7 @@ const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\venvironment\x18\x01 \x01(\tR\venvironment\x12\x18\n" +
 	"\aprogram\x18\x02 \x01(\tR\aprogram\"1\n" +
 	"\x13GetCountersResponse\x12\x1a\n" +
-	"\bcounters\x18\x01 \x03(\fR\bcounters2\x8d\n" +
+	"\bcounters\x18\x01 \x03(\fR\bcounters2\xda\n" +
 	"\n" +
 	"\rDeployService\x12]\n" +
 	"\x10CreateDeployment\x12#.towpath.v1.CreateDeploymentRequest\x1a$.towpath.v1.CreateDeploymentResponse\x12Y\n" +
@@ -1999,7 +2101,9 @@ const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\n" +
 	"LiftFreeze\x12\x1d.towpath.v1.LiftFreezeRequest\x1a\x1e.towpath.v1.LiftFreezeResponse\x12S\n" +
 	"\vListFreezes\x12\x1e.towpath.v1.ListFreezesRequest\x1a\x1f.towpath.v1.ListFreezesResponse\"\x03\x90\x02\x01\x12J\n" +
-	"\bGetFleet\x12\x1b.towpath.v1.GetFleetRequest\x1a\x1c.towpath.v1.GetFleetResponse\"\x03\x90\x02\x01\x12M\n" +
+	"\bGetFleet\x12\x1b.towpath.v1.GetFleetRequest\x1a\x1c.towpath.v1.GetFleetResponse\"\x03\x90\x02\x01\x12K\n" +
+	"\n" +
+	"ForgetNode\x12\x1d.towpath.v1.ForgetNodeRequest\x1a\x1e.towpath.v1.ForgetNodeResponse\x12M\n" +
 	"\tGetObject\x12\x1c.towpath.v1.GetObjectRequest\x1a\x1d.towpath.v1.GetObjectResponse\"\x03\x90\x02\x01\x12H\n" +
 	"\tPutObject\x12\x1c.towpath.v1.PutObjectRequest\x1a\x1d.towpath.v1.PutObjectResponse\x12H\n" +
 	"\tSetPolicy\x12\x1c.towpath.v1.SetPolicyRequest\x1a\x1d.towpath.v1.SetPolicyResponse\x12M\n" +
@@ -2018,7 +2122,7 @@ func file_towpath_v1_deploy_proto_rawDescGZIP() []byte {
 	return file_towpath_v1_deploy_proto_rawDescData
 }
 
-var file_towpath_v1_deploy_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_towpath_v1_deploy_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_towpath_v1_deploy_proto_goTypes = []any{
 	(*CreateDeploymentRequest)(nil),      // 0: towpath.v1.CreateDeploymentRequest
 	(*Check)(nil),                        // 1: towpath.v1.Check
@@ -2046,16 +2150,18 @@ var file_towpath_v1_deploy_proto_goTypes = []any{
 	(*GetFleetResponse)(nil),             // 23: towpath.v1.GetFleetResponse
 	(*FleetNode)(nil),                    // 24: towpath.v1.FleetNode
 	(*FleetIntent)(nil),                  // 25: towpath.v1.FleetIntent
-	(*GetObjectRequest)(nil),             // 26: towpath.v1.GetObjectRequest
-	(*GetObjectResponse)(nil),            // 27: towpath.v1.GetObjectResponse
-	(*PutObjectRequest)(nil),             // 28: towpath.v1.PutObjectRequest
-	(*PutObjectResponse)(nil),            // 29: towpath.v1.PutObjectResponse
-	(*SetPolicyRequest)(nil),             // 30: towpath.v1.SetPolicyRequest
-	(*SetPolicyResponse)(nil),            // 31: towpath.v1.SetPolicyResponse
-	(*GetPolicyRequest)(nil),             // 32: towpath.v1.GetPolicyRequest
-	(*GetPolicyResponse)(nil),            // 33: towpath.v1.GetPolicyResponse
-	(*GetCountersRequest)(nil),           // 34: towpath.v1.GetCountersRequest
-	(*GetCountersResponse)(nil),          // 35: towpath.v1.GetCountersResponse
+	(*ForgetNodeRequest)(nil),            // 26: towpath.v1.ForgetNodeRequest
+	(*ForgetNodeResponse)(nil),           // 27: towpath.v1.ForgetNodeResponse
+	(*GetObjectRequest)(nil),             // 28: towpath.v1.GetObjectRequest
+	(*GetObjectResponse)(nil),            // 29: towpath.v1.GetObjectResponse
+	(*PutObjectRequest)(nil),             // 30: towpath.v1.PutObjectRequest
+	(*PutObjectResponse)(nil),            // 31: towpath.v1.PutObjectResponse
+	(*SetPolicyRequest)(nil),             // 32: towpath.v1.SetPolicyRequest
+	(*SetPolicyResponse)(nil),            // 33: towpath.v1.SetPolicyResponse
+	(*GetPolicyRequest)(nil),             // 34: towpath.v1.GetPolicyRequest
+	(*GetPolicyResponse)(nil),            // 35: towpath.v1.GetPolicyResponse
+	(*GetCountersRequest)(nil),           // 36: towpath.v1.GetCountersRequest
+	(*GetCountersResponse)(nil),          // 37: towpath.v1.GetCountersResponse
 }
 var file_towpath_v1_deploy_proto_depIdxs = []int32{
 	1,  // 0: towpath.v1.CreateDeploymentRequest.checks:type_name -> towpath.v1.Check
@@ -2077,28 +2183,30 @@ var file_towpath_v1_deploy_proto_depIdxs = []int32{
 	18, // 16: towpath.v1.DeployService.LiftFreeze:input_type -> towpath.v1.LiftFreezeRequest
 	20, // 17: towpath.v1.DeployService.ListFreezes:input_type -> towpath.v1.ListFreezesRequest
 	22, // 18: towpath.v1.DeployService.GetFleet:input_type -> towpath.v1.GetFleetRequest
-	26, // 19: towpath.v1.DeployService.GetObject:input_type -> towpath.v1.GetObjectRequest
-	28, // 20: towpath.v1.DeployService.PutObject:input_type -> towpath.v1.PutObjectRequest
-	30, // 21: towpath.v1.DeployService.SetPolicy:input_type -> towpath.v1.SetPolicyRequest
-	32, // 22: towpath.v1.DeployService.GetPolicy:input_type -> towpath.v1.GetPolicyRequest
-	34, // 23: towpath.v1.DeployService.GetCounters:input_type -> towpath.v1.GetCountersRequest
-	2,  // 24: towpath.v1.DeployService.CreateDeployment:output_type -> towpath.v1.CreateDeploymentResponse
-	5,  // 25: towpath.v1.DeployService.GetDeployment:output_type -> towpath.v1.GetDeploymentResponse
-	7,  // 26: towpath.v1.DeployService.ListDeployments:output_type -> towpath.v1.ListDeploymentsResponse
-	10, // 27: towpath.v1.DeployService.WatchDeployment:output_type -> towpath.v1.WatchDeploymentResponse
-	12, // 28: towpath.v1.DeployService.ListDeploymentEvents:output_type -> towpath.v1.ListDeploymentEventsResponse
-	14, // 29: towpath.v1.DeployService.AskDeployment:output_type -> towpath.v1.AskDeploymentResponse
-	17, // 30: towpath.v1.DeployService.SetFreeze:output_type -> towpath.v1.SetFreezeResponse
-	19, // 31: towpath.v1.DeployService.LiftFreeze:output_type -> towpath.v1.LiftFreezeResponse
-	21, // 32: towpath.v1.DeployService.ListFreezes:output_type -> towpath.v1.ListFreezesResponse
-	23, // 33: towpath.v1.DeployService.GetFleet:output_type -> towpath.v1.GetFleetResponse
-	27, // 34: towpath.v1.DeployService.GetObject:output_type -> towpath.v1.GetObjectResponse
-	29, // 35: towpath.v1.DeployService.PutObject:output_type -> towpath.v1.PutObjectResponse
-	31, // 36: towpath.v1.DeployService.SetPolicy:output_type -> towpath.v1.SetPolicyResponse
-	33, // 37: towpath.v1.DeployService.GetPolicy:output_type -> towpath.v1.GetPolicyResponse
-	35, // 38: towpath.v1.DeployService.GetCounters:output_type -> towpath.v1.GetCountersResponse
-	24, // [24:39] is the sub-list for method output_type
-	9,  // [9:24] is the sub-list for method input_type
+	26, // 19: towpath.v1.DeployService.ForgetNode:input_type -> towpath.v1.ForgetNodeRequest
+	28, // 20: towpath.v1.DeployService.GetObject:input_type -> towpath.v1.GetObjectRequest
+	30, // 21: towpath.v1.DeployService.PutObject:input_type -> towpath.v1.PutObjectRequest
+	32, // 22: towpath.v1.DeployService.SetPolicy:input_type -> towpath.v1.SetPolicyRequest
+	34, // 23: towpath.v1.DeployService.GetPolicy:input_type -> towpath.v1.GetPolicyRequest
+	36, // 24: towpath.v1.DeployService.GetCounters:input_type -> towpath.v1.GetCountersRequest
+	2,  // 25: towpath.v1.DeployService.CreateDeployment:output_type -> towpath.v1.CreateDeploymentResponse
+	5,  // 26: towpath.v1.DeployService.GetDeployment:output_type -> towpath.v1.GetDeploymentResponse
+	7,  // 27: towpath.v1.DeployService.ListDeployments:output_type -> towpath.v1.ListDeploymentsResponse
+	10, // 28: towpath.v1.DeployService.WatchDeployment:output_type -> towpath.v1.WatchDeploymentResponse
+	12, // 29: towpath.v1.DeployService.ListDeploymentEvents:output_type -> towpath.v1.ListDeploymentEventsResponse
+	14, // 30: towpath.v1.DeployService.AskDeployment:output_type -> towpath.v1.AskDeploymentResponse
+	17, // 31: towpath.v1.DeployService.SetFreeze:output_type -> towpath.v1.SetFreezeResponse
+	19, // 32: towpath.v1.DeployService.LiftFreeze:output_type -> towpath.v1.LiftFreezeResponse
+	21, // 33: towpath.v1.DeployService.ListFreezes:output_type -> towpath.v1.ListFreezesResponse
+	23, // 34: towpath.v1.DeployService.GetFleet:output_type -> towpath.v1.GetFleetResponse
+	27, // 35: towpath.v1.DeployService.ForgetNode:output_type -> towpath.v1.ForgetNodeResponse
+	29, // 36: towpath.v1.DeployService.GetObject:output_type -> towpath.v1.GetObjectResponse
+	31, // 37: towpath.v1.DeployService.PutObject:output_type -> towpath.v1.PutObjectResponse
+	33, // 38: towpath.v1.DeployService.SetPolicy:output_type -> towpath.v1.SetPolicyResponse
+	35, // 39: towpath.v1.DeployService.GetPolicy:output_type -> towpath.v1.GetPolicyResponse
+	37, // 40: towpath.v1.DeployService.GetCounters:output_type -> towpath.v1.GetCountersResponse
+	25, // [25:41] is the sub-list for method output_type
+	9,  // [9:25] is the sub-list for method input_type
 	9,  // [9:9] is the sub-list for extension type_name
 	9,  // [9:9] is the sub-list for extension extendee
 	0,  // [0:9] is the sub-list for field type_name
@@ -2115,7 +2223,7 @@ func file_towpath_v1_deploy_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_towpath_v1_deploy_proto_rawDesc), len(file_towpath_v1_deploy_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   36,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -61,6 +61,9 @@ const (
 	DeployServiceListFreezesProcedure = "/towpath.v1.DeployService/ListFreezes"
 	// DeployServiceGetFleetProcedure is the fully-qualified name of the DeployService's GetFleet RPC.
 	DeployServiceGetFleetProcedure = "/towpath.v1.DeployService/GetFleet"
+	// DeployServiceForgetNodeProcedure is the fully-qualified name of the DeployService's ForgetNode
+	// RPC.
+	DeployServiceForgetNodeProcedure = "/towpath.v1.DeployService/ForgetNode"
 	// DeployServiceGetObjectProcedure is the fully-qualified name of the DeployService's GetObject RPC.
 	DeployServiceGetObjectProcedure = "/towpath.v1.DeployService/GetObject"
 	// DeployServicePutObjectProcedure is the fully-qualified name of the DeployService's PutObject RPC.
@@ -94,6 +97,9 @@ type DeployServiceClient interface {
 	ListFreezes(context.Context, *towpathv1.ListFreezesRequest) (*towpathv1.ListFreezesResponse, error)
 	// What an environment's nodes run, and what they shall.
 	GetFleet(context.Context, *towpathv1.GetFleetRequest) (*towpathv1.GetFleetResponse, error)
+	// Removes what is known of a node that is not attached any more. One that attaches again is
+	// known again.
+	ForgetNode(context.Context, *towpathv1.ForgetNodeRequest) (*towpathv1.ForgetNodeResponse, error)
 	// Objects of releases are at /objects/KIND/DIGEST: GetObject and PutObject say who may.
 	GetObject(context.Context, *towpathv1.GetObjectRequest) (*towpathv1.GetObjectResponse, error)
 	PutObject(context.Context, *towpathv1.PutObjectRequest) (*towpathv1.PutObjectResponse, error)
@@ -180,6 +186,12 @@ func NewDeployServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		forgetNode: connect.NewClient[towpathv1.ForgetNodeRequest, towpathv1.ForgetNodeResponse](
+			httpClient,
+			baseURL+DeployServiceForgetNodeProcedure,
+			connect.WithSchema(deployServiceMethods.ByName("ForgetNode")),
+			connect.WithClientOptions(opts...),
+		),
 		getObject: connect.NewClient[towpathv1.GetObjectRequest, towpathv1.GetObjectResponse](
 			httpClient,
 			baseURL+DeployServiceGetObjectProcedure,
@@ -228,6 +240,7 @@ type deployServiceClient struct {
 	liftFreeze           *connect.Client[towpathv1.LiftFreezeRequest, towpathv1.LiftFreezeResponse]
 	listFreezes          *connect.Client[towpathv1.ListFreezesRequest, towpathv1.ListFreezesResponse]
 	getFleet             *connect.Client[towpathv1.GetFleetRequest, towpathv1.GetFleetResponse]
+	forgetNode           *connect.Client[towpathv1.ForgetNodeRequest, towpathv1.ForgetNodeResponse]
 	getObject            *connect.Client[towpathv1.GetObjectRequest, towpathv1.GetObjectResponse]
 	putObject            *connect.Client[towpathv1.PutObjectRequest, towpathv1.PutObjectResponse]
 	setPolicy            *connect.Client[towpathv1.SetPolicyRequest, towpathv1.SetPolicyResponse]
@@ -321,6 +334,15 @@ func (c *deployServiceClient) GetFleet(ctx context.Context, req *towpathv1.GetFl
 	return nil, err
 }
 
+// ForgetNode calls towpath.v1.DeployService.ForgetNode.
+func (c *deployServiceClient) ForgetNode(ctx context.Context, req *towpathv1.ForgetNodeRequest) (*towpathv1.ForgetNodeResponse, error) {
+	response, err := c.forgetNode.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // GetObject calls towpath.v1.DeployService.GetObject.
 func (c *deployServiceClient) GetObject(ctx context.Context, req *towpathv1.GetObjectRequest) (*towpathv1.GetObjectResponse, error) {
 	response, err := c.getObject.CallUnary(ctx, connect.NewRequest(req))
@@ -386,6 +408,9 @@ type DeployServiceHandler interface {
 	ListFreezes(context.Context, *towpathv1.ListFreezesRequest) (*towpathv1.ListFreezesResponse, error)
 	// What an environment's nodes run, and what they shall.
 	GetFleet(context.Context, *towpathv1.GetFleetRequest) (*towpathv1.GetFleetResponse, error)
+	// Removes what is known of a node that is not attached any more. One that attaches again is
+	// known again.
+	ForgetNode(context.Context, *towpathv1.ForgetNodeRequest) (*towpathv1.ForgetNodeResponse, error)
 	// Objects of releases are at /objects/KIND/DIGEST: GetObject and PutObject say who may.
 	GetObject(context.Context, *towpathv1.GetObjectRequest) (*towpathv1.GetObjectResponse, error)
 	PutObject(context.Context, *towpathv1.PutObjectRequest) (*towpathv1.PutObjectResponse, error)
@@ -468,6 +493,12 @@ func NewDeployServiceHandler(svc DeployServiceHandler, opts ...connect.HandlerOp
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	deployServiceForgetNodeHandler := connect.NewUnaryHandlerSimple(
+		DeployServiceForgetNodeProcedure,
+		svc.ForgetNode,
+		connect.WithSchema(deployServiceMethods.ByName("ForgetNode")),
+		connect.WithHandlerOptions(opts...),
+	)
 	deployServiceGetObjectHandler := connect.NewUnaryHandlerSimple(
 		DeployServiceGetObjectProcedure,
 		svc.GetObject,
@@ -523,6 +554,8 @@ func NewDeployServiceHandler(svc DeployServiceHandler, opts ...connect.HandlerOp
 			deployServiceListFreezesHandler.ServeHTTP(w, r)
 		case DeployServiceGetFleetProcedure:
 			deployServiceGetFleetHandler.ServeHTTP(w, r)
+		case DeployServiceForgetNodeProcedure:
+			deployServiceForgetNodeHandler.ServeHTTP(w, r)
 		case DeployServiceGetObjectProcedure:
 			deployServiceGetObjectHandler.ServeHTTP(w, r)
 		case DeployServicePutObjectProcedure:
@@ -580,6 +613,10 @@ func (UnimplementedDeployServiceHandler) ListFreezes(context.Context, *towpathv1
 
 func (UnimplementedDeployServiceHandler) GetFleet(context.Context, *towpathv1.GetFleetRequest) (*towpathv1.GetFleetResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("towpath.v1.DeployService.GetFleet is not implemented"))
+}
+
+func (UnimplementedDeployServiceHandler) ForgetNode(context.Context, *towpathv1.ForgetNodeRequest) (*towpathv1.ForgetNodeResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("towpath.v1.DeployService.ForgetNode is not implemented"))
 }
 
 func (UnimplementedDeployServiceHandler) GetObject(context.Context, *towpathv1.GetObjectRequest) (*towpathv1.GetObjectResponse, error) {

@@ -63,6 +63,7 @@ var procedures = map[string]Need{
 	rpc.DeployServiceLiftFreezeProcedure:           deploys,
 	rpc.DeployServiceListFreezesProcedure:          reads,
 	rpc.DeployServiceGetFleetProcedure:             reads,
+	rpc.DeployServiceForgetNodeProcedure:           deploys,
 	rpc.DeployServiceGetObjectProcedure:            everyone,
 	rpc.DeployServicePutObjectProcedure:            deploys,
 	rpc.DeployServiceSetPolicyProcedure:            rules,

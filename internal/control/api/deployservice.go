@@ -16,11 +16,9 @@ import (
 
 	v1 "towpath.dev/api/towpathv1"
 	rpc "towpath.dev/api/towpathv1/towpathv1connect"
-	"towpath.dev/election"
 	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/access"
 	"towpath.dev/internal/control/deploy"
-	"towpath.dev/internal/control/fleet"
 	"towpath.dev/internal/control/release"
 )
 
@@ -261,35 +259,6 @@ func (s *deployService) ListFreezes(ctx context.Context, _ *v1.ListFreezesReques
 			shown.Until = f.Until.Unix()
 		}
 		out.Freezes = append(out.Freezes, shown)
-	}
-	return out, nil
-}
-
-func (s *deployService) GetFleet(ctx context.Context, q *v1.GetFleetRequest) (*v1.GetFleetResponse, error) {
-	statuses, intents := fleet.StatusKey(q.GetEnvironment(), ""), fleet.IntentPrefix+q.GetEnvironment()+"/"
-	r, err := s.opts.Store.Txn(ctx, election.Txn{Then: []election.Op{
-		election.Get(election.Prefix(statuses)), election.Get(election.Prefix(intents)), election.Get(election.Prefix(nodePrefix)),
-	}})
-	if err != nil {
-		return nil, err
-	}
-	attached := map[string]bool{}
-	for _, e := range r.Outcomes[2].Entries {
-		var n nodeRecord
-		if json.Unmarshal(e.Value, &n) == nil && n.Environment == q.GetEnvironment() {
-			attached[strings.TrimPrefix(e.Key, nodePrefix)] = true
-		}
-	}
-	out := &v1.GetFleetResponse{}
-	for _, e := range r.Outcomes[0].Entries {
-		name := strings.TrimPrefix(e.Key, statuses)
-		out.Nodes = append(out.Nodes, &v1.FleetNode{Name: name, Attached: attached[name], Status: e.Value})
-	}
-	for _, e := range r.Outcomes[1].Entries {
-		_, cell, program, ok := fleet.ParseIntentKey(e.Key)
-		if ok {
-			out.Intents = append(out.Intents, &v1.FleetIntent{Cell: cell, Program: program, Intent: e.Value})
-		}
 	}
 	return out, nil
 }

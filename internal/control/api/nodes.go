@@ -46,13 +46,13 @@ func (s *nodeService) Attach(ctx context.Context, q *v1.AttachRequest, out *conn
 	if err != nil {
 		return err
 	}
-	defer s.detach(ctx, lease)
+	defer s.detach(ctx, who, lease)
 	value, err := json.Marshal(nodeRecord{who.Environment, q.GetVersion(), q.GetAddress(), time.Now().UTC().Format(time.RFC3339)})
 	if err != nil {
 		return err
 	}
-	key := nodePrefix + who.Name
-	if _, err := s.opts.Store.Txn(ctx, election.Txn{Then: []election.Op{election.Put(key, value, lease)}}); err != nil {
+	key, left := nodePrefix+who.Name, fleet.LeftKey(who.Environment, who.Name)
+	if _, err := s.opts.Store.Txn(ctx, election.Txn{Then: []election.Op{election.Put(key, value, lease), election.Delete(election.Key(left))}}); err != nil {
 		return err
 	}
 	if err := out.Send(&v1.AttachResponse{Message: &v1.AttachResponse_Welcome_{Welcome: &v1.AttachResponse_Welcome{
@@ -142,13 +142,21 @@ func gone(err error) error {
 	return connect.NewError(connect.CodeUnavailable, fmt.Errorf("this control node could not keep the node attached: %w", err))
 }
 
-// detach ends what a stream has held. If the store cannot be reached, the lease ends by
-// itself.
-func (s *nodeService) detach(ctx context.Context, lease election.LeaseID) {
+// detach ends what a stream has held, and notes when. If the store cannot be reached, the
+// lease ends by itself.
+func (s *nodeService) detach(ctx context.Context, who access.Principal, lease election.LeaseID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(s.opts.Beat, time.Second))
 	defer cancel()
 	if err := s.opts.Store.Revoke(ctx, lease); err != nil {
 		s.opts.Log.Warn("a node's lease could not be revoked, and ends by itself", "error", err)
+		return
+	}
+	_, err := s.opts.Store.Txn(ctx, election.Txn{
+		If:   []election.Compare{election.Absent(nodePrefix + who.Name), election.Present(fleet.StatusKey(who.Environment, who.Name))},
+		Then: []election.Op{election.Put(fleet.LeftKey(who.Environment, who.Name), []byte(time.Now().UTC().Format(time.RFC3339)), 0)},
+	})
+	if err != nil {
+		s.opts.Log.Debug("since when a node is away is not known", "error", err)
 	}
 }
 

@@ -18,6 +18,10 @@ const MaxStatus = 4 << 10
 // StatusKey is where a node's status is.
 func StatusKey(environment, node string) string { return StatusPrefix + environment + "/" + node }
 
+// LeftKey is where it stands since when a node is not attached any more, as RFC 3339 has
+// it. It is for people: where a control node was lost, its nodes have none.
+func LeftKey(environment, node string) string { return Prefix + "left/" + environment + "/" + node }
+
 // ParseStatusKey is what a status's key names.
 func ParseStatusKey(key string) (environment, node string, ok bool) {
 	rest, ok := strings.CutPrefix(key, StatusPrefix)

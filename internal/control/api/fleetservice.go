@@ -1,0 +1,77 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"connectrpc.com/connect"
+
+	v1 "towpath.dev/api/towpathv1"
+	"towpath.dev/election"
+	"towpath.dev/internal/control/access"
+	"towpath.dev/internal/control/fleet"
+	"towpath.dev/internal/control/release"
+)
+
+// GetFleet tells what an environment's nodes run, and what they shall.
+func (s *deployService) GetFleet(ctx context.Context, q *v1.GetFleetRequest) (*v1.GetFleetResponse, error) {
+	statuses, intents, left := fleet.StatusKey(q.GetEnvironment(), ""), fleet.IntentPrefix+q.GetEnvironment()+"/", fleet.LeftKey(q.GetEnvironment(), "")
+	r, err := s.opts.Store.Txn(ctx, election.Txn{Then: []election.Op{
+		election.Get(election.Prefix(statuses)), election.Get(election.Prefix(intents)),
+		election.Get(election.Prefix(nodePrefix)), election.Get(election.Prefix(left)),
+	}})
+	if err != nil {
+		return nil, err
+	}
+	attached, since := map[string]bool{}, map[string]string{}
+	for _, e := range r.Outcomes[3].Entries {
+		since[strings.TrimPrefix(e.Key, left)] = string(e.Value)
+	}
+	for _, e := range r.Outcomes[2].Entries {
+		var n nodeRecord
+		if json.Unmarshal(e.Value, &n) == nil && n.Environment == q.GetEnvironment() {
+			name := strings.TrimPrefix(e.Key, nodePrefix)
+			attached[name], since[name] = true, n.Since
+		}
+	}
+	out := &v1.GetFleetResponse{}
+	for _, e := range r.Outcomes[0].Entries {
+		name := strings.TrimPrefix(e.Key, statuses)
+		out.Nodes = append(out.Nodes, &v1.FleetNode{Name: name, Attached: attached[name], Status: e.Value, Since: since[name]})
+	}
+	for _, e := range r.Outcomes[1].Entries {
+		_, cell, program, ok := fleet.ParseIntentKey(e.Key)
+		if ok {
+			out.Intents = append(out.Intents, &v1.FleetIntent{Cell: cell, Program: program, Intent: e.Value})
+		}
+	}
+	return out, nil
+}
+
+// ForgetNode removes what is known of a node that is not attached. What it ran is forgotten
+// in one transaction with the look whether it is attached: one that comes back meanwhile
+// stays known.
+func (s *deployService) ForgetNode(ctx context.Context, q *v1.ForgetNodeRequest) (*v1.ForgetNodeResponse, error) {
+	environment, name := q.GetEnvironment(), q.GetNode()
+	if err := errors.Join(release.CheckEnvironment(environment), access.CheckName("a node", name)); err != nil { // it would be another key
+		return nil, connect.NewError(connect.CodeInvalidArgument, err)
+	}
+	status := fleet.StatusKey(environment, name)
+	r, err := s.opts.Store.Txn(ctx, election.Txn{
+		If:   []election.Compare{election.Absent(nodePrefix + name), election.Present(status)},
+		Then: []election.Op{election.Delete(election.Key(status)), election.Delete(election.Key(fleet.LeftKey(environment, name)))},
+		Else: []election.Op{election.Get(election.Key(status))},
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case r.OK:
+		return &v1.ForgetNodeResponse{}, nil
+	case len(r.Outcomes[0].Entries) == 0:
+		return nil, connect.NewError(connect.CodeNotFound, fmt.Errorf("nothing is known of a node %s in %s; \"tow fleet status --env %s\" shows which there are", name, environment, environment))
+	}
+	return nil, connect.NewError(connect.CodeFailedPrecondition, fmt.Errorf("the node %s is attached, and would be known again at once: end it first, and \"tow principal revoke %s\" keeps it away", name, name))
+}

@@ -1,0 +1,93 @@
+package api_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+
+	v1 "towpath.dev/api/towpathv1"
+	"towpath.dev/client"
+	"towpath.dev/election"
+	"towpath.dev/internal/blob"
+	"towpath.dev/internal/control/api"
+	"towpath.dev/internal/control/fleet"
+	"towpath.dev/internal/control/release"
+)
+
+// TestForgetNode: a node that is attached stays known, with the time since when, and one
+// that has gone is forgotten when somebody asks for it.
+func TestForgetNode(t *testing.T) {
+	h := open(t, true, func(o *api.Options) {
+		store, err := blob.Open(t.TempDir(), blob.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Deployments = &api.Deployments{Objects: release.NewObjects(store), Events: store, Hub: api.NewHub()}
+	})
+	pair := h.join(t, "n1", "prod")
+	node := h.as(t, client.ControlOptions{Certificate: &pair})
+	admin := h.admin(t)
+	known := func() *v1.FleetNode {
+		t.Helper()
+		r, err := admin.Deploy.GetFleet(t.Context(), &v1.GetFleetRequest{Environment: "prod"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.GetNodes()) == 0 {
+			return nil
+		}
+		return r.GetNodes()[0]
+	}
+	forget := func(c *client.Control, environment, name string) error {
+		_, err := c.Deploy.ForgetNode(t.Context(), &v1.ForgetNodeRequest{Environment: environment, Node: name})
+		return err
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	welcomed, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- client.Attach(ctx, []*client.Control{node}, client.AttachOptions{
+			Version: "tow 1", Cell: "main", Attached: func(*v1.AttachResponse_Welcome) { close(welcomed) },
+		})
+	}()
+	<-welcomed
+	wantCode(t, "a node that has said nothing", forget(admin, "prod", "n1"), connect.CodeNotFound)
+	status := &fleet.Status{Cell: "main", Incarnation: "1"}
+	if _, err := node.Nodes.ReportStatus(t.Context(), &v1.ReportStatusRequest{Status: status.Encode()}); err != nil {
+		t.Fatal(err)
+	}
+	if n := known(); n == nil || !n.GetAttached() || n.GetSince() == "" {
+		t.Errorf("an attached node is %v", n)
+	}
+	wantCode(t, "an attached node", forget(admin, "prod", "n1"), connect.CodeFailedPrecondition)
+	wantCode(t, "a node of another environment", forget(admin, "test", "n1"), connect.CodeNotFound)
+	wantCode(t, "a name that is a path", forget(admin, "prod", "n1/x"), connect.CodeInvalidArgument)
+	wantCode(t, "a reader", forget(h.principal(t, "ann", v1.Role_ROLE_READER, ""), "prod", "n1"), connect.CodePermissionDenied)
+	wantCode(t, "who is bound to test", forget(h.principal(t, "bob", v1.Role_ROLE_ADMIN, "test"), "prod", "n1"), connect.CodePermissionDenied)
+
+	leave()
+	<-ended
+	// Its stream's end is noted a moment after it has ended here.
+	for batch := range h.store.Watch(t.Context(), election.Key(fleet.LeftKey("prod", "n1")), 1) {
+		if batch.Err != nil {
+			t.Fatal(batch.Err)
+		}
+		if n := len(batch.Events); n > 0 && !batch.Events[n-1].Removed {
+			break
+		}
+	}
+	n := known()
+	if at, err := time.Parse(time.RFC3339, n.GetSince()); err != nil || n.GetAttached() || time.Since(at) > time.Hour {
+		t.Errorf("a node that has gone is %v", n)
+	}
+	if err := forget(admin, "prod", "n1"); err != nil {
+		t.Error(err)
+	}
+	if n := known(); n != nil {
+		t.Errorf("it is still known: %v", n)
+	}
+	if page, err := h.store.Range(t.Context(), election.Span{Keys: election.Prefix(fleet.Prefix)}); err != nil || page.Count != 0 {
+		t.Errorf("it has left something: %v, %v", page, err)
+	}
+}
