@@ -98,9 +98,9 @@ func (t *Timeline) Spans(source string, m Mark) []Span {
 	spans[root], closed[root] = t.root(source, whole), whole.to
 	var late []Span
 	for _, e := range t.after(nil) {
-		at, event := carrier(parts, whole, e), spanEvent(e)
+		at, event := carrier(parts, e), spanEvent(e)
 		switch {
-		case at >= 0 && (closed[at] == 0 || closed[at] > m[""]):
+		case closed[at] == 0 || closed[at] > m[""]:
 			spans[at].Events = append(spans[at].Events, event)
 		case !m.Has(e):
 			late = append(late, t.lateSpan(source, at, parts, e, event))
@@ -116,20 +116,16 @@ func (t *Timeline) Spans(source string, m Mark) []Span {
 }
 
 // carrier is the part in which an event happened, or all of the deployment, which comes
-// behind the parts; -1 is after its end. A controller's event is placed by its number, a
-// node's by its time.
-func carrier(parts []part, whole part, e *deploy.Event) int {
+// behind the parts. A controller's event is placed by its number, a node's by its time.
+func carrier(parts []part, e *deploy.Event) int {
 	for i := len(parts) - 1; i >= 0; i-- {
 		p := &parts[i]
 		if e.Node == "" && p.from <= e.Seq && (p.to == 0 || e.Seq <= p.to) {
 			return i
 		}
-		if e.Node != "" && !e.Time.Before(p.start) && (p.to == 0 || !e.Time.After(p.end)) {
+		if e.Node != "" && !e.Time.Before(p.start) && (p.to == 0 || e.Time.Before(p.end)) {
 			return i
 		}
-	}
-	if e.Node != "" && whole.to != 0 && e.Time.After(whole.end) {
-		return -1
 	}
 	return len(parts)
 }
@@ -148,7 +144,7 @@ func spanEvent(e *deploy.Event) SpanEvent {
 // lateSpan is of an event whose span has been told of before.
 func (t *Timeline) lateSpan(source string, at int, parts []part, e *deploy.Event, s SpanEvent) Span {
 	parent := ""
-	if at >= 0 && at < len(parts) {
+	if at < len(parts) {
 		parent = parts[at].id()
 	}
 	return Span{

@@ -1,0 +1,394 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"towpath.dev/internal/control/release"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func digest(name string) release.Digest { return release.DigestOf([]byte(name)) }
+
+var one, two = digest("one"), digest("two")
+
+// machine is a node's: its disk, its way to the control plane, and what its processes serve.
+type machine struct {
+	t *testing.T
+
+	mu       sync.Mutex
+	disk     []byte // the memory
+	broken   error  // what writing to the disk gives
+	intents  map[string]*Intent
+	cut      bool // nobody answers
+	changed  chan struct{}
+	reports  []*Status
+	missing  map[release.Digest]error // releases that cannot be had, or run
+	main     release.Digest           // of the process that runs
+	beside   release.Digest
+	placings int
+}
+
+func newMachine(t *testing.T) *machine {
+	return &machine{t: t, changed: make(chan struct{}), intents: map[string]*Intent{}, missing: map[release.Digest]error{}}
+}
+
+// set changes something, and tells who follows.
+func (m *machine) set(change func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change()
+	close(m.changed)
+	m.changed = make(chan struct{})
+}
+
+func (m *machine) intend(i *Intent) { m.set(func() { m.intents = map[string]*Intent{"shop": i} }) }
+
+// start starts the node's process. kill ends it as kill -9 does, stop in good order.
+func (m *machine) start() (kill, stop func()) {
+	p := &process{machine: m}
+	a, err := NewAgent(Options{Node: "n", Environment: "prod", Cell: "c", Host: p, Link: p, Objects: p, Keeper: p})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(m.t.Context())
+	ended := make(chan struct{})
+	m.mu.Lock()
+	m.main, m.beside = "", ""
+	m.mu.Unlock()
+	go func() {
+		defer close(ended)
+		if err := a.Run(ctx); !errors.Is(err, context.Canceled) {
+			m.t.Error(err)
+		}
+	}()
+	return func() {
+			m.mu.Lock()
+			p.dead = true
+			m.mu.Unlock()
+			cancel()
+			<-ended
+		}, func() {
+			cancel()
+			<-ended
+		}
+}
+
+// runs says what the node serves once it has nothing to do.
+func (m *machine) runs(main, beside release.Digest) {
+	m.t.Helper()
+	time.Sleep(time.Minute)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.main != main || m.beside != beside {
+		m.t.Errorf("it runs %s beside %s; expected %s beside %s", m.main.Short(), m.beside.Short(), main.Short(), beside.Short())
+	}
+}
+
+// said is what the node reported last.
+func (m *machine) said() Running {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.reports) == 0 {
+		return Running{}
+	}
+	return m.reports[len(m.reports)-1].Programs["shop"]
+}
+
+// process is a run of the node's process, as the agent sees it.
+type process struct {
+	*machine
+	dead bool
+}
+
+var errDead = errors.New("dead")
+
+func (p *process) Load() (*Memory, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return DecodeMemory("memory", p.disk)
+}
+
+func (p *process) Save(m *Memory) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dead {
+		return errDead
+	}
+	if p.broken != nil {
+		return p.broken
+	}
+	text, err := json.Marshal(m)
+	p.disk = text
+	return err
+}
+
+func (p *process) Follow(ctx context.Context) (<-chan Heard, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cut {
+		return nil, errors.New("nobody answers")
+	}
+	out := make(chan Heard)
+	go func() {
+		defer close(out)
+		for {
+			p.mu.Lock()
+			h, changed, cut := Heard{Intents: p.intents}, p.changed, p.cut
+			p.mu.Unlock()
+			if cut {
+				return
+			}
+			select {
+			case out <- h:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out, nil
+}
+
+func (p *process) Report(_ context.Context, s *Status) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cut || p.dead {
+		return errors.New("nobody answers")
+	}
+	p.reports = append(p.reports, s)
+	return nil
+}
+
+func (p *process) Count(context.Context, *Counters) error { return nil }
+func (p *process) Counts() map[string][]Count             { return nil }
+func (p *process) Keep([]release.Digest) error            { return nil }
+
+func (p *process) Get(_ context.Context, _ string, d release.Digest, _ []byte) (*release.Loaded, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.missing[d]; err != nil {
+		return nil, err
+	}
+	return &release.Loaded{Digest: d}, nil
+}
+
+type prepared struct{ d release.Digest }
+
+func (prepared) Probe(context.Context) error { return nil }
+func (prepared) Close()                      {}
+
+func (p *process) Prepare(_ context.Context, _ string, l *release.Loaded) (Prepared, error) {
+	return prepared{l.Digest}, nil
+}
+
+func (p *process) Place(_ string, main, beside Prepared, _ float64) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.main, p.beside = "", ""
+	if main != nil {
+		p.main = main.(prepared).d
+	}
+	if beside != nil {
+		p.beside = beside.(prepared).d
+	}
+	p.placings++
+	return nil
+}
+
+func run(t *testing.T, test func(t *testing.T, m *machine)) {
+	synctest.Test(t, func(t *testing.T) { test(t, newMachine(t)) })
+}
+
+// TestFollows: a node runs what it shall, and says so, once.
+func TestFollows(t *testing.T) {
+	run(t, func(t *testing.T, m *machine) {
+		_, stop := m.start()
+		defer stop()
+		m.intend(&Intent{Deployment: "d1", Release: one})
+		m.runs(one, "")
+		m.intend(&Intent{Deployment: "d2", Release: one, Candidate: two, Onebox: "n", Share: 0.2})
+		m.runs(one, two)
+		if r := m.said(); r.Main != one || r.Beside != two || r.Share != 0.2 {
+			t.Errorf("it says %+v", r)
+		}
+		m.intend(&Intent{Deployment: "d2", Release: one, Candidate: two, Reach: 1})
+		m.runs(two, "")
+		m.intend(&Intent{Deployment: "d2", Release: two})
+		m.runs(two, "")
+		if r := m.said(); r.Previous != one {
+			t.Errorf("it says %+v", r)
+		}
+		if len(m.reports) > 6 {
+			t.Errorf("it reported %d times", len(m.reports))
+		}
+		m.set(func() { m.intents = map[string]*Intent{} })
+		m.runs("", "")
+	})
+}
+
+// TestGoesBackByItself: a node that dies twice of a release goes back, while nobody answers
+// it, and says so when somebody does.
+func TestGoesBackByItself(t *testing.T) {
+	run(t, func(t *testing.T, m *machine) {
+		kill, stop := m.start()
+		m.intend(&Intent{Deployment: "d1", Release: one})
+		time.Sleep(time.Hour) // it survives the first one
+		m.intend(&Intent{Deployment: "d2", Release: one, Candidate: two, Reach: 1})
+		m.runs(two, "")
+		m.set(func() { m.cut = true })
+		kill()
+		kill, _ = m.start()
+		m.runs(two, "") // once is no proof
+		kill()
+		_, stop = m.start()
+		m.runs(one, "")
+		m.set(func() { m.cut = false })
+		m.runs(one, "")
+		r := m.said()
+		if trouble := r.Trouble(two); trouble == nil || trouble.Kind != GaveUp || trouble.Count != 2 {
+			t.Errorf("it says %+v", r)
+		}
+		// Asked for by another deployment it is tried again.
+		m.intend(&Intent{Deployment: "d3", Release: one, Candidate: two, Reach: 1})
+		m.runs(two, "")
+		stop()
+	})
+}
+
+// TestEndsThatAreNoDeaths: a process that is stopped, and one that ran a release for long
+// before it died, say nothing against the release.
+func TestEndsThatAreNoDeaths(t *testing.T) {
+	run(t, func(t *testing.T, m *machine) {
+		kill, stop := m.start()
+		m.intend(&Intent{Deployment: "d1", Release: one})
+		m.runs(one, "")
+		for range 4 {
+			stop()
+			kill, stop = m.start()
+			m.runs(one, "")
+		}
+		time.Sleep(time.Hour)
+		for range 4 {
+			kill()
+			kill, stop = m.start()
+			m.runs(one, "")
+		}
+		if r := m.said(); len(r.Troubles) > 0 {
+			t.Errorf("it says %+v", r)
+		}
+		stop()
+	})
+}
+
+// TestAlone: a node starts with what it was told last, and serves, while nobody answers.
+func TestAlone(t *testing.T) {
+	run(t, func(t *testing.T, m *machine) {
+		_, stop := m.start()
+		m.intend(&Intent{Deployment: "d1", Release: one})
+		m.runs(one, "")
+		stop()
+		m.set(func() { m.cut = true })
+		_, stop = m.start()
+		m.runs(one, "")
+		stop()
+	})
+}
+
+// TestCannotBeHad: what cannot be had is tried again; what cannot be run is not, and the node
+// serves on.
+func TestCannotBeHad(t *testing.T) {
+	run(t, func(t *testing.T, m *machine) {
+		_, stop := m.start()
+		defer stop()
+		m.intend(&Intent{Deployment: "d1", Release: one})
+		m.runs(one, "")
+		m.set(func() { m.missing[two] = errors.New("503") })
+		m.intend(&Intent{Deployment: "d2", Release: one, Candidate: two, Reach: 1})
+		m.runs(one, "")
+		if r := m.said(); r.Trouble(two) == nil || r.Trouble(two).Kind != Fetching {
+			t.Errorf("it says %+v", r)
+		}
+		m.set(func() { delete(m.missing, two) })
+		m.runs(two, "")
+		if r := m.said(); len(r.Troubles) > 0 {
+			t.Errorf("it says %+v", r)
+		}
+		three := digest("three")
+		m.set(func() { m.missing[three] = &Fault{Kind: Distrust, Err: errors.New("nobody has signed it")} })
+		m.intend(&Intent{Deployment: "d3", Release: two, Candidate: three, Reach: 1})
+		m.runs(two, "")
+		if r := m.said(); r.Trouble(three) == nil || r.Trouble(three).Kind != Distrust {
+			t.Errorf("it says %+v", r)
+		}
+	})
+}
+
+// TestFullDisk: a release is not put in place before it is written down that it is tried.
+func TestFullDisk(t *testing.T) {
+	run(t, func(t *testing.T, m *machine) {
+		_, stop := m.start()
+		defer stop()
+		m.intend(&Intent{Deployment: "d1", Release: one})
+		m.runs(one, "")
+		m.set(func() { m.broken = errors.New("no space left on device") })
+		m.intend(&Intent{Deployment: "d2", Release: one, Candidate: two, Reach: 1})
+		m.runs(one, "")
+		m.set(func() { m.broken = nil })
+		m.runs(two, "")
+	})
+}
+
+// TestOrder: reach has as many nodes as it is asked for, and those before them with it.
+func TestOrder(t *testing.T) {
+	var nodes []string
+	for i := range 100 {
+		nodes = append(nodes, fmt.Sprintf("node-%d", i))
+	}
+	var before []string
+	for n := range 101 {
+		reach := ReachOf("shop.prod.1", nodes, n)
+		i := &Intent{Deployment: "shop.prod.1", Release: one, Candidate: two, Reach: reach}
+		var in []string
+		for _, node := range nodes {
+			if i.RoleOf(node).Main == two {
+				in = append(in, node)
+			}
+		}
+		if len(in) != n {
+			t.Fatalf("%d nodes are reached; expected %d", len(in), n)
+		}
+		for _, node := range before {
+			if !slices.Contains(in, node) {
+				t.Fatalf("%s was among the first %d, and is not among the first %d", node, n-1, n)
+			}
+		}
+		before = in
+	}
+}
+
+// TestStatusIsBounded: however much a node has to say.
+func TestStatusIsBounded(t *testing.T) {
+	s := &Status{Programs: map[string]Running{}}
+	long := string(make([]byte, maxTrouble))
+	for i := range 8 {
+		s.Programs[fmt.Sprint("program-", i)] = Running{Main: one, Troubles: []Trouble{{Release: two, Kind: Unfit, Text: long}}, Probed: &Probed{Candidate: long}}
+	}
+	if n := len(s.Encode()); n > MaxStatus {
+		t.Errorf("it has %d bytes", n)
+	}
+}
