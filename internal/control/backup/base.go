@@ -66,6 +66,8 @@ type baser struct {
 	dial     func(endpoint string) (*clientv3.Client, error)
 	same     func(*etcdserverpb.ResponseHeader) error
 	now      func() time.Time
+
+	sample *sampler
 }
 
 // take makes a base of the state that one member has: a follower, if there is one.
@@ -102,6 +104,7 @@ func (b *baser) take(ctx context.Context) (Manifest, error) {
 	if err := describe(db, &m); err != nil {
 		return m, fmt.Errorf("the snapshot of %s: %w", endpoint, err)
 	}
+	b.sample = newSampler(m.File)
 	if err := b.upload(ctx, db, &m); err != nil {
 		return m, err
 	}
@@ -252,6 +255,9 @@ func (b *baser) upload(ctx context.Context, db *bolt.DB, m *Manifest) error {
 	at, w := 0, segment.NewChunkWriter(b.segments)
 	err := eachRow(db, func(bucket string, k, v []byte) error {
 		w.Row(bucket, k, v)
+		if bucket == string(keyBucket) {
+			b.sample.row(v)
+		}
 		m.Rows++
 		if w.Raw() < chunkSize {
 			return nil

@@ -150,7 +150,7 @@ func (b *builder) read(ctx context.Context, l catalog.Log, record func(segment.R
 	if err != nil {
 		return err
 	}
-	err = eachRecord(object, b.identities, func(h segment.Header) error { return b.shelf.belongs(name, h) }, record)
+	err = eachRecord(object, b.shelf.find(ctx, b.identities), b.identities, func(h segment.Header) error { return b.shelf.belongs(name, h) }, record)
 	if err != nil {
 		return fmt.Errorf("%s in %s: %w", name, b.shelf.store, err)
 	}
@@ -158,8 +158,8 @@ func (b *builder) read(ctx context.Context, l catalog.Log, record func(segment.R
 }
 
 // eachRecord hands on what a log object holds, after its header.
-func eachRecord(object []byte, identities []age.Identity, header func(segment.Header) error, record func(segment.Record) error) error {
-	r, h, err := segment.Open(object, identities...)
+func eachRecord(object []byte, dictionary finder, identities []age.Identity, header func(segment.Header) error, record func(segment.Record) error) error {
+	r, h, err := segment.Open(object, dictionary, identities...)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"time"
 
@@ -70,6 +71,7 @@ func (u *Uploader) due(ctx context.Context) string {
 		}
 		return ""
 	}
+	u.useNewest(ctx, c)
 	if is, why := c.BaseDue(u.o.Keep, u.o.Now()); is {
 		return why
 	}
@@ -101,6 +103,7 @@ func (u *Uploader) Care(ctx context.Context) error {
 	}
 	u.note(c)
 	u.setSpare(c)
+	u.useNewest(ctx, c)
 	return u.verifyDue(ctx, c)
 }
 
@@ -144,6 +147,8 @@ func (u *Uploader) remove(ctx context.Context, d catalog.Deletion) error {
 		return u.o.Store.Delete(ctx, u.shelf.place.log(d.Log.Level, d.Log.Start))
 	case d.Orphan != nil:
 		return u.o.Store.Delete(ctx, d.Orphan.Name)
+	case d.Dictionary != nil:
+		return u.o.Store.Delete(ctx, u.shelf.place.dictionary(d.Dictionary.Name))
 	}
 	// The manifest first: what is left of a base without one is orphans.
 	m, err := u.shelf.manifest(ctx, d.Base.Revision)
@@ -179,6 +184,9 @@ func (u *Uploader) MakeBase(ctx context.Context, reason string) (Manifest, error
 	}
 	u.o.Log.Info("backup: a base", "cluster", u.o.Cluster, "because", reason, "revision", m.Revision, "bytes", m.Size, "took", time.Since(begun).Round(time.Millisecond))
 	u.based()
+	if err := u.makeDictionary(ctx, b.sample); err != nil {
+		u.lessWell(err)
+	}
 	return m, nil
 }
 
@@ -219,6 +227,9 @@ func (u *Uploader) note(c catalog.Catalog) {
 		return
 	}
 	gaps := c.Gaps()
+	if err := c.LostError(0, math.MaxInt64); err != nil {
+		u.alarm(alarmCare, fmt.Sprintf("of the log %d objects are lost: %v", len(c.Lost), err))
+	}
 	u.gauge.catalog(newest.Time, knownBy(c, spans[0].First), len(gaps))
 }
 

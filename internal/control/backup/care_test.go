@@ -64,6 +64,7 @@ func careForDays(t *testing.T, encrypted bool) {
 	}
 	defer feed.Close()
 	random := rand.New(rand.NewPCG(seed, 1))
+	fill(t, client, 400)
 	source := newTruth(t)
 	var hourAgo int64
 	for range 6*24*3 + 18 {
@@ -104,6 +105,9 @@ func careForDays(t *testing.T, encrypted bool) {
 		if levels[level] == 0 {
 			t.Errorf("no object of the level %s", level)
 		}
+	}
+	if len(c.Dictionaries) == 0 {
+		t.Error("there is no dictionary")
 	}
 	if plan := c.Plan(keep, clock.now()); len(c.Logs) > 60 || !plan.Empty() {
 		t.Errorf("%d objects, and to do: %+v", len(c.Logs), plan)

@@ -94,6 +94,11 @@ func (v *verifier) all(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, l := range v.c.Lost {
+		if err := v.found(ctx, v.c.LostError(l.Start-1, l.End), "%s", l); err != nil {
+			return err
+		}
+	}
 	slices.SortFunc(v.c.Bases, func(a, b catalog.Base) int { return int(a.Revision - b.Revision) })
 	for _, base := range v.c.Bases {
 		if err := v.base(ctx, base); err != nil {

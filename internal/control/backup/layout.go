@@ -23,6 +23,11 @@ func (p place) log(level catalog.Level, start int64) string {
 }
 func (p place) level(level catalog.Level) string { return p.root() + "log/" + level.String() + "/" }
 
+// Dictionaries stand among the log, so that who lists that has them too.
+func (p place) dictionary(name string) string { return p.root() + "log/" + dictionaries + "/" + name }
+
+const dictionaries = "dictionary"
+
 func (p place) bases() string                  { return p.root() + "base/" }
 func (p place) base(revision int64) string     { return p.bases() + fmt.Sprintf("%020d/", revision) }
 func (p place) manifest(revision int64) string { return p.base(revision) + "manifest" }

@@ -48,6 +48,9 @@ func List(ctx context.Context, store blob.Store, cluster string) ([]Listing, err
 		for _, o := range c.Logs {
 			l.Bytes += o.Size
 		}
+		for _, d := range c.Dictionaries {
+			l.Bytes += d.Size
+		}
 		for _, s := range c.Restorable() {
 			l.Restorable = append(l.Restorable, Range{s.First, s.Last})
 		}

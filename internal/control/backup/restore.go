@@ -175,9 +175,17 @@ func resolve(ctx context.Context, s *shelf, c catalog.Catalog, o RestoreOptions)
 		return catalog.Point{Revision: o.Revision}, nil
 	}
 	if o.At.IsZero() {
-		return c.Durable(), nil
+		durable := c.Durable()
+		return durable, lostBehind(c, durable.Revision, time.Time{})
 	}
 	moment, err := c.At(o.At)
+	if err == nil {
+		last := moment.Revision
+		if moment.Inside != nil {
+			last = moment.Inside.End
+		}
+		err = lostBehind(c, last, o.At)
+	}
 	if err != nil || moment.Inside == nil {
 		return moment.Point, err
 	}
@@ -192,6 +200,17 @@ func resolve(ctx context.Context, s *shelf, c catalog.Catalog, o RestoreOptions)
 		err = fmt.Errorf("nothing can be restored as it was at %s: %w", o.At.UTC().Format(time.RFC3339), catalog.ErrNoBase)
 	}
 	return target, err
+}
+
+// lostBehind refuses to take a revision for the last one, or the last one at an instant, if there was
+// a later one that nobody can read any more.
+func lostBehind(c catalog.Catalog, revision int64, at time.Time) error {
+	for _, l := range c.Lost {
+		if l.End > revision && (at.IsZero() || !l.From.After(at)) {
+			return fmt.Errorf("%w; to restore what was before it, add --revision %d", c.LostError(max(revision, l.Start-1), l.End), revision)
+		}
+	}
+	return nil
 }
 
 // join finds out whether another member has begun this restore.

@@ -51,7 +51,7 @@ func (u *Uploader) rewrite(ctx context.Context, r catalog.Rewrite) error {
 		return err
 	}
 	if !bytes.Equal(there, object) {
-		if err := eachRecord(there, u.o.Identities, func(h segment.Header) error { return u.shelf.belongs(name, h) }, func(segment.Record) error { return nil }); err != nil {
+		if err := eachRecord(there, u.shelf.find(ctx, u.o.Identities), u.o.Identities, func(h segment.Header) error { return u.shelf.belongs(name, h) }, func(segment.Record) error { return nil }); err != nil {
 			return fmt.Errorf("%s in %s: %w", name, u.o.Store, err)
 		}
 	}

@@ -73,6 +73,9 @@ func TestSharedUploader(t *testing.T) {
 			f.discard()
 		}
 	}
+	for _, c := range clients[1:] { // the first one has too little for a dictionary
+		fill(t, c, 400)
+	}
 	care() // the bases
 	before := meter.Usage().Create
 	for range 10 {
@@ -82,6 +85,13 @@ func TestSharedUploader(t *testing.T) {
 		t.Errorf("%d objects for 10 minutes of 3 clusters, expected 10", made)
 	}
 	check()
+	for i, u := range s.Uploaders() {
+		for name, p := range u.shelf.packed() {
+			if own := u.dictionary(); own == nil && p.Header.Dictionary != "" || own != nil && p.Header.Dictionary != own.Name || (own == nil) != (i == 0) {
+				t.Errorf("of the cluster %d, %s is behind %q, and its dictionary is %+v", i, name, p.Header.Dictionary, own)
+			}
+		}
+	}
 	stop()
 
 	// Another one of the same name is overtaken, and goes on behind.

@@ -25,10 +25,12 @@ type shelf struct {
 	headers map[string]segment.Header // by name
 	parts   map[string]packed         // log objects that are in packs, by what would be their names
 	bases   map[int64]Manifest
+
+	dictionaries *shelved
 }
 
 func newShelf(store blob.Store, at place) *shelf {
-	return &shelf{place: at, store: store, headers: map[string]segment.Header{}, parts: map[string]packed{}, bases: map[int64]Manifest{}}
+	return &shelf{place: at, store: store, headers: map[string]segment.Header{}, parts: map[string]packed{}, bases: map[int64]Manifest{}, dictionaries: newShelved()}
 }
 
 // headsAtOnce is how many headers are read at a time.
@@ -49,6 +51,10 @@ func (s *shelf) load(ctx context.Context) (catalog.Catalog, error) {
 			return c, errors.Join(err, reading.Wait())
 		}
 		folder, digits, _ := strings.Cut(strings.TrimPrefix(info.Name, logs), "/")
+		if folder == dictionaries {
+			c.Dictionaries = append(c.Dictionaries, catalog.Dictionary{Name: digits, Time: info.Modified, Size: info.Size})
+			continue
+		}
 		level, err := catalog.ParseLevel(folder)
 		if err != nil {
 			continue // of a later version
@@ -101,6 +107,9 @@ func (s *shelf) load(ctx context.Context) (catalog.Catalog, error) {
 	if err := s.loadParts(ctx, &c); err != nil {
 		return c, err
 	}
+	if err := s.leaveOutLost(ctx, &c); err != nil {
+		return c, err
+	}
 	for _, chunk := range chunks {
 		if chunk.Base != 0 && !s.named(chunk) {
 			c.Orphans = append(c.Orphans, chunk)
@@ -111,7 +120,7 @@ func (s *shelf) load(ctx context.Context) (catalog.Catalog, error) {
 
 // entry is what a catalog has of a log object.
 func entry(level catalog.Level, h segment.Header, size int64) catalog.Log {
-	l := catalog.Log{Level: level, Start: h.Start, End: h.End, From: h.From, To: h.To, Size: size, Raw: h.Raw}
+	l := catalog.Log{Level: level, Start: h.Start, End: h.End, From: h.From, To: h.To, Size: size, Raw: h.Raw, Dictionary: h.Dictionary}
 	for _, p := range h.Points {
 		l.Points = append(l.Points, catalog.Point{Revision: p.Revision, Time: p.Time})
 	}

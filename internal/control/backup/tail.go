@@ -19,6 +19,7 @@ type tail struct {
 	client *clientv3.Client
 	now    func() time.Time
 	begin  func() *segment.Writer
+	behind func() *segment.Dictionary
 	same   func(*etcdserverpb.ResponseHeader) error
 
 	room   int64         // bytes
@@ -56,7 +57,7 @@ func (e *gapError) Error() string {
 
 // newTail makes one that follows from a revision on.
 func newTail(u *Uploader, from int64) *tail {
-	t := &tail{client: u.o.Source.Client, now: u.o.Now, begin: u.begin, same: u.same, room: u.room, w: u.begin(), end: from - 1, moved: make(chan struct{}), hurry: make(chan struct{}, 1)}
+	t := &tail{client: u.o.Source.Client, now: u.o.Now, begin: u.begin, behind: u.dictionary, same: u.same, room: u.room, w: u.begin(), end: from - 1, moved: make(chan struct{}), hurry: make(chan struct{}, 1)}
 	t.leases.ttl = map[int64]int64{}
 	return t
 }
@@ -253,6 +254,7 @@ func (t *tail) cut(ctx context.Context) ([]byte, segment.Header, error) {
 	for _, l := range t.leases.take() {
 		w.Lease(l)
 	}
+	w.Behind(t.behind())
 	return w.Seal()
 }
 

@@ -123,8 +123,10 @@ type Uploader struct {
 	spare   map[string]int64 // see isSpare
 	proven  time.Time        // when all revisions there were were in the store
 	changed chan struct{}
-	rebase  chan string   // reasons to make a base now
-	look    chan struct{} // whether there is one is to be found out
+	rebase  chan string         // reasons to make a base now
+	look    chan struct{}       // whether there is one is to be found out
+	behind  *segment.Dictionary // of minutes; nil if there is none
+	since   time.Time           // when that was the newest one of the store
 
 	verified time.Time // of care alone
 }

@@ -78,7 +78,8 @@ type Log struct {
 	Size, Raw  int64     // bytes as stored, and before compression
 	// Points, if not nil, are the revisions that can be restored, in order; the last is
 	// End. Of each key only the last change up to the next point is left.
-	Points []Point
+	Points     []Point
+	Dictionary string // the name of the one that it cannot be read without; "" is none
 }
 
 // String names an object as people find it in the store.
@@ -127,11 +128,22 @@ type Orphan struct {
 	Time time.Time // when it was stored
 }
 
+// A Dictionary is what some log objects cannot be read without.
+type Dictionary struct {
+	Name string
+	Time time.Time // when it was stored
+	Size int64     // bytes as stored
+}
+
 // A Catalog is what there is of a backup, in any order.
 type Catalog struct {
-	Bases   []Base
-	Logs    []Log
-	Orphans []Orphan
+	Bases        []Base
+	Logs         []Log
+	Orphans      []Orphan
+	Dictionaries []Dictionary
+	// Lost are log objects whose dictionaries are not there: nobody can read them, so they
+	// lead nowhere.
+	Lost []Log
 }
 
 // newest is the base of the greatest revision.

@@ -33,6 +33,16 @@ func (e *UnrestorableError) Unwrap() error { return e.Why }
 
 // explain says why no chain leads to a target.
 func (c Catalog) explain(target int64) error {
+	e := c.unrestorable(target)
+	if e.Why == ErrGap || e.Why == ErrBeyond {
+		if lost := c.LostError(e.Before.Revision, target); lost != nil {
+			e.message += "; " + lost.Error()
+		}
+	}
+	return e
+}
+
+func (c Catalog) unrestorable(target int64) *UnrestorableError {
 	e := &UnrestorableError{Target: target, Why: ErrNoBase}
 	spans := c.Restorable()
 	if len(spans) == 0 {

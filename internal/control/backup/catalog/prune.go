@@ -29,14 +29,15 @@ type Rewrite struct {
 	Reason      string
 }
 
-// A Deletion deletes one of a log object, a base with all its chunks, and a chunk that no
-// base has. Once an object is gone a slow uploader may take its name for another one, which
-// reaches further: so a plan is not to be done hours after it was made.
+// A Deletion deletes one of a log object, a base with all its chunks, a chunk that no
+// base has, and a dictionary. Once an object is gone a slow uploader may take its name for
+// another one, which reaches further: so a plan is not to be done hours after it was made.
 type Deletion struct {
-	Log    *Log
-	Base   *Base
-	Orphan *Orphan
-	Reason string
+	Log        *Log
+	Base       *Base
+	Orphan     *Orphan
+	Dictionary *Dictionary
+	Reason     string
 }
 
 // MaxObject is the stored bytes that the inputs of a [Rewrite] have together at most, unless it
@@ -61,7 +62,7 @@ func (c Catalog) Plan(p Policy, now time.Time) Plan {
 	var plan Plan
 	left := c.without(&plan, c.covered(p, now))
 	left = left.without(&plan, left.outlived(p, now))
-	plan.Delete = append(plan.Delete, c.orphaned(now)...)
+	plan.Delete = slices.Concat(plan.Delete, c.orphaned(now), c.unused(now), c.hopeless(p, now))
 	m := merger{cover: c.newCover(p, now), logs: left.Logs, over: now.Add(-grace)}
 	plan.Merge = m.merges()
 	plan.Thin = m.thinnings()

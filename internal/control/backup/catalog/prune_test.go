@@ -28,6 +28,14 @@ func steady(level catalog.Level, from, to, step time.Duration, size int64) []cat
 	return logs
 }
 
+// behind is log objects behind a dictionary.
+func behind(dictionary string, logs []catalog.Log) []catalog.Log {
+	for i := range logs {
+		logs[i].Dictionary = dictionary
+	}
+	return logs
+}
+
 func revisionAt(t time.Duration) int64 { return 1 + int64(t/time.Minute) }
 
 func baseAt(t time.Duration) catalog.Base {
@@ -48,6 +56,8 @@ func summary(p catalog.Plan) string {
 			reasons["delete "+d.Log.Level.String()+": "+d.Reason]++
 		case d.Base != nil:
 			reasons["delete a base: "+d.Reason]++
+		case d.Dictionary != nil:
+			reasons["delete the dictionary "+d.Dictionary.Name+": "+d.Reason]++
 		default:
 			reasons["delete "+d.Orphan.Name+": "+d.Reason]++
 		}
@@ -135,6 +145,29 @@ func TestPlan(t *testing.T) {
 				{Base: 8, Name: "old but in use", Time: at(0)},
 				{Base: 8, Name: "new", Time: at(day)},
 			}}, 30 * hour, "1 × delete old: its base has no manifest, and got no chunk for a day",
+		},
+		{
+			"dictionaries", catalog.Catalog{
+				Bases: first, Logs: behind("used", steady(catalog.Minute, 9*day-30*time.Minute, 9*day, 10*time.Minute, 100)),
+				Dictionaries: []catalog.Dictionary{{Name: "unused", Time: at(0)}, {Name: "used", Time: at(hour)}, {Name: "until lately", Time: at(day)}, {Name: "newest", Time: at(2*day + 1)}},
+			}, 9 * day, "1 × delete the dictionary unused: nothing is behind it, and another one has been the newest for a week",
+		},
+		{
+			"a dictionary that what is merged is behind", catalog.Catalog{
+				Bases:        first,
+				Logs:         slices.Concat(behind("used", steady(catalog.Minute, 0, hour, 10*time.Minute, 100)), steady(catalog.Hour, 0, hour, hour, 100)),
+				Dictionaries: []catalog.Dictionary{{Name: "used", Time: at(-30 * day)}, {Name: "newest", Time: at(-20 * day)}},
+			}, 2 * hour, "6 × delete minute: objects of higher levels cover it",
+		},
+		{
+			"what is lost", catalog.Catalog{
+				Bases: first, Logs: steady(catalog.Minute, 0, 30*time.Minute, 10*time.Minute, 100),
+				Lost: behind("lost", steady(catalog.Minute, 10*time.Minute, 50*time.Minute, 20*time.Minute, 100)),
+			}, 50 * time.Minute, "1 × delete minute: its dictionary, lost, is lost, and others have its revisions",
+		},
+		{
+			"what was lost long ago", catalog.Catalog{Bases: first, Lost: behind("lost", steady(catalog.Minute, 0, 10*time.Minute, 10*time.Minute, 100))}, 11 * day,
+			`1 × delete minute: its dictionary, lost, is lost, and "any minute for 2 days, hours for 4 days, days for 10 days" keeps nothing that old`,
 		},
 		{"nothing", catalog.Catalog{}, 0, ""},
 	} {

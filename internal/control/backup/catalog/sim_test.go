@@ -33,8 +33,9 @@ type world struct {
 	uploaded  int64
 	bases     map[int64]catalog.Base
 	logs      map[name]object
-	late      []object // uploads under way, of an uploader that stalled
-	stale     bool     // what is done is of an old plan
+	behind    []catalog.Dictionary // that are there, as they were stored
+	late      []object             // uploads under way, of an uploader that stalled
+	stale     bool                 // what is done is of an old plan
 	history   []string
 }
 
@@ -71,9 +72,31 @@ func (w *world) catalog() catalog.Catalog {
 		return cmp.Or(cmp.Compare(a.level, b.level), cmp.Compare(a.start, b.start))
 	})
 	for _, n := range names {
-		c.Logs = append(c.Logs, w.logs[n].Log)
+		if l := w.logs[n].Log; w.readable(l) {
+			c.Logs = append(c.Logs, l)
+		} else {
+			c.Lost = append(c.Lost, l)
+		}
 	}
+	c.Dictionaries = slices.Clone(w.behind)
 	return c
+}
+
+// readable says whether the dictionary of an object is there.
+func (w *world) readable(l catalog.Log) bool {
+	return l.Dictionary == "" || slices.ContainsFunc(w.behind, func(d catalog.Dictionary) bool { return d.Name == l.Dictionary })
+}
+
+// dictionary is what an uploader writes behind: the newest one, as it was up to a day ago. Where
+// nobody does old plans, it may be any that is there.
+func (w *world) dictionary() string {
+	if n := len(w.behind); w.steps && n > 0 && w.random.IntN(4) == 0 {
+		return w.behind[w.random.IntN(n)].Name
+	}
+	looked := w.now.Add(-time.Duration(w.random.Int64N(int64(catalog.Fresh))))
+	known := catalog.Catalog{Dictionaries: slices.DeleteFunc(slices.Clone(w.behind), func(d catalog.Dictionary) bool { return d.Time.After(looked) })}
+	newest, _ := known.NewestDictionary()
+	return newest.Name
 }
 
 func (w *world) note(format string, args ...any) {
@@ -127,6 +150,7 @@ func (w *world) base() {
 		return
 	}
 	w.bases[at] = catalog.Base{Revision: at, Compacted: w.compacted, Time: w.now, Size: 500 + w.random.Int64N(500), Raw: 5000}
+	w.behind = append(w.behind, catalog.Dictionary{Name: fmt.Sprintf("%d of %s", at, w.now), Time: w.now})
 	w.note("base at %d from %d", at, w.compacted)
 }
 
@@ -142,7 +166,7 @@ func (w *world) upload() {
 			last = r - 1
 		}
 	}
-	o := object{Log: catalog.Log{Start: first, End: last, From: w.seen[first], To: w.seen[last], Size: 10 + 5*(last-first), Raw: 100}}
+	o := object{Log: catalog.Log{Start: first, End: last, From: w.seen[first], To: w.seen[last], Size: 10 + 5*(last-first), Raw: 100, Dictionary: w.dictionary()}}
 	if w.random.IntN(50) == 0 {
 		o.Size = catalog.MaxObject * 2 / 3
 	}
@@ -190,6 +214,9 @@ func (w *world) delete(d catalog.Deletion) {
 		}
 		w.note("delete %v %d-%d: %s", d.Log, d.Log.Start, d.Log.End, d.Reason)
 		delete(w.logs, name{d.Log.Level, d.Log.Start})
+	} else if d.Dictionary != nil {
+		w.note("delete the dictionary %s: %s", d.Dictionary.Name, d.Reason)
+		w.behind = slices.DeleteFunc(w.behind, func(x catalog.Dictionary) bool { return x.Name == d.Dictionary.Name })
 	} else {
 		w.note("delete %v: %s", d.Base, d.Reason)
 		delete(w.bases, d.Base.Revision)
@@ -337,6 +364,11 @@ func (w *world) do(actions []action) {
 			}
 		}
 		act()
+		for _, l := range c.Logs {
+			if o, there := w.logs[name{l.Level, l.Start}]; there && !w.readable(o.Log) {
+				w.fatalf("%v cannot be read without %q", l, o.Dictionary)
+			}
+		}
 		after := restorable(w.catalog())
 		for _, r := range kept {
 			if !after[r] {
@@ -452,6 +484,11 @@ func (w *world) checkLittleIsLeft() {
 	for i, b := range bases {
 		if i+1 < len(bases) && older(bases[i+1].Time, w.policy.Reach()+day) {
 			w.fatalf("%v of %v is left, as is the next one", b, b.Time)
+		}
+	}
+	for i, d := range w.behind {
+		if i+1 < len(w.behind) && older(w.behind[i+1].Time, 8*day) {
+			w.fatalf("the dictionary %v is left, and nothing is behind it", d)
 		}
 	}
 	for _, o := range w.logs {

@@ -45,7 +45,7 @@ func (w *ChunkWriter) Raw() int64 { return w.pack.raw }
 // Seal ends the chunk.
 func (w *ChunkWriter) Seal() ([]byte, error) {
 	w.pack.write([]byte{kindEnd})
-	payload, err := w.pack.close()
+	payload, _, err := w.pack.close(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func ReadChunk(object []byte, row func(bucket string, key, value []byte) error, 
 	if err != nil {
 		return err
 	}
-	decoder, err := unpack(h, object[at:], identities)
+	decoder, err := unpack(h, object[at:], nil, identities)
 	if err != nil {
 		return err
 	}

@@ -34,8 +34,9 @@ func kinds(t testing.TB, n int64) []kind {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := func(o Options) []byte {
+	log := func(o Options, behind *Dictionary) []byte {
 		w := NewWriter(Header{Cluster: "prod", Generation: 3}, o)
+		w.Behind(behind)
 		for i := range n {
 			w.Change(Change{Main: 7 + i/2, Sub: i % 2, Deleted: i%5 == 0, Row: bytes.Repeat([]byte{byte(i)}, int(i))})
 			if i%50 == 2 {
@@ -57,18 +58,40 @@ func kinds(t testing.TB, n int64) []kind {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain := log(Options{})
-	pack, err := Pack([][]byte{plain, log(Options{Fast: true})})
+	d, dictionary, err := NewDictionary(dictionaryContent(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	encrypted := Options{Recipients: []age.Recipient{own.Recipient()}}
+	plain, behind := log(Options{}, nil), log(Options{}, d)
+	pack, err := Pack([][]byte{plain, behind})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return []kind{
 		{"log", plain, readLog},
-		{"encrypted log", log(Options{Recipients: []age.Recipient{own.Recipient()}}), func(o []byte) error { return readLogWith(o, own) }},
+		{"encrypted log", log(encrypted, nil), func(o []byte) error { return readLogWith(o, own) }},
 		{"chunk", chunk, readChunk},
 		{"pack", pack, readPack},
+		{"log behind a dictionary", behind, readLog},
+		{"encrypted log behind a dictionary", log(encrypted, d), func(o []byte) error { return readLogWith(o, own) }},
+		{"dictionary", dictionary, func(o []byte) error { _, err := OpenDictionary(o); return err }},
 	}
 }
+
+// dictionaryContent is that of a dictionary that has what good objects have.
+func dictionaryContent() (content []byte) {
+	for i := range 60 {
+		content = append(content, bytes.Repeat([]byte{byte(i)}, i)...)
+	}
+	return content
+}
+
+// findDictionary is made once: which one is asked for a test has to know.
+var findDictionary = sync.OnceValues(func() (*Dictionary, error) {
+	d, _, err := NewDictionary(dictionaryContent(), Options{})
+	return d, err
+})
 
 func readLog(object []byte) error { return readLogWith(object) }
 
@@ -76,7 +99,7 @@ func readLogWith(object []byte, identities ...age.Identity) error {
 	if _, _, err := ReadHeader(object[:min(len(object), MaxHeader)]); err != nil {
 		return err
 	}
-	r, _, err := Open(object, identities...)
+	r, _, err := Open(object, func(string) (*Dictionary, error) { return findDictionary() }, identities...)
 	if err != nil {
 		return err
 	}
@@ -187,7 +210,7 @@ func unenclosed(t testing.TB, magic string, object []byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := unpack(h, object[at:], nil)
+	r, err := unpack(h, object[at:], nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,21 +246,26 @@ func FuzzRecords(f *testing.F) {
 	})
 }
 
+// indexed is the beginning of a pack with an index whose checksum is right.
+func indexed(index string) []byte {
+	pack := append([]byte(packMagic), binary.BigEndian.AppendUint32(nil, uint32(len(index)))...)
+	pack = append(pack, index...)
+	return binary.BigEndian.AppendUint32(pack, crc32.Checksum([]byte(index), castagnoli))
+}
+
 // FuzzIndex reads indexes that nobody wrote, whose checksums are right.
 func FuzzIndex(f *testing.F) {
 	f.Add(`[{"header":{"cluster":"prod"},"offset":0,"size":3}]`)
 	f.Add(`[{"offset":9223372036854775807,"size":9223372036854775807}]`)
 	f.Add(`[{"offset":-1,"size":1}]`)
 	f.Add(`[{"offset":0,"size":9223372036854775807}]`)
+	f.Add(`[{"header":{"dictionary":"../x"},"offset":0,"size":3}]`)
 	f.Add(`null`)
 	f.Fuzz(func(t *testing.T, index string) {
 		if len(index) > MaxHeader/2 {
 			index = strings.ToValidUTF8(index[:MaxHeader/2], "")
 		}
-		pack := append([]byte(packMagic), binary.BigEndian.AppendUint32(nil, uint32(len(index)))...)
-		pack = append(pack, index...)
-		pack = binary.BigEndian.AppendUint32(pack, crc32.Checksum([]byte(index), castagnoli))
-		if err := readPack(append(pack, "something"...)); err != nil && !errors.Is(err, ErrDamaged) {
+		if err := readPack(append(indexed(index), "something"...)); err != nil && !errors.Is(err, ErrDamaged) {
 			t.Errorf("%v", err)
 		}
 	})

@@ -26,6 +26,7 @@ type Writer struct {
 	header  Header
 	options Options
 	pack    *packer
+	behind  *Dictionary
 	last    Change
 	scratch []byte
 }
@@ -102,6 +103,10 @@ func (w *Writer) Cover(start, end int64, from, to time.Time, points []Point) {
 	w.header.Start, w.header.End, w.header.From, w.header.To, w.header.Points = start, end, from.UTC(), to.UTC(), points
 }
 
+// Behind has the object compressed behind a dictionary, if it is small enough to gain by that.
+// Nil is none. It is asked for last, as what an object is begun for may come much later.
+func (w *Writer) Behind(d *Dictionary) { w.behind = d }
+
 // Seal ends the object.
 func (w *Writer) Seal() ([]byte, Header, error) {
 	h := w.header
@@ -115,11 +120,15 @@ func (w *Writer) Seal() ([]byte, Header, error) {
 	w.pack.write([]byte{kindEnd})
 	w.pack.write(binary.AppendUvarint(nil, uint64(len(inner))))
 	w.pack.write(inner)
-	payload, err := w.pack.close()
+	payload, behind, err := w.pack.close(w.behind)
 	if err != nil {
 		return nil, h, err
 	}
-	object, err := seal(logMagic, &h, payload)
+	magic := logMagic
+	if behind {
+		magic, h.Dictionary = behindMagic, w.behind.Name
+	}
+	object, err := seal(magic, &h, payload)
 	return object, h, err
 }
 
@@ -136,13 +145,20 @@ type Reader struct {
 	count  int64
 }
 
-// Open checks an object's bytes and begins to read its records.
-func Open(object []byte, identities ...age.Identity) (*Reader, Header, error) {
-	h, at, err := readHeader(logMagic, object)
+// Open checks an object's bytes and begins to read its records. If it is behind a dictionary, the
+// function has to find that by its name.
+func Open(object []byte, dictionary func(name string) (*Dictionary, error), identities ...age.Identity) (*Reader, Header, error) {
+	h, at, err := ReadHeader(object)
 	if err != nil {
 		return nil, h, err
 	}
-	decoder, err := unpack(h, object[at:], identities)
+	var behind *Dictionary
+	if h.Dictionary != "" {
+		if behind, err = dictionary(h.Dictionary); err != nil {
+			return nil, h, err
+		}
+	}
+	decoder, err := unpack(h, object[at:], behind, identities)
 	if err != nil {
 		return nil, h, err
 	}
@@ -218,7 +234,7 @@ func (r *Reader) end() error {
 		return noEOF(err)
 	}
 	outer := r.header
-	outer.Size, outer.SHA256 = 0, ""
+	outer.Dictionary, outer.Size, outer.SHA256 = "", 0, ""
 	want, err := json.Marshal(outer)
 	if err != nil {
 		return err

@@ -72,6 +72,9 @@ func ReadIndex(first []byte) ([]Part, error) {
 	}
 	begin := int64(len(packMagic) + 4 + n + 4)
 	for i := range parts {
+		if d := parts[i].Header.Dictionary; d != "" && !isHash(d) {
+			return nil, fmt.Errorf("%w: the index has the dictionary %q, which is no name of one", ErrDamaged, d)
+		}
 		parts[i].Offset += begin
 	}
 	return parts, nil

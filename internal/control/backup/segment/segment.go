@@ -11,6 +11,9 @@
 // a revision, how long a lease lives; and at its end the header again, without what
 // describes the payload itself. A reader compares the two.
 //
+// A small one may be compressed behind a [Dictionary], as if it went on from there. Then it
+// begins with "TOWLOG2\n", its header names the dictionary, and nobody reads it without.
+//
 //	w := segment.NewWriter(segment.Header{Cluster: "prod"}, segment.Options{})
 //	w.Change(segment.Change{Main: 7, Row: row})
 //	object, header, err := w.Seal()
@@ -25,11 +28,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"time"
 
 	"filippo.io/age"
-	"github.com/klauspost/compress/zstd"
 )
 
 // ErrDamaged is wrapped by every error about bytes that are not what was written.
@@ -50,9 +51,10 @@ type Header struct {
 	Raw     int64     `json:"raw"` // bytes of the records
 	Points  []Point   `json:"points,omitempty"`
 	// Of the payload as it is stored.
-	Encrypted bool   `json:"encrypted,omitempty"`
-	Size      int64  `json:"size,omitempty"`
-	SHA256    string `json:"sha256,omitempty"`
+	Encrypted  bool   `json:"encrypted,omitempty"`
+	Dictionary string `json:"dictionary,omitempty"` // the name of the one it is behind
+	Size       int64  `json:"size,omitempty"`
+	SHA256     string `json:"sha256,omitempty"`
 }
 
 // A Point is a revision that can be restored, and when it was seen.
@@ -85,13 +87,13 @@ type Lease struct {
 // Options say how objects are written. The zero value compresses and does not encrypt.
 type Options struct {
 	Recipients []age.Recipient
-	// Fast compresses less, in a fifth of the time: for what is merged soon.
-	Fast bool
 }
 
 const (
-	logMagic   = "TOWLOG1\n"
-	chunkMagic = "TOWROW1\n"
+	logMagic        = "TOWLOG1\n"
+	behindMagic     = "TOWLOG2\n" // a log object behind a dictionary
+	chunkMagic      = "TOWROW1\n"
+	dictionaryMagic = "TOWDIC1\n"
 	// MaxHeader is how much of an object has to be read to know its header: one that holds
 	// a day by hours has 24 points.
 	MaxHeader = 64 << 10
@@ -120,11 +122,20 @@ func seal(magic string, header *Header, payload []byte) ([]byte, error) {
 
 // ReadHeader reads the header from an object's first [MaxHeader] bytes, or from all of a
 // shorter one. It also says at which byte the payload begins.
-func ReadHeader(first []byte) (Header, int, error) { return readHeader(logMagic, first) }
+func ReadHeader(first []byte) (Header, int, error) {
+	if !bytes.HasPrefix(first, []byte(behindMagic)) {
+		return readHeader(logMagic, first)
+	}
+	h, at, err := readHeader(behindMagic, first)
+	if err == nil && h.Dictionary == "" {
+		err = fmt.Errorf("%w: expected the name of a dictionary in its header, found none", ErrDamaged)
+	}
+	return h, at, err
+}
 
 func readHeader(magic string, first []byte) (h Header, at int, err error) {
 	if !bytes.HasPrefix(first, []byte(magic)) {
-		return h, 0, fmt.Errorf("%w: expected %q at its beginning, found %q", ErrDamaged, magic, first[:min(len(first), len(magic))])
+		return h, 0, fmt.Errorf("%w: expected %q at its beginning, found %q; if a later version of tow has written it, use that", ErrDamaged, magic, first[:min(len(first), len(magic))])
 	}
 	rest := first[len(magic):]
 	if len(rest) < 4 {
@@ -145,72 +156,10 @@ func readHeader(magic string, first []byte) (h Header, at int, err error) {
 	if h.Raw < 0 {
 		return h, 0, fmt.Errorf("%w: records of %d bytes", ErrDamaged, h.Raw)
 	}
+	if h.Dictionary != "" && (magic != behindMagic || !isHash(h.Dictionary)) {
+		return h, 0, fmt.Errorf("%w: no dictionary of the name %q can be behind %q", ErrDamaged, h.Dictionary, magic)
+	}
 	return h, len(magic) + 4 + n + 4, nil
-}
-
-// packer compresses and encrypts a payload in memory.
-type packer struct {
-	out    bytes.Buffer
-	cipher io.WriteCloser // nil without recipients
-	zstd   *zstd.Encoder
-	raw    int64
-	err    error
-}
-
-func newPacker(o Options) *packer {
-	p := &packer{}
-	var to io.Writer = &p.out
-	if len(o.Recipients) > 0 {
-		if p.cipher, p.err = age.Encrypt(&p.out, o.Recipients...); p.err != nil {
-			return p
-		}
-		to = p.cipher
-	}
-	level := zstd.SpeedBestCompression
-	if o.Fast {
-		level = zstd.SpeedDefault
-	}
-	p.zstd, p.err = zstd.NewWriter(to, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(8<<20))
-	return p
-}
-
-func (p *packer) write(b []byte) {
-	if p.err == nil {
-		_, p.err = p.zstd.Write(b)
-		p.raw += int64(len(b))
-	}
-}
-
-func (p *packer) close() ([]byte, error) {
-	if p.err == nil {
-		p.err = p.zstd.Close()
-	}
-	if p.err == nil && p.cipher != nil {
-		p.err = p.cipher.Close()
-	}
-	return p.out.Bytes(), p.err
-}
-
-// unpack reads a payload that readHeader has described.
-func unpack(h Header, payload []byte, identities []age.Identity) (*zstd.Decoder, error) {
-	if sum := sha256.Sum256(payload); int64(len(payload)) != h.Size || hex.EncodeToString(sum[:]) != h.SHA256 {
-		return nil, fmt.Errorf("%w: expected a payload of %d bytes with the hash %s, found %d bytes with %x", ErrDamaged, h.Size, h.SHA256, len(payload), sum)
-	}
-	var from io.Reader = bytes.NewReader(payload)
-	if h.Encrypted {
-		var err error
-		if len(identities) == 0 {
-			return nil, ErrEncrypted
-		}
-		if from, err = age.Decrypt(from, identities...); err != nil {
-			var none *age.NoIdentityMatchError
-			if errors.As(err, &none) {
-				return nil, ErrWrongIdentity
-			}
-			return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
-		}
-	}
-	return zstd.NewReader(from, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(1<<30))
 }
 
 // Errors of who may not read an object.
