@@ -32,7 +32,10 @@ type CreateDeploymentRequest struct {
 	Why     string   `protobuf:"bytes,5,opt,name=why,proto3" json:"why,omitempty"`
 	Checks  []*Check `protobuf:"bytes,6,rep,name=checks,proto3" json:"checks,omitempty"`
 	// The pipeline as JSON, as deploy.toml says it; empty is the default.
-	Pipeline      []byte `protobuf:"bytes,7,opt,name=pipeline,proto3" json:"pipeline,omitempty"`
+	Pipeline []byte `protobuf:"bytes,7,opt,name=pipeline,proto3" json:"pipeline,omitempty"`
+	// How many recorded requests were answered by the candidate as by the release that runs,
+	// and none otherwise.
+	Replayed      int64 `protobuf:"varint,8,opt,name=replayed,proto3" json:"replayed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -114,6 +117,13 @@ func (x *CreateDeploymentRequest) GetPipeline() []byte {
 		return x.Pipeline
 	}
 	return nil
+}
+
+func (x *CreateDeploymentRequest) GetReplayed() int64 {
+	if x != nil {
+		return x.Replayed
+	}
+	return 0
 }
 
 // Check is something that was found out about a candidate before.
@@ -1975,7 +1985,7 @@ var File_towpath_v1_deploy_proto protoreflect.FileDescriptor
 const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\n" +
 	"\x17towpath/v1/deploy.proto\x12\n" +
-	"towpath.v1\"\xe2\x01\n" +
+	"towpath.v1\"\xfe\x01\n" +
 	"\x17CreateDeploymentRequest\x12\x18\n" +
 	"\aprogram\x18\x01 \x01(\tR\aprogram\x12 \n" +
 	"\venvironment\x18\x02 \x01(\tR\venvironment\x12\x18\n" +
@@ -1983,7 +1993,8 @@ const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\arequest\x18\x04 \x01(\tR\arequest\x12\x10\n" +
 	"\x03why\x18\x05 \x01(\tR\x03why\x12)\n" +
 	"\x06checks\x18\x06 \x03(\v2\x11.towpath.v1.CheckR\x06checks\x12\x1a\n" +
-	"\bpipeline\x18\a \x01(\fR\bpipeline\"/\n" +
+	"\bpipeline\x18\a \x01(\fR\bpipeline\x12\x1a\n" +
+	"\breplayed\x18\b \x01(\x03R\breplayed\"/\n" +
 	"\x05Check\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"*\n" +

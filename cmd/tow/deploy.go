@@ -46,6 +46,7 @@ Where nothing has changed, nothing is deployed. Where the new version breaks pro
 that call it, or takes what it took no longer, it is not deployed without --breaking.`,
 		Example: "  tow deploy --to prod\n" +
 			"  tow deploy shop --to prod --why \"free shipping in May\"\n" +
+			"  tow deploy --to prod --replay .tow/records\n" +
 			"  tow deploy --to prod --detach",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -66,6 +67,8 @@ that call it, or takes what it took no longer, it is not deployed without --brea
 	f.StringVar(&d.why, "why", "", "say `WHY`, for those who look at it later")
 	f.StringVar(&d.pipeline, "pipeline", "", "go by the stages in the `FILE` (default: deploy.toml of the project, if there is one)")
 	f.StringArrayVar(&d.sign, "sign", nil, "sign the release with the key in the `FILE`; may be given several times")
+	f.StringVar(&d.replay, "replay", "", "have requests answered by both versions first that are recorded in the folder `DIR`")
+	f.StringVar(&d.differs, "differs", "", "that answers of recorded requests differ is intended: say `WHY`")
 	f.BoolVar(&d.breaking, "breaking", false, "deploy a version that is not compatible with the one that runs")
 	f.BoolVar(&d.detach, "detach", false, "do not wait for it: print its name, and end")
 	f.BoolVar(&d.json, "json", false, "print what happens as lines of JSON")
@@ -79,6 +82,7 @@ type deploying struct {
 	*ui
 	at                     controlAt
 	to, why, pipeline      string
+	replay, differs        string
 	sign                   []string
 	breaking, detach, json bool
 }
@@ -118,6 +122,13 @@ func (d *deploying) run(ctx context.Context, dir string) error {
 	if err != nil {
 		return d.at.told(err)
 	}
+	found, err := d.replayBoth(ctx, c, made)
+	if err != nil {
+		return d.at.told(err)
+	}
+	if found.requests > 0 {
+		checks = append(checks, found.check(d.differs))
+	}
 	if err := made.put(ctx, c, d.sign); err != nil {
 		return d.at.told(err)
 	}
@@ -126,7 +137,7 @@ func (d *deploying) run(ctx context.Context, dir string) error {
 		return err
 	}
 	r, err := c.Deploy.CreateDeployment(ctx, &towpathv1.CreateDeploymentRequest{
-		Program: p.Name, Environment: d.to, Release: string(made.digest), Request: rand.Text(), Why: d.why, Checks: checks, Pipeline: stages,
+		Program: p.Name, Environment: d.to, Release: string(made.digest), Request: rand.Text(), Why: d.why, Checks: checks, Pipeline: stages, Replayed: found.unexplained(d.differs),
 	})
 	if err != nil {
 		return d.at.told(err)

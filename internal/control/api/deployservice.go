@@ -67,7 +67,7 @@ func (s *deployService) CreateDeployment(ctx context.Context, q *v1.CreateDeploy
 	}
 	p := deploy.Plan{
 		Program: q.GetProgram(), Environment: q.GetEnvironment(), Release: d, Request: q.GetRequest(),
-		By: access.Caller(ctx).Name, Why: q.GetWhy(), Pipeline: pipeline,
+		By: access.Caller(ctx).Name, Why: q.GetWhy(), Pipeline: pipeline, Replayed: max(q.GetReplayed(), 0),
 	}
 	for _, c := range q.GetChecks() {
 		p.Checks = append(p.Checks, deploy.Check{Name: c.GetName(), Text: c.GetText()})

@@ -188,6 +188,7 @@ func (m *move) queued() {
 		return
 	}
 	m.s.Test, _ = newTest(&m.p.Pipeline) // creating the plan has refused what is wrong
+	_ = m.s.Test.Replay(m.p.Replayed, 0)
 	m.phase(Running)
 	m.s.Step = Gate
 	m.event(EventBegun, "from %s to %s", orNothing(m.s.From), m.p.Release.Short())

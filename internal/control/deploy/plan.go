@@ -22,6 +22,9 @@ type Plan struct {
 	Created time.Time `json:"created"`
 	// Checks are what was found out before it was asked for: build, tests, replay.
 	Checks []Check `json:"checks,omitempty"`
+	// Replayed is how many recorded requests the candidate answered as the release did that
+	// ran then, and none otherwise.
+	Replayed int64 `json:"replayed,omitempty"`
 	Pipeline
 }
 
