@@ -155,16 +155,15 @@ func (a *Agent) Run(ctx context.Context) error {
 // recall looks at what the process ran when it ended last, if that was not in good order.
 func (a *Agent) recall() {
 	for name := range a.memory.Tries {
-		d, try := a.memory.suspect(name)
-		if try == nil {
-			continue
+		for d, try := range a.memory.died(name) {
+			t := &Trouble{Release: d, Kind: Crashed, Count: try.Deaths, Text: "the node's process ended while it ran this release"}
+			if try.Deaths >= MostDeaths {
+				t.Kind = GaveUp
+				t.Text = fmt.Sprintf("the node's process ended %d times while it ran this release", try.Deaths)
+			}
+			a.program(name).troubles[d] = t
 		}
-		t := &Trouble{Release: d, Kind: Crashed, Count: try.Starts, Text: "the node's process ended while it ran this release"}
-		if try.Starts >= MostStarts {
-			t.Kind = GaveUp
-			t.Text = fmt.Sprintf("the node's process ended %d times while it ran this release", try.Starts)
-		}
-		a.program(name).troubles[d] = t
+		a.dirty = true
 	}
 }
 
@@ -284,7 +283,7 @@ func (a *Agent) settle() {
 		p.settles = time.Time{}
 		for d := range p.tried {
 			if t := a.memory.Tries[name][d]; t != nil && (d == p.main || d == p.beside) {
-				t.Starts, t.Settled = 0, true
+				t.Deaths, t.Settled = 0, true
 			}
 		}
 		a.memory.forget(name)

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,14 +34,14 @@ type Memory struct {
 type Try struct {
 	Deployment string    `json:"deployment"`
 	Since      time.Time `json:"since"`
-	Starts     int       `json:"starts"` // begun, and not ended in good order
+	Running    bool      `json:"running,omitempty"` // begun, and not ended in good order
+	Deaths     int       `json:"deaths,omitempty"`  // of the process, that are counted against it
 	// Settled: it ran for long enough, so that a death is not counted against it.
 	Settled bool `json:"settled,omitempty"`
 }
 
-// MostStarts is how often a node begins to run a release, before it goes back: it has died
-// as often then.
-const MostStarts = 2
+// MostDeaths is how often a node dies while it runs a release, before it goes back.
+const MostDeaths = 2
 
 // A Keeper keeps a Memory where the end of the process does not reach it.
 type Keeper interface {
@@ -123,15 +124,30 @@ func (m *Memory) previous(program string, now release.Digest) release.Digest {
 	return ""
 }
 
-// suspect is the release that a death of the process is counted against: of those that
-// are not settled the one that was begun last.
-func (m *Memory) suspect(program string) (d release.Digest, t *Try) {
-	for digest, try := range m.Tries[program] {
-		if try.Starts > 0 && !try.Settled && (t == nil || try.Since.After(t.Since)) {
-			d, t = digest, try
+// died notes that the process has ended as it ran something of a program, if that was not in
+// good order, and gives what there is against releases since then. A death is counted against
+// one release: of those that ran and are not settled the one that was begun last, and of two that were
+// begun at once the candidate.
+func (m *Memory) died(program string) map[release.Digest]*Try {
+	var last *Try
+	intent := cmp.Or(m.Intents[program], &Intent{})
+	for d, t := range m.Tries[program] {
+		if t.Running && !t.Settled && (last == nil || t.Since.After(last.Since) || t.Since.Equal(last.Since) && d == intent.Candidate) {
+			last = t
+		}
+		t.Running = false
+	}
+	if last != nil {
+		last.Deaths++
+	}
+	against := map[release.Digest]*Try{}
+	for d, t := range m.Tries[program] {
+		// What was tried for an earlier deployment may be tried again.
+		if t.Deaths > 0 && (t == last || t.Deployment == intent.Deployment) {
+			against[d] = t
 		}
 	}
-	return d, t
+	return against
 }
 
 // try notes that a release is about to run, and reports whether it is to be watched.
@@ -149,8 +165,7 @@ func (m *Memory) try(program, deployment string, d release.Digest, now time.Time
 	if t.Settled {
 		return false
 	}
-	t.Starts++
-	t.Since = now
+	t.Running, t.Since = true, now
 	return true
 }
 

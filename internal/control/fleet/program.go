@@ -144,8 +144,8 @@ func (p *program) begin(a *Agent, deployment string, d release.Digest) bool {
 
 // survived notes that a release ran no more, and that the process did not die of it.
 func (p *program) survived(a *Agent, d release.Digest) {
-	if t := a.memory.Tries[p.name][d]; p.tried[d] && t != nil && !t.Settled && t.Starts > 0 {
-		t.Starts--
+	if t := a.memory.Tries[p.name][d]; p.tried[d] && t != nil && t.Running {
+		t.Running = false
 		a.dirty = true
 	}
 	delete(p.tried, d)
