@@ -30,37 +30,35 @@ import (
 // urlLabel is the label of a controller that says where its control node is reached.
 const urlLabel = "url"
 
-// deployments opens what deployments need.
-func (p *opened) deployments() (*api.Deployments, error) {
+// deployments opens what deployments need. close ends it.
+func (p *opened) deployments(store election.Store) (d *api.Deployments, closing func(), err error) {
 	where := p.objects
 	if where == "" {
 		where = filepath.Join(p.dir, "objects")
 		if err := os.MkdirAll(where, 0o700); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if p.peer != "" || len(p.etcd) > 0 {
 			p.log.Warn("without --objects each control node keeps the objects of releases, and what happened to deployments, in its own data: name a store that all of them reach")
 		}
 	}
-	store, err := blob.Open(where, blob.Options{})
+	objects, err := blob.Open(where, blob.Options{})
 	if err != nil {
-		return nil, usage{fmt.Errorf("--objects: %w", err), "tow serve"}
+		return nil, nil, usage{fmt.Errorf("--objects: %w", err), "tow serve"}
 	}
-	store = blob.Retry(store, blob.Policy{})
-	return &api.Deployments{Objects: release.NewObjects(store), Events: store, Hub: api.NewHub()}, nil
+	group, err := election.NewGroup(store, "", deploy.Group)
+	if err != nil {
+		return nil, nil, err
+	}
+	objects = blob.Retry(objects, blob.Policy{})
+	hub := api.NewHub()
+	all := &everybodysCounters{Hub: hub, group: group, own: p.reachedAt(), trust: p.trust, dir: filepath.Join(p.dir, trustDir), clients: map[string]*client.Control{}}
+	return &api.Deployments{Objects: release.NewObjects(objects), Events: objects, Hub: hub, Counters: all}, all.close, nil
 }
 
 // control carries deployments out, for the programs that this node is elected for.
 func (p *opened) control(ctx context.Context, store election.Store, d *api.Deployments, o deploy.Options) {
-	own := p.reachedAt()
-	group, err := election.NewGroup(store, "", deploy.Group)
-	if err != nil {
-		p.log.Error("no deployments are carried out here", "error", err)
-		return
-	}
-	all := &everybodysCounters{Hub: d.Hub, group: group, own: own, trust: p.trust, dir: filepath.Join(p.dir, trustDir), clients: map[string]*client.Control{}}
-	defer all.close()
-	o.Store, o.Name, o.Labels, o.Counters, o.Objects, o.Log = store, p.trust.Node(), map[string]string{urlLabel: own}, all, d.Events, p.log
+	o.Store, o.Name, o.Labels, o.Counters, o.Objects, o.Log = store, p.trust.Node(), map[string]string{urlLabel: p.reachedAt()}, d.Counters, d.Events, p.log
 	c, err := deploy.NewController(o)
 	if err == nil {
 		err = c.Run(ctx)

@@ -138,10 +138,11 @@ func (p *opened) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	deployments, err := p.deployments()
+	deployments, closing, err := p.deployments(store)
 	if err != nil {
 		return err
 	}
+	defer closing()
 	deploying := deploy.NewMetrics()
 	metrics, upkeep := election.NewMetrics(), maintain.NewMetrics()
 	sessions := elections.New(store, elections.Options{Node: trust.Node(), Caller: caller, Registry: generations, Metrics: metrics, Log: p.log})

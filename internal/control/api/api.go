@@ -112,7 +112,7 @@ func New(o Options) (*Server, error) {
 	if d := o.Deployments; d != nil {
 		service := &deployService{s, deploy.Service{Store: o.Store}}
 		s.mount(towpathv1connect.NewDeployServiceHandler(service, options))
-		o.Routes = append(slices.Clone(o.Routes), service.objectRoutes()...)
+		o.Routes = append(append(slices.Clone(o.Routes), service.objectRoutes()...), service.alarmRoute())
 	}
 	for _, r := range o.Routes {
 		if _, ok := access.NeedOf(r.Procedure); !ok {

@@ -20,6 +20,7 @@ import (
 	"towpath.dev/internal/control/access"
 	"towpath.dev/internal/control/deploy"
 	"towpath.dev/internal/control/release"
+	"towpath.dev/internal/control/verdict"
 )
 
 // Deployments is what the API needs to serve deployments.
@@ -29,6 +30,8 @@ type Deployments struct {
 	Objects *release.Objects
 	Events  blob.Store
 	Hub     *Hub
+	// Counters has what all nodes count; nil: those that the hub has.
+	Counters deploy.Counters
 }
 
 // deployService serves deployments.
@@ -80,7 +83,7 @@ func (s *deployService) CreateDeployment(ctx context.Context, q *v1.CreateDeploy
 }
 
 // shown is a deployment as the API names it.
-func shown(d *deploy.Deployment) *v1.Deployment {
+func (s *deployService) shown(ctx context.Context, d *deploy.Deployment) *v1.Deployment {
 	plan, err1 := json.Marshal(d.Plan)
 	state, err2 := json.Marshal(d.State)
 	if err := errors.Join(err1, err2); err != nil {
@@ -91,9 +94,38 @@ func shown(d *deploy.Deployment) *v1.Deployment {
 		Phase: string(d.State.Phase), Plan: plan, State: state,
 	}
 	if d.State.Test != nil {
-		out.Verdict = d.State.Test.Summary(nil, nil).String()
+		candidate, control := s.latencies(ctx, d)
+		out.Verdict = d.State.Test.Summary(candidate, control).String()
 	}
 	return out
+}
+
+// latencies are how long answers took of the two releases, while the onebox has both.
+func (s *deployService) latencies(ctx context.Context, d *deploy.Deployment) (candidate, control *verdict.Histogram) {
+	if d.State.Phase != deploy.Running || d.State.Step != deploy.Baking || d.State.Onebox == "" {
+		return nil, nil
+	}
+	var from deploy.Counters = s.opts.Deployments.Hub
+	if s.opts.Deployments.Counters != nil {
+		from = s.opts.Deployments.Counters
+	}
+	all, err := from.Counters(ctx, d.Plan.Environment, d.Plan.Program)
+	if err != nil {
+		return nil, nil // the summary does without
+	}
+	candidate, control = &verdict.Histogram{}, &verdict.Histogram{}
+	for _, node := range all {
+		for _, n := range node.Programs[d.Plan.Program] {
+			switch {
+			case node.Node != d.State.Onebox:
+			case n.Release == d.Plan.Release:
+				candidate.Merge(n.Latency)
+			case n.Release == d.State.From:
+				control.Merge(n.Latency)
+			}
+		}
+	}
+	return candidate, control
 }
 
 func (s *deployService) GetDeployment(ctx context.Context, q *v1.GetDeploymentRequest) (*v1.GetDeploymentResponse, error) {
@@ -101,7 +133,7 @@ func (s *deployService) GetDeployment(ctx context.Context, q *v1.GetDeploymentRe
 	if err != nil {
 		return nil, refused(err)
 	}
-	return &v1.GetDeploymentResponse{Deployment: shown(d)}, nil
+	return &v1.GetDeploymentResponse{Deployment: s.shown(ctx, d)}, nil
 }
 
 func (s *deployService) ListDeployments(ctx context.Context, q *v1.ListDeploymentsRequest) (*v1.ListDeploymentsResponse, error) {
@@ -139,7 +171,7 @@ func (s *deployService) ListDeployments(ctx context.Context, q *v1.ListDeploymen
 			if err != nil {
 				return nil, err
 			}
-			out.Deployments = append(out.Deployments, shown(d))
+			out.Deployments = append(out.Deployments, s.shown(ctx, d))
 		}
 	}
 	slices.SortFunc(out.GetPrograms(), func(a, b *v1.ProgramHead) int { return strings.Compare(a.GetProgram(), b.GetProgram()) })
@@ -158,7 +190,7 @@ func (s *deployService) WatchDeployment(ctx context.Context, q *v1.WatchDeployme
 	if err != nil {
 		return refused(err)
 	}
-	if err := out.Send(news(first, all, sent)); err != nil || first.State.Phase == deploy.Ended {
+	if err := out.Send(s.news(ctx, first, all, sent)); err != nil || first.State.Phase == deploy.Ended {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -169,7 +201,7 @@ func (s *deployService) WatchDeployment(ctx context.Context, q *v1.WatchDeployme
 		if err != nil {
 			return refused(err)
 		}
-		if err := out.Send(news(d, c.Events, sent)); err != nil {
+		if err := out.Send(s.news(ctx, d, c.Events, sent)); err != nil {
 			return err
 		}
 		if d.State.Phase == deploy.Ended {
@@ -180,8 +212,8 @@ func (s *deployService) WatchDeployment(ctx context.Context, q *v1.WatchDeployme
 }
 
 // news is a deployment with the events that were not sent before.
-func news(d *deploy.Deployment, all []deploy.Event, sent map[string]bool) *v1.WatchDeploymentResponse {
-	out := &v1.WatchDeploymentResponse{Deployment: shown(d)}
+func (s *deployService) news(ctx context.Context, d *deploy.Deployment, all []deploy.Event, sent map[string]bool) *v1.WatchDeploymentResponse {
+	out := &v1.WatchDeploymentResponse{Deployment: s.shown(ctx, d)}
 	for i := range all {
 		if !sent[all[i].ID()] {
 			sent[all[i].ID()] = true
