@@ -4,8 +4,10 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -37,6 +39,7 @@ func (t *tally) sum() (n int) {
 type fault struct {
 	name string
 	do   func(ctx context.Context, random *rand.Rand) error
+	once bool // a round
 }
 
 // breakThings breaks one thing after the other in each of several places, for as long as
@@ -66,11 +69,15 @@ func (w *world) breakThings(ctx context.Context, runs []*run, broke *tally) erro
 // strike draws faults until the context ends. A fault that has begun is mended in any case.
 func strike(ctx context.Context, to *tally, random *rand.Rand, faults []fault) error {
 	for {
-		pause(ctx, between(random, 100*time.Millisecond, 1500*time.Millisecond))
+		pause(ctx, between(random, 100*time.Millisecond, time.Second))
 		if ctx.Err() != nil {
 			return nil
 		}
-		f := faults[random.IntN(len(faults))]
+		i := random.IntN(len(faults))
+		f := faults[i]
+		if f.once {
+			faults = slices.Delete(faults, i, i+1)
+		}
 		to.add(f.name)
 		if err := f.do(ctx, random); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
@@ -83,8 +90,7 @@ func between(random *rand.Rand, from, to time.Duration) time.Duration {
 	return from + time.Duration(random.Int64N(int64(to-from)))
 }
 
-// storeFaults befall the members of etcd: one at a time, so that there is a majority, but for
-// the moments in which it elects.
+// storeFaults befall the members of etcd, mostly one at a time.
 func (w *world) storeFaults() []fault {
 	leader := func(do func(int) error) error {
 		i, err := w.cluster.Leader()
@@ -93,19 +99,27 @@ func (w *world) storeFaults() []fault {
 		}
 		return do(i)
 	}
-	kill := func(ctx context.Context, random *rand.Rand, i int) error {
-		w.cluster.Process(i).Kill()
+	kill := func(ctx context.Context, random *rand.Rand, which ...int) (err error) {
+		for _, i := range which {
+			w.cluster.Process(i).Kill()
+		}
 		pause(ctx, between(random, 200*time.Millisecond, 2*time.Second))
-		return w.cluster.Start(i)
+		for _, i := range which {
+			err = errors.Join(err, w.cluster.Start(i))
+		}
+		return err
 	}
 	return []fault{
-		{"a member of etcd killed", func(ctx context.Context, random *rand.Rand) error {
+		{name: "a member of etcd killed", do: func(ctx context.Context, random *rand.Rand) error {
 			return kill(ctx, random, random.IntN(members))
 		}},
-		{"etcd's leader killed", func(ctx context.Context, random *rand.Rand) error {
+		{name: "etcd's leader killed", do: func(ctx context.Context, random *rand.Rand) error {
 			return leader(func(i int) error { return kill(ctx, random, i) })
 		}},
-		{"etcd's leader stopped", func(ctx context.Context, random *rand.Rand) error {
+		{name: "a majority of etcd killed", do: func(ctx context.Context, random *rand.Rand) error {
+			return kill(ctx, random, random.Perm(members)[1:]...)
+		}},
+		{name: "etcd's leader stopped", do: func(ctx context.Context, random *rand.Rand) error {
 			return leader(func(i int) error {
 				p := w.cluster.Process(i)
 				if err := p.Stop(); err != nil {
@@ -115,7 +129,7 @@ func (w *world) storeFaults() []fault {
 				return p.Continue()
 			})
 		}},
-		{"etcd's history compacted", func(ctx context.Context, _ *rand.Rand) error {
+		{name: "etcd's history compacted", do: func(ctx context.Context, _ *rand.Rand) error {
 			seen, _ := w.sight.at() // the judge looks at all of it
 			ctx, cancel := context.WithTimeout(ctx, ttl)
 			defer cancel()
@@ -128,15 +142,17 @@ func (w *world) storeFaults() []fault {
 // controllerFaults befall the controllers.
 func (w *world) controllerFaults() []fault {
 	one := func(random *rand.Rand) *actor { return w.controllers[random.IntN(len(w.controllers))] }
-	kill := fault{"a controller killed", func(_ context.Context, random *rand.Rand) error {
+	kill := fault{name: "a controller killed", do: func(_ context.Context, random *rand.Rand) error {
 		one(random).kill(between(random, 0, 2*time.Second))
 		return nil
 	}}
-	return []fault{kill, kill, {"a controller stopped", func(ctx context.Context, random *rand.Rand) error {
+	stop := fault{name: "a controller stopped", do: func(ctx context.Context, random *rand.Rand) error {
 		return one(random).stop(ctx, between(random, ttl/3, 2*ttl))
-	}}, {"a controller cut off", func(ctx context.Context, random *rand.Rand) error {
+	}}
+	cut := fault{name: "a controller cut off", do: func(ctx context.Context, random *rand.Rand) error {
 		return one(random).cut(ctx, between(random, ttl/3, 2*ttl))
-	}}}
+	}}
+	return []fault{kill, kill, kill, kill, stop, stop, cut}
 }
 
 // otherFaults befall object storage, for all, and the counters' way.
@@ -146,7 +162,7 @@ func (w *world) otherFaults(runs []*run) []fault {
 		all = append(all, r.nodes...)
 	}
 	return []fault{
-		{"object storage away", func(ctx context.Context, random *rand.Rand) error {
+		{name: "object storage away", do: func(ctx context.Context, random *rand.Rand) error {
 			rate := []float64{0.3, 1}[random.IntN(2)]
 			for _, a := range all {
 				a.fail(rate)
@@ -157,7 +173,7 @@ func (w *world) otherFaults(runs []*run) []fault {
 			}
 			return nil
 		}},
-		{"counters away", func(ctx context.Context, random *rand.Rand) error {
+		{name: "counters away", do: func(ctx context.Context, random *rand.Rand) error {
 			w.hub.fail([]float64{0.5, 1}[random.IntN(2)])
 			pause(ctx, between(random, 500*time.Millisecond, 2*time.Second))
 			w.hub.fail(0)
@@ -170,20 +186,17 @@ func (w *world) otherFaults(runs []*run) []fault {
 // against the candidate, so it is once a run.
 func (r *run) faults() []fault {
 	one := func(random *rand.Rand) *actor { return r.nodes[random.IntN(len(r.nodes))] }
-	stop := fault{"a node stopped", func(ctx context.Context, random *rand.Rand) error {
+	stop := fault{name: "a node stopped", do: func(ctx context.Context, random *rand.Rand) error {
 		return one(random).stop(ctx, between(random, 200*time.Millisecond, ttl))
 	}}
-	cut := fault{"a node cut off", func(ctx context.Context, random *rand.Rand) error {
+	cut := fault{name: "a node cut off", do: func(ctx context.Context, random *rand.Rand) error {
 		return one(random).cut(ctx, between(random, 500*time.Millisecond, 2*ttl))
 	}}
-	return []fault{stop, cut, {"a node killed", func(ctx context.Context, random *rand.Rand) error {
-		if r.killed {
-			return stop.do(ctx, random)
-		}
-		r.killed = true
+	kill := fault{name: "a node killed", once: true, do: func(_ context.Context, random *rand.Rand) error {
 		one(random).kill(between(random, 0, 3*time.Second))
 		return nil
-	}}}
+	}}
+	return []fault{stop, cut, kill}
 }
 
 // stop has the process stand still for a time. One that has just ended is none.

@@ -66,8 +66,11 @@ func inside(o Options) error {
 	if err != nil {
 		return err
 	}
+	if o.Quiet {
+		err = w.quietly(ctx)
+	}
 	for first := 0; first < o.Runs && err == nil; first += o.Lanes {
-		if err = w.round(ctx, first, min(o.Lanes, o.Runs-first)); err == nil {
+		if err = w.round(ctx, o.Seed+uint64(first), min(o.Lanes, o.Runs-first)); err == nil {
 			err = context.Cause(ctx)
 		}
 	}

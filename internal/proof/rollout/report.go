@@ -24,8 +24,10 @@ type Report struct {
 	Deaths int
 	// During is how many runs ended while things broke, and Took how long the others took after
 	// that.
-	During     int
-	Took       []time.Duration
+	During int
+	Took   []time.Duration
+	// Quiet is how long runs take while nothing breaks, by cause, where that was measured.
+	Quiet      map[string]time.Duration
 	Violations []deploytest.Violation
 }
 
@@ -37,7 +39,7 @@ func (r *Report) add(run *run, round *tally) {
 	r.Faults = append(r.Faults, run.broke.sum()+round.sum())
 	r.addRound(run.broke)
 	r.Deaths += run.deaths
-	if run.took == 0 {
+	if run.took <= 0 {
 		r.During++
 	} else {
 		r.Took = append(r.Took, run.took)
@@ -69,6 +71,12 @@ func (r *Report) summary(o Options) string {
 	row("runs", r.Runs)
 	for _, name := range slices.Sorted(maps.Keys(r.Causes)) {
 		row("  "+name, r.Causes[name])
+	}
+	if len(r.Quiet) > 0 {
+		row("each while nothing breaks", "")
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Quiet)) {
+		row("  "+name, r.Quiet[name].Round(100*time.Millisecond))
 	}
 	if len(r.Faults) > 0 {
 		slices.Sort(r.Faults)

@@ -32,6 +32,7 @@ type Options struct {
 	Lanes   int    // runs side by side, at most: 0 is 8
 	Seconds int    // for how long things break, in a round: 0 is 12
 	Seed    uint64 // of the first run, the others count on: 0 is 1
+	Quiet   bool   // measure first how long runs take while nothing breaks, which bounds how long they may take
 	Mutant  string // a mistake that the judge has to find out; "" is none
 	Dir     string // for logs and data: "" is a new one
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,12 +28,14 @@ type run struct {
 	cause       deploytest.Cause
 	random      *rand.Rand // of its own faults
 	nodes       []*actor
-	killed      bool // a node was, which may happen once
 	first, id   string
-	broke       *tally // what befell this run alone
-	begun       time.Time
+	broke       *tally        // what befell this run alone
 	deaths      int           // of its nodes
-	took        time.Duration // from when nothing broke any more until it had ended
+	after       time.Duration // from when things begin to break until the candidate is asked for
+	over        chan struct{} // closed when nobody waits for its end any more
+	watching    sync.WaitGroup
+	ended       time.Time     // after watching
+	took        time.Duration // from when nothing broke any more until it had ended; at most 0: before
 }
 
 // dies is how long a node lives with a candidate that kills it.
@@ -43,17 +46,58 @@ var (
 	two = release.DigestOf([]byte("two"))
 )
 
-// round has some runs go on side by side, the first of them that with a number.
-func (w *world) round(ctx context.Context, first, n int) error {
-	var runs []*run
+// newRun is a run of a seed that has not started.
+func (w *world) newRun(seed uint64) *run {
 	causes := deploytest.Causes(dies)
-	for i := range n {
-		seed := w.o.Seed + uint64(first+i)
-		r := &run{
-			w: w, seed: seed, environment: fmt.Sprint("s", seed), cause: causes[seed%uint64(len(causes))],
-			random: rand.New(rand.NewPCG(seed, 1)), broke: newTally(),
+	return &run{
+		w: w, seed: seed, environment: fmt.Sprint("s", seed), cause: causes[seed%uint64(len(causes))],
+		random: rand.New(rand.NewPCG(seed, 1)), broke: newTally(), over: make(chan struct{}),
+	}
+}
+
+// round has some runs go on side by side, from a seed on, while things break.
+func (w *world) round(ctx context.Context, seed uint64, n int) error {
+	runs := make([]*run, n)
+	for i := range runs {
+		runs[i] = w.newRun(seed + uint64(i))
+		runs[i].after = between(runs[i].random, 0, time.Duration(w.o.Seconds)*time.Second/2)
+	}
+	broke := newTally()
+	if err := w.carryOut(ctx, runs, func() error { return w.breakThings(ctx, runs, broke) }); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range runs {
+		w.report.add(r, broke)
+		fmt.Println(r.line(broke))
+	}
+	w.report.addRound(broke)
+	return nil
+}
+
+// quietly measures how long runs take while nothing breaks, one of each cause.
+func (w *world) quietly(ctx context.Context) error {
+	w.report.Quiet = map[string]time.Duration{}
+	for cause := range slices.Chunk(deploytest.Causes(dies), w.o.Lanes) {
+		runs := make([]*run, len(cause))
+		for i, c := range cause {
+			runs[i] = w.newRun(0)
+			runs[i].cause, runs[i].environment = c, "quiet-"+c.Name
 		}
-		runs = append(runs, r)
+		if err := w.carryOut(ctx, runs, func() error { return nil }); err != nil {
+			return err
+		}
+		for _, r := range runs {
+			w.report.Quiet[r.cause.Name] = r.took
+		}
+	}
+	return nil
+}
+
+// carryOut has runs go on side by side, while something is done to them, and judges them.
+func (w *world) carryOut(ctx context.Context, runs []*run, do func() error) error {
+	for i, r := range runs {
 		defer r.end()
 		if err := r.start(w.hosts[i]); err != nil {
 			return err
@@ -62,29 +106,34 @@ func (w *world) round(ctx context.Context, first, n int) error {
 	if err := each(runs, func(r *run) error { return r.prepare(ctx) }); err != nil {
 		return err
 	}
-	broke, calm := newTally(), time.Time{}
-	var breaking sync.WaitGroup
+	calm := time.Now()
+	var doing sync.WaitGroup
 	var fault error
-	breaking.Go(func() {
-		fault = w.breakThings(ctx, runs, broke)
+	doing.Go(func() {
+		fault = do()
 		calm = time.Now()
 	})
 	err := each(runs, func(r *run) error { return r.deploy(ctx) })
-	breaking.Wait()
+	doing.Wait()
 	if err = errors.Join(err, fault); err != nil {
 		return err
 	}
-	if err := each(runs, func(r *run) error { return r.judged(ctx, calm) }); err != nil {
-		return err
+	return each(runs, func(r *run) error { return r.judged(ctx, calm) })
+}
+
+// line is what became of the run.
+func (r *run) line(round *tally) string {
+	text := fmt.Sprintf("%s seed %d, %s:", time.Now().Format(time.TimeOnly), r.seed, r.cause.Name)
+	if s := r.w.judge.State(r.id); s == nil || s.Outcome == nil {
+		text += " no outcome"
+	} else {
+		text += fmt.Sprintf(" %s, %s", s.Outcome.Result, s.Outcome.Blame)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, r := range runs {
-		w.report.add(r, broke)
-		fmt.Printf("%s seed %d, %s: %s; %d faults, %s after them\n", time.Now().Format(time.TimeOnly), r.seed, r.cause.Name, w.judge.State(r.id).Outcome.Result, r.broke.sum()+broke.sum(), r.took.Round(100*time.Millisecond))
+	text += fmt.Sprintf("; %d faults, %d nodes died, ended ", r.broke.sum()+round.sum(), r.deaths)
+	if r.took <= 0 {
+		return text + "among them"
 	}
-	w.report.addRound(broke)
-	return nil
+	return text + r.took.Round(100*time.Millisecond).String() + " after them"
 }
 
 // each does something with all runs at once.
@@ -190,11 +239,21 @@ func (r *run) pipeline() deploy.Pipeline {
 func (r *run) deploy(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, preparesWithin)
 	defer cancel()
-	r.begun = time.Now()
-	if r.id, err = r.create(ctx, two, r.pipeline()); err != nil || !r.cause.Asks {
+	pause(ctx, r.after)
+	if r.id, err = r.create(ctx, two, r.pipeline()); err != nil {
 		return err
 	}
-	pause(ctx, rand.N(8*time.Second))
+	r.watching.Go(func() {
+		select {
+		case <-r.w.judge.Ended(r.id):
+			r.ended = time.Now()
+		case <-r.over:
+		}
+	})
+	if !r.cause.Asks {
+		return nil
+	}
+	pause(ctx, between(rand.New(rand.NewPCG(r.seed, 2)), 0, 8*time.Second))
 	service := &deploy.Service{Store: r.w.store}
 	return until(ctx, func(ctx context.Context) error {
 		return service.Ask(ctx, r.id, deploy.AskBack, "ann", "it looks wrong")
@@ -230,15 +289,26 @@ func until(ctx context.Context, do func(context.Context) error) error {
 
 // judged looks at what came of the run, after nothing broke any more.
 func (r *run) judged(ctx context.Context, calm time.Time) error {
+	late := false
 	select {
 	case <-r.w.judge.Ended(r.id):
 	case <-time.After(time.Until(calm.Add(endsAfter))):
-		r.w.wrong(deploytest.Violation{Kind: deploytest.Stuck, Deployment: r.id, Text: fmt.Sprintf("%s: nothing was broken for %s: %s", r.cause.Name, endsAfter, r.w.judge.State(r.id))})
-		return nil
+		late = true
+		close(r.over)
 	case <-ctx.Done():
+		close(r.over)
 		return context.Cause(ctx)
 	}
-	r.took = max(0, time.Since(calm))
+	r.watching.Wait()
+	if r.took = r.ended.Sub(calm); late || r.took > r.w.most(r.cause) {
+		r.w.wrong(deploytest.Violation{
+			Kind: deploytest.Stuck, Deployment: r.id,
+			Text: fmt.Sprintf("%s: nothing was broken for more than %s, and it had not ended: %s", r.cause.Name, r.w.most(r.cause).Round(time.Second), r.w.judge.State(r.id)),
+		})
+	}
+	if late {
+		return nil
+	}
 	trial := deploytest.Trial{ID: r.id, Cause: r.cause, From: one, To: two}
 	want := deploytest.Placed{Main: trial.Left(r.w.judge.State(r.id).Outcome)}
 	found := deploytest.Found{Served: r.w.hub.seen(r.environment)}
@@ -293,4 +363,13 @@ func (r *run) lives() (all int) {
 		all += n.lives()
 	}
 	return all
+}
+
+// most is how long a run may take after nothing breaks any more: as in the simulation, three
+// times as long as where nothing ever did, and half a minute.
+func (w *world) most(c deploytest.Cause) time.Duration {
+	if quiet, measured := w.report.Quiet[c.Name]; measured {
+		return 3*quiet + time.Minute/2
+	}
+	return endsAfter
 }

@@ -28,6 +28,7 @@ func run() int {
 	flag.IntVar(&o.Lanes, "lanes", 8, "how many of them side by side, at most")
 	flag.IntVar(&o.Seconds, "seconds", 12, "for how long things break, in a round")
 	flag.Uint64Var(&o.Seed, "seed", uint64(time.Now().UnixNano()%1_000_000), "of the first one; the others count on")
+	flag.BoolVar(&o.Quiet, "quiet", true, "measure first how long they take while nothing breaks")
 	flag.StringVar(&o.Mutant, "mutant", "", "a mistake to find out: unfenced or greedy")
 	flag.StringVar(&o.Dir, "dir", "", "folder for logs and data (default: a new one)")
 	flag.Parse()
