@@ -8,5 +8,5 @@ import "github.com/spf13/cobra"
 // does not have.
 var clusterCommands = []func(*ui) *cobra.Command{
 	initCommand, joinTokenCommand, principalCommand, nodeCommand, auditCommand, whoamiCommand, kvCommand, electionCommand, backupCommand,
-	clusterCommand, deployCommand,
+	clusterCommand, deployCommand, fleetCommand, releaseCommand, trustCommand,
 }

@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -130,6 +131,9 @@ func (d *deploying) run(ctx context.Context, dir string) error {
 		checks = append(checks, found.check(d.differs))
 	}
 	if err := made.put(ctx, c, d.sign); err != nil {
+		return d.at.told(err)
+	}
+	if err := made.trusted(ctx, c); err != nil {
 		return d.at.told(err)
 	}
 	stages, err := json.Marshal(pipeline)
@@ -321,7 +325,14 @@ type apiSource struct{ *client.Control }
 func (s apiSource) String() string { return "the control node" }
 
 func (s apiSource) Object(ctx context.Context, kind release.Kind, digest release.Digest) ([]byte, error) {
-	return getObject(ctx, s.Control, string(kind), digest)
+	data, err := getObject(ctx, s.Control, string(kind), digest)
+	if err != nil {
+		return nil, err
+	}
+	if found := release.DigestOf(data); found != digest {
+		return nil, fmt.Errorf("%s: the %s is %w: expected %s, found %s", s, kind, release.ErrDamaged, digest, found)
+	}
+	return data, nil
 }
 
 func (s apiSource) Signatures(ctx context.Context, d release.Digest) ([]*release.Envelope, error) {
@@ -349,13 +360,9 @@ func (m *made) put(ctx context.Context, c *client.Control, keys []string) error 
 	if len(keys) == 0 {
 		return nil
 	}
-	var signers []*release.Signer
-	for _, file := range keys {
-		s, err := release.ReadKey(file)
-		if err != nil {
-			return err
-		}
-		signers = append(signers, s)
+	signers, err := readKeys(keys)
+	if err != nil {
+		return err
 	}
 	e, err := release.Sign(m.release, signers...)
 	if err != nil {
@@ -366,6 +373,18 @@ func (m *made) put(ctx context.Context, c *client.Control, keys []string) error 
 		return err
 	}
 	return putObject(ctx, c, "signatures", m.digest, text)
+}
+
+// trusted looks whether nodes will run the release, before they are asked to.
+func (m *made) trusted(ctx context.Context, c *client.Control) error {
+	s, err := readSigned(ctx, c, m.digest)
+	if err != nil {
+		return err
+	}
+	if _, err = s.trusted(time.Now()); errors.Is(err, release.ErrUntrusted) {
+		return wrong{fmt.Errorf("nothing is deployed: %w", err)}
+	}
+	return err
 }
 
 // putObject puts an object of a release to a control node.
