@@ -188,15 +188,16 @@ const ended = "ended"
 func (j *Judge) state(id string, is *State) {
 	d := j.of(id)
 	was := d.state
+	if was != nil && was.Phase == ended {
+		j.wrong(Doubled, id, "it had ended, and was written again: %s", is)
+		return
+	}
 	d.state = is
 	if _, known := phases[is.Phase]; !known {
 		j.wrong(Unreadable, id, "its phase is %q", is.Phase)
 	}
 	if was != nil {
 		switch {
-		case was.Phase == ended:
-			j.wrong(Doubled, id, "it had ended, and was written again: %s", is)
-			return
 		case phases[is.Phase] < phases[was.Phase]:
 			j.wrong(Backwards, id, "it went from %s to %s", was.Phase, is.Phase)
 		case is.Stage < was.Stage, is.Seq < was.Seq, is.Intent < was.Intent, is.Round < was.Round, fewer(is.Test, was.Test):

@@ -111,6 +111,7 @@ func TestJudge(t *testing.T) {
 			s.state("ended", 2, 99, &Outcome{Result: returned, Blame: yourCode})
 		}, Backwards},
 		{"an end that is written twice", func(s *story) { s.state("ended", 2, 100, &Outcome{Result: returned, Blame: yourCode}) }, Doubled},
+		{"one that begins again after its end", func(s *story) { s.state("running", 3, 100, nil) }, Doubled},
 		{"an event that is written twice", func(s *story) { s.event("n", 7) }, Doubled},
 		{"an event that is kept twice", func(s *story) { s.found.Kept[id+"/2"] = 2 }, Doubled},
 		{"an event that is not kept", func(s *story) { delete(s.found.Kept, id+"/n/7") }, Lost},
