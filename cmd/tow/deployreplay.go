@@ -7,10 +7,16 @@ package main
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"time"
 
 	"towpath.dev/api/towpathv1"
 	"towpath.dev/client"
+	"towpath.dev/internal/abi"
+	"towpath.dev/internal/artifact/sample"
 	"towpath.dev/internal/control/release"
+	"towpath.dev/internal/run/engine"
 	"towpath.dev/internal/run/record"
 )
 
@@ -24,16 +30,12 @@ type evidence struct{ requests, differ int64 }
 // replayBoth has recorded requests answered by the release that runs and by the candidate.
 func (d *deploying) replayBoth(ctx context.Context, c *client.Control, m *made) (evidence, error) {
 	var found evidence
-	if d.replay == "" || m.head.GetCurrent() == "" {
+	if m.head.GetCurrent() == "" {
 		return found, nil
 	}
 	old, err := release.Load(ctx, apiSource{c}, release.Digest(m.head.GetCurrent()))
 	if err != nil {
 		return found, fmt.Errorf("the release that runs: %w", err)
-	}
-	records, err := record.Read(d.replay)
-	if err != nil {
-		return found, err
 	}
 	r := &replaying{archive: archive{ui: d.ui}, kept: map[string]*record.Replayer{}}
 	defer r.close(ctx)
@@ -42,6 +44,13 @@ func (d *deploying) replayBoth(ctx context.Context, c *client.Control, m *made) 
 		return found, err
 	}
 	after, err := r.load(ctx, m.artifact)
+	if err != nil {
+		return found, err
+	}
+	if d.replay == "" {
+		return d.generate(ctx, r.programs[0], before, after), ctx.Err()
+	}
+	records, err := record.Read(d.replay)
 	if err != nil {
 		return found, err
 	}
@@ -72,17 +81,77 @@ func (d *deploying) replayBoth(ctx context.Context, c *client.Control, m *made) 
 	return found, d.judge(found, shown)
 }
 
+// generateFor bounds how long generated requests are answered.
+const generateFor = 5 * time.Second
+
+// generate has requests answered by both versions that are made up from the types of views
+// and of what they call, the same ones for the same release. They are what could be asked, and
+// not what is: that answers differ is told, and keeps nothing from going on.
+func (d *deploying) generate(ctx context.Context, p *engine.Program, before, after *record.Replayer) evidence {
+	var found evidence
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(p.Hash()))
+	seed := h.Sum64()
+	views := p.Views()
+	for until, n := time.Now().Add(generateFor), 0; n < replayMost && len(views) > 0 && time.Now().Before(until) && ctx.Err() == nil; n++ {
+		v := views[n%len(views)]
+		r := rand.New(rand.NewPCG(seed, uint64(n)))
+		rec := engine.Record{}
+		input := sample.JSON(r, &p.Manifest().Schema, v.Meta().Input)
+		if _, err := v.Do(ctx, nil, engine.Request{Input: input, Source: madeUp{&p.Manifest().Schema, seed}, Record: &rec}); err != nil && rec.Artifact == "" {
+			continue // no record: the input was refused
+		}
+		e := &record.Entry{ID: fmt.Sprintf("generated-%d", n), Program: p.Manifest().Program, Begin: time.Unix(0, rec.Now), Record: rec}
+		c, err := record.Compare(ctx, e, before, after)
+		if err != nil || c.Skipped != "" {
+			continue
+		}
+		if found.requests++; !c.Same {
+			found.differ++
+		}
+	}
+	switch {
+	case found.requests == 0:
+	case found.differ == 0:
+		d.judgement("generated", found, true)
+	default:
+		d.judgement("generated", found, false)
+		found.requests = 0 // they prove nothing
+	}
+	return found
+}
+
+// madeUp answers calls with values of their types, equal calls alike.
+type madeUp struct {
+	*abi.Schema
+	seed uint64
+}
+
+// Ask is part of engine.Source.
+func (m madeUp) Ask(_ context.Context, b *engine.Batch) {
+	for i := range b.Len() {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(b.Operation.QualifiedName()))
+		_, _ = h.Write(b.Args(i))
+		b.Answer(i, sample.JSON(rand.New(rand.NewPCG(m.seed, h.Sum64())), m.Schema, b.Operation.Result))
+	}
+}
+
+// judgement is one line about requests that both versions answered.
+func (d *deploying) judgement(what string, found evidence, well bool) {
+	mark := map[bool]string{true: "ok", false: "!!"}[well]
+	if d.unicode {
+		mark = map[bool]string{true: "✓", false: "≠"}[well]
+	}
+	fmt.Fprintf(d.err, "%s %s %s requests, %s differ\n", what, mark, thousands(int(found.requests)), thousands(int(found.differ)))
+}
+
 // judge shows what recorded requests show, and refuses differences that nobody has explained.
 func (d *deploying) judge(found evidence, shown []*replayed) error {
-	ok, not := "ok", "!!"
-	if d.unicode {
-		ok, not = "✓", "✗"
-	}
+	d.judgement("replay", found, found.differ == 0)
 	if found.differ == 0 {
-		fmt.Fprintf(d.err, "replay %s %s requests, 0 differ\n", ok, thousands(int(found.requests)))
 		return nil
 	}
-	fmt.Fprintf(d.err, "replay %s %s requests, %s differ\n", not, thousands(int(found.requests)), thousands(int(found.differ)))
 	for _, s := range shown[:min(len(shown), 5)] {
 		fmt.Fprintf(d.err, "  %s  %s\n", s.ID, s.View)
 		for _, line := range s.lines()[:min(len(s.lines()), 2)] {

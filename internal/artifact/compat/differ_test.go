@@ -1,7 +1,6 @@
 package compat_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"towpath.dev/internal/abi"
 	"towpath.dev/internal/artifact"
 	"towpath.dev/internal/artifact/compat"
+	"towpath.dev/internal/artifact/sample"
 	"towpath.dev/internal/codec/codectest"
 )
 
@@ -220,102 +220,8 @@ func (d *dice) near(t string) string {
 }
 
 // text is JSON that a type takes, in any form that it takes.
-func (d *dice) text(s *abi.Schema, id abi.TypeID, depth int) string {
-	t := &s.Types[id]
-	switch t.Kind {
-	case abi.Bool:
-		return pick(d, "true", "false")
-	case abi.Int:
-		return pick(d, "0", "1", "-7", "9007199254740993", "9007199254740992")
-	case abi.Float:
-		return pick(d, "0", "1.5", "1e300", "-2.25e-9", "3")
-	case abi.Decimal:
-		return pick(d, `"1.50"`, "2", "0.25", `"7"`)
-	case abi.Money:
-		return pick(d, `{"amount":"1.50","currency":"USD"}`, `{"currency":"EUR","amount":3}`)
-	case abi.String:
-		return pick(d, `""`, `"x"`, `"Red"`, `"2026-01-31"`)
-	case abi.Duration:
-		return pick(d, `"1h30m"`, `"5ms"`)
-	case abi.Instant:
-		return pick(d, `"2026-01-31T09:30:00Z"`, `"2026-01-31T09:30:00.5+01:00"`)
-	case abi.Date:
-		return pick(d, `"2026-01-31"`, `"2026-02-01"`)
-	case abi.Json:
-		return pick(d, `{"a":[1,null]}`, `null`, `"x"`, `[]`)
-	case abi.Wrapper:
-		return d.text(s, t.Elem, depth)
-	case abi.Option:
-		if d.IntN(3) == 0 || depth > 6 {
-			return "null"
-		}
-		return d.text(s, t.Elem, depth)
-	case abi.List, abi.Set:
-		return "[" + strings.Join(d.several(func() string { return d.text(s, t.Elem, depth+1) }, depth), ",") + "]"
-	case abi.Map:
-		return d.mapText(s, t, depth)
-	case abi.Tuple:
-		var parts []string
-		for _, f := range t.Fields {
-			parts = append(parts, d.text(s, f.Type, depth+1))
-		}
-		return "[" + strings.Join(parts, ",") + "]"
-	case abi.Record:
-		return "{" + strings.Join(d.members(s, t.Fields, depth), ",") + "}"
-	case abi.Enum:
-		return quoted(t.Ctors[d.IntN(len(t.Ctors))].JSON)
-	case abi.Variant:
-		c := &t.Ctors[d.IntN(len(t.Ctors))]
-		return "{" + strings.Join(append([]string{`"type":` + quoted(c.JSON)}, d.members(s, c.Fields, depth)...), ",") + "}"
-	}
-	panic(t.Kind)
-}
-
-func quoted(text string) string {
-	b, _ := json.Marshal(text)
-	return string(b)
-}
-
-func (d *dice) several(one func() string, depth int) []string {
-	var out []string
-	for range d.IntN(3) {
-		if depth < 6 {
-			out = append(out, one())
-		}
-	}
-	return out
-}
-
-func (d *dice) mapText(s *abi.Schema, t *abi.Type, depth int) string {
-	key := s.Types[t.Key].Kind
-	isName := key == abi.String || key == abi.Int || key == abi.Date || key == abi.Enum
-	entries := d.several(func() string {
-		k, v := d.text(s, t.Key, depth+1), d.text(s, t.Elem, depth+1)
-		if !isName {
-			return "[" + k + "," + v + "]"
-		}
-		if key == abi.Int {
-			k = `"` + k + `"`
-		}
-		return k + ":" + v
-	}, depth)
-	if isName {
-		return "{" + strings.Join(entries, ",") + "}"
-	}
-	return "[" + strings.Join(entries, ",") + "]"
-}
-
-// members are an object's, some of those left out that may be.
-func (d *dice) members(s *abi.Schema, fields []abi.Field, depth int) []string {
-	var out []string
-	for _, f := range fields {
-		leavable := f.Default != "" || s.Types[f.Type].Kind == abi.Option
-		if leavable && d.IntN(3) == 0 {
-			continue
-		}
-		out = append(out, quoted(f.JSON)+":"+d.text(s, f.Type, depth+1))
-	}
-	return out
+func (d *dice) text(s *abi.Schema, id abi.TypeID, _ int) string {
+	return string(sample.JSON(d.Rand, s, id))
 }
 
 // TestTypesThatAreRecursive: comparison ends, and finds what lies behind a circle.

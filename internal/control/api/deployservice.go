@@ -196,7 +196,17 @@ func (s *deployService) WatchDeployment(ctx context.Context, q *v1.WatchDeployme
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	changes := s.service.Changes(ctx, id)
-	for c := range changes {
+	// Requests are counted, and who watches sees so; a stream on which nothing is sent is ended.
+	beat := time.NewTicker(s.opts.Beat)
+	defer beat.Stop()
+	for {
+		var c deploy.Change
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case c = <-changes:
+		case <-beat.C:
+		}
 		d, err := s.service.Get(ctx, id)
 		if err != nil {
 			return refused(err)
@@ -208,7 +218,6 @@ func (s *deployService) WatchDeployment(ctx context.Context, q *v1.WatchDeployme
 			return nil
 		}
 	}
-	return ctx.Err()
 }
 
 // news is a deployment with the events that were not sent before.
