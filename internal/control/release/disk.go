@@ -18,7 +18,7 @@ import (
 )
 
 // A Disk keeps releases in a folder, so that a node can start and go back without anybody
-// else: artifacts/HEX, bindings/HEX, releases/HEX, signatures/HEX, files/HEX/… (bindings'
+// else: artifacts/HEX, bindings/HEX, executables/HEX, releases/HEX, signatures/HEX, files/HEX/… (bindings'
 // files) and notes/NAME. One process has the folder.
 //
 // Files are written beside, synced and renamed, so that there are whole ones alone, and
@@ -141,7 +141,11 @@ func (d *Disk) Fetch(ctx context.Context, digest Digest, from ...Source) (*Loade
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	// Somebody may have called Keep since the parts were written.
-	return l, errors.Join(d.put(KindArtifact, l.Artifact), d.put(KindBinding, l.bundle), d.put(KindRelease, document))
+	var errs []error
+	for _, p := range l.Release.parts() {
+		errs = append(errs, d.put(p.kind, *l.part(p.kind)))
+	}
+	return l, errors.Join(append(errs, d.put(KindRelease, document))...)
 }
 
 // fetching is a disk before others.
@@ -208,13 +212,13 @@ func (d *Disk) Keep(ctx context.Context, releases ...Digest) error {
 		if err != nil {
 			continue
 		}
-		keep[diskName(KindArtifact, r.Artifact.Digest)] = true
-		keep[diskName(KindBinding, r.Binding.Digest)] = true
-		keep["files/"+r.Binding.Digest.Hex()] = true
+		for _, name := range r.keeps() {
+			keep[name] = true
+		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, folder := range []string{"releases", "signatures", "artifacts", "bindings", "files"} {
+	for _, folder := range []string{"releases", "signatures", "artifacts", "bindings", "executables", "files"} {
 		entries, err := os.ReadDir(filepath.Join(d.dir, folder))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

@@ -15,6 +15,7 @@ import (
 //
 //	artifacts/sha256/HEX         modules
 //	bindings/sha256/HEX          environments' files
+//	executables/sha256/HEX       tow itself
 //	releases/sha256/HEX          documents
 //	releases/sha256/HEX.sig/KEY  their signatures, each in an envelope of its own
 //	policies/VERSION             every version of the trust policy

@@ -38,13 +38,16 @@ type Release struct {
 	Program     string `json:"program"`
 	Environment string `json:"environment"`
 	ABI         int    `json:"abi"` // of the artifact
-	Artifact    Part   `json:"artifact"`
-	Binding     Part   `json:"binding"`
-	Toolchain   string `json:"toolchain"`  // that built the artifact
-	SourceHash  string `json:"sourceHash"` // of the sources: SHA-256, hex
+	Artifact    Part   `json:"artifact,omitzero"`
+	Binding     Part   `json:"binding,omitzero"`
+	Toolchain   string `json:"toolchain"`           // that built the artifact
+	SourceHash  string `json:"sourceHash,omitzero"` // of the sources: SHA-256, hex
 	// Calls are the releases of the programs whose views this one asks, by program, as they
 	// were when the release was made.
 	Calls map[string]Digest `json:"calls,omitempty"`
+	// Executable is what a release of tow itself has in the place of artifact and binding; nil
+	// is any other program's.
+	Executable *Executable `json:"executable,omitempty"`
 }
 
 // Part is an object that a release consists of.
@@ -118,10 +121,7 @@ func (r *Release) Validate() error {
 	if r.ABI < 1 {
 		complain("its ABI is %d: expected 1 or more", r.ABI)
 	}
-	for _, p := range []struct {
-		kind Kind
-		Part
-	}{{KindArtifact, r.Artifact}, {KindBinding, r.Binding}} {
+	for _, p := range r.parts() {
 		if err := p.Digest.Check(); err != nil {
 			complain("its %s: %w", p.kind, err)
 		}
@@ -132,7 +132,12 @@ func (r *Release) Validate() error {
 	if len(r.Toolchain) > maxText || !printable(r.Toolchain) {
 		complain("its toolchain is %.80q: expected at most %d bytes of text", r.Toolchain, maxText)
 	}
-	if !sourceHashForm.MatchString(r.SourceHash) {
+	switch {
+	case r.Executable != nil:
+		errs = append(errs, r.validateExecutable())
+	case r.Program == Tow:
+		complain("its program is called %s, as tow itself is: give it another name in tow.toml", Tow)
+	case !sourceHashForm.MatchString(r.SourceHash):
 		complain("the hash of its sources is %.80q: expected 64 hexadecimal digits", r.SourceHash)
 	}
 	if len(r.Calls) > maxCalls {

@@ -15,18 +15,19 @@ type Kind string
 
 // The kinds of objects that their digests name.
 const (
-	KindArtifact Kind = "artifact"
-	KindBinding  Kind = "binding"
-	KindRelease  Kind = "release"
+	KindArtifact   Kind = "artifact"
+	KindBinding    Kind = "binding"
+	KindExecutable Kind = "executable" // tow itself
+	KindRelease    Kind = "release"
 )
 
 // kinds are all of them, with the most bytes that one may have.
-var kinds = map[Kind]int64{KindArtifact: MaxArtifact, KindBinding: maxBundle, KindRelease: MaxRelease}
+var kinds = map[Kind]int64{KindArtifact: MaxArtifact, KindBinding: maxBundle, KindExecutable: MaxExecutable, KindRelease: MaxRelease}
 
 // Check says what is wrong with a kind that came from elsewhere.
 func (k Kind) Check() error {
 	if kinds[k] == 0 {
-		return fmt.Errorf("%.40q is no kind of object: expected artifact, binding or release", string(k))
+		return fmt.Errorf("%.40q is no kind of object: expected artifact, binding, executable or release", string(k))
 	}
 	return nil
 }
@@ -59,15 +60,17 @@ func verified(where, name string, kind Kind, digest Digest, data []byte, next st
 
 // A Loaded release is its document, its parts, and who has signed it.
 type Loaded struct {
-	Digest   Digest
-	Release  *Release
+	Digest  Digest
+	Release *Release
+	// Of tow, which is an executable, these three are nil.
 	Artifact []byte // the module
 	Manifest *artifact.Manifest
 	Binding  Binding
 	// Signatures are those that the source knows of; nobody has looked whether they are good.
 	Signatures []*Envelope
 
-	bundle []byte // the binding as an object
+	bundle     []byte // the binding as an object
+	executable []byte
 }
 
 // Load reads a release with its parts and sees that they belong together.
@@ -83,11 +86,10 @@ func Load(ctx context.Context, from Source, digest Digest) (*Loaded, error) {
 	if l.Release, err = Decode(document); err != nil {
 		return nil, fmt.Errorf("the release %s of %s: %w", digest.Short(), from, err)
 	}
-	if l.Artifact, err = part(ctx, from, KindArtifact, l.Release.Artifact); err != nil {
-		return nil, fmt.Errorf("the release %s: %w", digest.Short(), err)
-	}
-	if l.bundle, err = part(ctx, from, KindBinding, l.Release.Binding); err != nil {
-		return nil, fmt.Errorf("the release %s: %w", digest.Short(), err)
+	for _, p := range l.Release.parts() {
+		if *l.part(p.kind), err = part(ctx, from, p.kind, p.Part); err != nil {
+			return nil, fmt.Errorf("the release %s: %w", digest.Short(), err)
+		}
 	}
 	if err := l.read(); err != nil {
 		return nil, fmt.Errorf("the release %s of %s: %w", digest.Short(), from, err)
@@ -98,8 +100,22 @@ func Load(ctx context.Context, from Source, digest Digest) (*Loaded, error) {
 	return l, nil
 }
 
+// part is where a part of the release is.
+func (l *Loaded) part(kind Kind) *[]byte {
+	switch kind {
+	case KindArtifact:
+		return &l.Artifact
+	case KindBinding:
+		return &l.bundle
+	}
+	return &l.executable
+}
+
 // read reads the parts.
 func (l *Loaded) read() (err error) {
+	if l.Release.Executable != nil {
+		return nil // whether it runs is for who runs it
+	}
 	if l.Manifest, err = artifact.Decode(l.Artifact); err != nil {
 		return err
 	}
