@@ -76,12 +76,6 @@ func (w *world) roll() float64 {
 	return w.random.Float64()
 }
 
-func (w *world) pick(n int) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.random.IntN(n)
-}
-
 // start starts all processes.
 func (w *world) start() {
 	for _, c := range w.controllers {
