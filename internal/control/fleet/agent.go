@@ -23,6 +23,8 @@ type Options struct {
 	Version, Incarnation    string
 	ABI                     int
 	Capacity                float64
+	// Self is set where deployments of tow itself are followed. Nil: they are none of this node's.
+	Self *Self
 
 	Host    Host
 	Link    Link
@@ -65,12 +67,14 @@ type Agent struct {
 	// The loop's goroutine owns these.
 	memory   *Memory
 	programs map[string]*program
-	reported *Status   // as the control plane has it; nil is not known
-	retry    time.Time // of what failed; zero is nothing
-	pause    time.Duration
-	dirty    bool              // the memory is to be saved
-	swept    string            // what the disk was swept for
-	shown    map[string]string // what was logged last, by what it is about
+	// successor ends the loop: it is to take the process's place.
+	successor *Successor
+	reported  *Status   // as the control plane has it; nil is not known
+	retry     time.Time // of what failed; zero is nothing
+	pause     time.Duration
+	dirty     bool              // the memory is to be saved
+	swept     string            // what the disk was swept for
+	shown     map[string]string // what was logged last, by what it is about
 
 	mu    sync.Mutex
 	inbox *Heard // not taken over yet
@@ -112,7 +116,8 @@ func (a *Agent) Stale() time.Time {
 }
 
 // Run keeps the node running what it shall until the context ends, and gives why that
-// was. What is placed stays in place.
+// was, or until another tow is to take the process's place, a [*Successor]. What is placed
+// stays in place.
 func (a *Agent) Run(ctx context.Context) error {
 	memory, err := a.o.Keeper.Load()
 	if err != nil {
@@ -145,6 +150,11 @@ func (a *Agent) Run(ctx context.Context) error {
 		case <-timer.C:
 		}
 		a.converge(ctx)
+		if a.successor != nil {
+			delete(a.program(release.Tow).tried, a.successor.Release) // it begins only now
+			a.rest()
+			return a.successor
+		}
 		timer.Stop()
 		if next := a.next(); !next.IsZero() {
 			timer.Reset(max(0, time.Until(next)))
@@ -154,17 +164,31 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // recall looks at what the process ran when it ended last, if that was not in good order.
 func (a *Agent) recall() {
+	if a.o.Self == nil {
+		delete(a.memory.Intents, release.Tow)
+		delete(a.memory.Tries, release.Tow)
+		delete(a.memory.Ran, release.Tow)
+	}
 	for name := range a.memory.Tries {
+		if name == release.Tow {
+			a.recallSelf()
+			continue
+		}
 		for d, try := range a.memory.died(name) {
-			t := &Trouble{Release: d, Kind: Crashed, Count: try.Deaths, Text: "the node's process ended while it ran this release"}
-			if try.Deaths >= MostDeaths {
-				t.Kind = GaveUp
-				t.Text = fmt.Sprintf("the node's process ended %d times while it ran this release", try.Deaths)
-			}
-			a.program(name).troubles[d] = t
+			a.program(name).troubles[d] = deathsOf(d, try)
 		}
 		a.dirty = true
 	}
+}
+
+// deathsOf is the trouble that the process died of a release.
+func deathsOf(d release.Digest, try *Try) *Trouble {
+	t := &Trouble{Release: d, Kind: Crashed, Count: try.Deaths, Text: "the node's process ended while it ran this release"}
+	if try.Deaths >= MostDeaths {
+		t.Kind = GaveUp
+		t.Text = fmt.Sprintf("the node's process ended %d times while it ran this release", try.Deaths)
+	}
+	return t
 }
 
 // rest is the end in good order, which is no death.
@@ -183,6 +207,9 @@ func (a *Agent) program(name string) *program {
 	p := a.programs[name]
 	if p == nil {
 		p = newProgram(name)
+		if name == release.Tow && !a.o.Self.Installed {
+			p.main = a.o.Self.Release
+		}
 		a.programs[name] = p
 	}
 	return p
@@ -196,6 +223,10 @@ func (a *Agent) hear() {
 	a.mu.Unlock()
 	if h == nil {
 		return
+	}
+	if a.o.Self == nil {
+		h.Intents = maps.Clone(h.Intents)
+		delete(h.Intents, release.Tow)
 	}
 	for name, i := range h.Intents {
 		if was := a.memory.Intents[name]; was == nil || was.Deployment != i.Deployment {
@@ -257,7 +288,7 @@ func (a *Agent) converge(ctx context.Context) {
 
 // drop serves a program no more.
 func (a *Agent) drop(p *program) {
-	if p.main != "" {
+	if p.main != "" && p.name != release.Tow {
 		if err := a.o.Host.Place(p.name, nil, nil, 0); err != nil {
 			a.say(p.name, slog.LevelError, "the program cannot be removed", "error", err)
 			a.again()
@@ -325,6 +356,9 @@ func (a *Agent) status() *Status {
 	s := &Status{
 		Cell: a.o.Cell, Region: a.o.Region, Address: a.o.Address, Version: a.o.Version, ABI: a.o.ABI,
 		Capacity: a.o.Capacity, Incarnation: a.o.Incarnation, Programs: map[string]Running{},
+	}
+	if a.o.Self != nil {
+		s.Upgrades = a.o.Self.Platform
 	}
 	for name, p := range a.programs {
 		r := Running{Main: p.main, Beside: p.beside, Share: p.share, Previous: a.memory.previous(name, p.main), Probed: p.probed}

@@ -79,7 +79,8 @@ func (p *program) step(ctx context.Context, a *Agent, i *Intent) {
 	for _, d := range needed {
 		p.load(ctx, a, d)
 	}
-	if ahead := i.RoleOf(a.o.Node).Ahead; ahead != "" && !p.ahead[ahead] {
+	// All nodes of a fleet at once had better not ask for a tow, which is large.
+	if ahead := i.RoleOf(a.o.Node).Ahead; ahead != "" && !p.ahead[ahead] && p.name != release.Tow {
 		p.fetch(ctx, a, ahead)
 	}
 	if round != 0 && !p.probing.In(i.Deployment, round) && !p.probed.In(i.Deployment, round) {
@@ -112,10 +113,18 @@ func (p *program) place(a *Agent, i *Intent, main, beside release.Digest, share 
 		a.memory.forget(p.name)
 		a.dirty = true
 	}
+	if p.name == release.Tow && main == "" {
+		delete(a.memory.Ran, p.name)
+		a.dirty = true
+	}
 	if !a.save() {
 		return // and again, soon
 	}
-	if err := a.o.Host.Place(p.name, p.ready[main], p.ready[beside], share); err != nil {
+	if p.name == release.Tow {
+		if !a.placeSelf(main) {
+			return
+		}
+	} else if err := a.o.Host.Place(p.name, p.ready[main], p.ready[beside], share); err != nil {
 		a.say(p.name, slog.LevelError, "a release cannot be put in place", "error", err)
 		a.again()
 		return
@@ -169,6 +178,10 @@ func (p *program) closeBut(needed []release.Digest) {
 // load begins to make a release ready, if it is not and may be tried.
 func (p *program) load(ctx context.Context, a *Agent, d release.Digest) {
 	if d == "" || p.ready[d] != nil || p.loading[d] != nil || p.hopeless(d) || p.notBefore[d].After(time.Now()) {
+		return
+	}
+	if p.name == release.Tow && d == a.o.Self.Release {
+		p.ready[d] = inPlace{}
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.o.LoadTime)

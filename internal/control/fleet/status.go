@@ -42,6 +42,9 @@ type Status struct {
 	ABI         int     `json:"abi,omitempty"`
 	Capacity    float64 `json:"capacity,omitempty"` // cores
 	Incarnation string  `json:"incarnation"`        // which run of the process it is
+	// Upgrades is the platform whose tow may take its process's place, "linux/amd64". "": it
+	// follows no deployments of tow.
+	Upgrades string `json:"upgrades,omitempty"`
 	// Programs is what it runs, by name.
 	Programs map[string]Running `json:"programs,omitempty"`
 }
