@@ -41,6 +41,7 @@ import (
 	"towpath.dev/internal/control/kv"
 	"towpath.dev/internal/control/maintain"
 	"towpath.dev/internal/control/member"
+	"towpath.dev/internal/control/release"
 )
 
 // controlPlane is a control node.
@@ -59,6 +60,9 @@ type controlPlane struct {
 	// The file that says where its backup is kept, and what that says; nil for none.
 	backupFile string
 	backup     *backup.Options
+	// Snapshots are signed by the key in the file.
+	snapshotKey    string
+	snapshotSigner *release.Signer
 	// A cluster of etcd that is there already, instead of a member.
 	etcd                      []string
 	etcdCA, etcdCert, etcdKey string
@@ -81,6 +85,9 @@ type opened struct {
 // beside it.
 func (p *controlPlane) open(ctx context.Context) (*opened, error) {
 	if err := p.readBackup(); err != nil {
+		return nil, err
+	}
+	if err := p.readSnapshotKey(); err != nil {
 		return nil, err
 	}
 	trust, cluster, err := p.findTrust(ctx)
@@ -143,12 +150,15 @@ func (p *opened) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer closing()
-	deploying := deploy.NewMetrics()
-	metrics, upkeep := election.NewMetrics(), maintain.NewMetrics()
+	metrics, upkeep, deploying := election.NewMetrics(), maintain.NewMetrics(), deploy.NewMetrics()
+	controller, err := p.controller(store, deployments, deploy.Options{Registry: generations, Election: metrics, Metrics: deploying})
+	if err != nil {
+		return err
+	}
 	sessions := elections.New(store, elections.Options{Node: trust.Node(), Caller: caller, Registry: generations, Metrics: metrics, Log: p.log})
 	defer sessions.Close()
 	options := api.Options{
-		Store: store, Registry: registry, Audit: audit, KV: keys, Election: sessions, Deployments: deployments, Routes: append(electionRoutes(sessions), metricsRoute(p.collectors(metrics, upkeep, deploying, endOf(trust))...)), Version: version(), Log: p.log,
+		Store: store, Registry: registry, Audit: audit, KV: keys, Election: sessions, Deployments: deployments, Routes: append(electionRoutes(sessions), metricsRoute(p.collectors(metrics, upkeep, deploying, controller.Gauges(), endOf(trust))...)), Version: version(), Log: p.log,
 	}
 	if store.members != nil {
 		options.Members = store.members
@@ -162,12 +172,11 @@ func (p *opened) run(ctx context.Context) (err error) {
 		return err
 	}
 	running.Go(func() { p.keepBackup(inside, store) })
+	running.Go(func() { p.keepSnapshots(inside, store, deployments.Objects) })
 	running.Go(func() {
 		p.keepUp(inside, store, maintain.Options{Registry: generations, Metrics: upkeep, Election: metrics})
 	})
-	running.Go(func() {
-		p.control(inside, store, deployments, deploy.Options{Registry: generations, Election: metrics, Metrics: deploying})
-	})
+	running.Go(func() { _ = controller.Run(inside) }) // until it is told to end
 	fmt.Fprintf(p.err, "Control API on %s\n", urlOf(p.listener, p.secure != nil))
 	serving, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -44,14 +44,22 @@ func (s *serving) fleetNode(ctx context.Context, m *membership, dir string) erro
 		return err
 	}
 	log := s.logger()
+	outage, err := s.outage()
+	if err != nil {
+		return err
+	}
 	link := &fleetLink{m: m, log: log, cell: s.cell, address: s.reachedAt()}
+	stock := &fleet.Stock{Environment: environment, Disk: disk, From: append(outage.sources(), link)}
+	keeper := fleet.KeeperFile(filepath.Join(dir, "memory.json"))
+	if err := outage.begin(ctx, link, stock, keeper, s.cell); err != nil {
+		log.Error("the node does not know what to run, and waits for a control node", "error", err)
+	}
 	return s.answer(ctx, func(ctx context.Context, r *responder) (func(context.Context), error) {
 		host := &fleetHost{responder: r, disk: disk, cache: cache, placed: map[string][2]*preparedRelease{}}
 		agent, err := fleet.NewAgent(fleet.Options{
 			Node: name, Environment: environment, Cell: s.cell, Region: s.region, Address: link.address,
 			Version: version(), Incarnation: rand.Text(), ABI: abi.Version, Capacity: float64(runtime.GOMAXPROCS(0)),
-			Host: host, Link: link, Objects: &fleet.Stock{Environment: environment, Disk: disk, From: []release.Source{link}},
-			Keeper: fleet.KeeperFile(filepath.Join(dir, "memory.json")), Log: log,
+			Host: host, Link: link, Objects: stock, Keeper: keeper, Log: log,
 		})
 		if err != nil {
 			return nil, err

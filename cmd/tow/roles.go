@@ -32,13 +32,17 @@ const (
 type roles struct {
 	role, data, advertise string
 	cell, region          string
+	trustRoots            []string
 	joining               joinFlags
 	plane                 controlPlane
 }
 
 // onlyControl are the flags that a responder has no use for. One of them says, as
 // --data does, that a control plane is wanted.
-var onlyControl = []string{"control-listen", "control-tls", "peer-listen", "peer-advertise", "etcd", "etcd-ca", "etcd-cert", "etcd-key", "host", "registry", "backup", "objects"}
+var onlyControl = []string{"control-listen", "control-tls", "peer-listen", "peer-advertise", "etcd", "etcd-ca", "etcd-cert", "etcd-key", "host", "registry", "backup"}
+
+// onBoth are those that mean something to responders too.
+var onBoth = []string{"objects", "snapshot-key"}
 
 func (s *serving) roleFlags(f *pflag.FlagSet) {
 	f.StringVar(&s.role, "role", roleAll, "all, control or responder")
@@ -55,7 +59,9 @@ func (s *serving) roleFlags(f *pflag.FlagSet) {
 	f.StringSliceVar(&s.plane.hosts, "host", nil, "a control node that joins is reached at the `HOST` too, a name or an address")
 	f.StringVar(&s.plane.registry, "registry", "", "know restores of the store from the folder `DIR`, which all control nodes reach (default for one alone: generations in its data)")
 	f.StringVar(&s.plane.backupFile, "backup", "", "keep a backup of the store as the `FILE` says, and know its restores from there")
-	f.StringVar(&s.plane.objects, "objects", "", "keep the objects of releases in the store at the `URL`, or a folder, which all control nodes reach (default: in the node's data)")
+	f.StringVar(&s.plane.objects, "objects", "", "keep the objects of releases in the store at the `URL`, or a folder, which all control nodes reach (default: in the node's data); a responder looks there first")
+	f.StringVar(&s.plane.snapshotKey, "snapshot-key", "", "sign snapshots of what shall run with the key in the `FILE`; a responder believes those of this public key")
+	f.StringSliceVar(&s.trustRoots, "trust-roots", nil, "a responder that starts in an outage believes a trust policy that the public keys in these `FILES` have all signed")
 	f.StringVar(&s.plane.peer, "peer-listen", "", "the member of etcd listens to those of other control nodes on `ADDRESS` (default: to none)")
 	f.StringVar(&s.plane.peerAdvertise, "peer-advertise", "", "they reach it at `HOST:PORT` (default: --peer-listen)")
 	f.StringSliceVar(&s.plane.etcd, "etcd", nil, "use the etcd at these `URLS`, and run none")
@@ -83,7 +89,11 @@ func (s *serving) start(c *cobra.Command, programs []string) error {
 	// A control plane is on this machine where one was asked for: by a flag, or by "tow
 	// init". Without, serving starts no etcd, and is as light as it always was.
 	asked := ""
-	for _, name := range onlyControl {
+	ofControl := onlyControl
+	if s.role != roleResponder {
+		ofControl = append(onBoth, onlyControl...)
+	}
+	for _, name := range ofControl {
 		if c.Flags().Changed(name) {
 			asked = name
 		}

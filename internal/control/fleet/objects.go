@@ -2,14 +2,12 @@ package fleet
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"towpath.dev/internal/artifact"
-	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/release"
 )
 
@@ -52,13 +50,9 @@ func (s *Stock) admit(_ context.Context, l *release.Loaded, policy []byte) error
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var admitted release.Admitted
-	text, err := s.Disk.Noted(admittedNote)
-	if err == nil {
-		err = json.Unmarshal(text, &admitted)
-	}
-	if err != nil && !errors.Is(err, blob.ErrNotFound) {
-		return fmt.Errorf("what was admitted before: %w", err)
+	admitted, err := s.admitted()
+	if err != nil {
+		return err
 	}
 	more, err := p.Verify(l.Signatures, l.Release, admitted, time.Now())
 	if errors.Is(err, release.ErrUntrusted) {
