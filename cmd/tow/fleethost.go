@@ -47,11 +47,9 @@ func (h *fleetHost) Prepare(ctx context.Context, _ string, l *release.Loaded) (f
 		return nil, &fleet.Fault{Kind: fleet.Unfit, Err: err}
 	}
 	out := &preparedRelease{digest: l.Digest, release: &serve.Release{Engine: p}}
-	if len(l.Manifest.Operations) > 0 {
-		out.bindings, err = h.responder.bind(out.release, l.Manifest, root, l.Release.Environment)
-		if err != nil {
-			return nil, &fleet.Fault{Kind: fleet.Unbound, Err: errors.Join(err, discard(ctx, out.release))}
-		}
+	out.bindings, err = h.responder.bind(out.release, root, l.Release.Environment)
+	if err != nil {
+		return nil, &fleet.Fault{Kind: fleet.Unbound, Err: errors.Join(err, discard(ctx, out.release))}
 	}
 	if err := p.Warm(4); err != nil {
 		return nil, errors.Join(err, discard(ctx, out.release))

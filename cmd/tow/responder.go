@@ -53,7 +53,7 @@ func (r *responder) load(ctx context.Context, data []byte, root, env string) (*s
 		return nil, err
 	}
 	release := &serve.Release{Engine: p}
-	if _, err := r.bind(release, p.Manifest(), root, env); err != nil {
+	if _, err := r.bind(release, root, env); err != nil {
 		_ = p.Close(ctx)
 		return nil, err
 	}
@@ -73,7 +73,8 @@ func discard(ctx context.Context, r *serve.Release) error {
 }
 
 // bind gives a release what answers its calls; nil where there are none.
-func (r *responder) bind(release *serve.Release, m *artifact.Manifest, root, env string) (*bind.Bindings, error) {
+func (r *responder) bind(release *serve.Release, root, env string) (*bind.Bindings, error) {
+	m := release.Engine.Manifest() // no copy: a fetcher knows operations by where they are
 	if len(m.Operations) == 0 {
 		return nil, nil
 	}
