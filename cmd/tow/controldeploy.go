@@ -56,16 +56,10 @@ func (p *opened) deployments(store election.Store) (d *api.Deployments, closing 
 	return &api.Deployments{Objects: release.NewObjects(objects), Events: objects, Hub: hub, Counters: all}, all.close, nil
 }
 
-// control carries deployments out, for the programs that this node is elected for.
-func (p *opened) control(ctx context.Context, store election.Store, d *api.Deployments, o deploy.Options) {
+// controller is this node's controller of deployments, which stands for election when it runs.
+func (p *opened) controller(store election.Store, d *api.Deployments, o deploy.Options) (*deploy.Controller, error) {
 	o.Store, o.Name, o.Labels, o.Counters, o.Objects, o.Log = store, p.trust.Node(), map[string]string{urlLabel: p.reachedAt()}, d.Counters, d.Events, p.log
-	c, err := deploy.NewController(o)
-	if err == nil {
-		err = c.Run(ctx)
-	}
-	if ctx.Err() == nil {
-		p.log.Error("no deployments are carried out here any more", "error", err)
-	}
+	return deploy.NewController(o)
 }
 
 // reachedAt is where other control nodes reach this one.
