@@ -242,6 +242,7 @@ func TestNothingIsLost(t *testing.T) {
 				for i := range line.Events {
 					line.Events[i].Deployment = line.ID
 				}
+				line.Plan.Program, _ = line.names()
 				all = append(all, line)
 			}
 			stops := []func(){}
@@ -266,6 +267,12 @@ func TestNothingIsLost(t *testing.T) {
 						line = all[r.IntN(len(all))]
 					}
 					if n := shown[line.ID]; n < len(line.Events) {
+						for _, older := range all { // which were asked for before
+							if shown[older.ID] == 0 && older.ID < line.ID && older.Plan.Program == line.Plan.Program {
+								shown[older.ID] = 1
+								s.show(older, 1)
+							}
+						}
 						shown[line.ID] = min(len(line.Events), n+1+r.IntN(5))
 						s.show(line, shown[line.ID])
 					}
@@ -279,7 +286,7 @@ func TestNothingIsLost(t *testing.T) {
 				stop()
 			}
 			stop := run(t.Context(), s.exporter(t, "a", "b"))
-			time.Sleep(time.Hour)
+			time.Sleep(6 * time.Hour)
 			stop()
 			s.check(t, "a")
 			s.check(t, "b")

@@ -278,7 +278,7 @@ func resultOf(o *deploy.Outcome) (result, kind string) {
 		return resultSkip, ""
 	case o.Result == deploy.Cancelled, o.Blame == deploy.APerson:
 		return resultCancellation, ""
-	case o.Blame == deploy.YourCode:
+	case o.Blame == deploy.YourCode, o.Blame == deploy.TheUpgrade:
 		return resultFailure, "code"
 	case o.Blame == deploy.YourDependency:
 		return resultFailure, "dependency"

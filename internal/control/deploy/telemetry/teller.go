@@ -164,6 +164,9 @@ func (t *teller) tell(ctx context.Context, id string) error {
 	}
 	has, events, err := t.sink.Send(ctx, line, r.Mark)
 	t.o.Metrics.delivered.WithLabelValues(t.sink.Name()).Add(float64(events))
+	if events > 0 { // somebody is there
+		t.pause = 0
+	}
 	moved := !maps.Equal(has, r.Mark)
 	r.Mark = has // by this process, it is told once
 	if err != nil && !moved {
@@ -184,6 +187,7 @@ func (t *teller) tell(ctx context.Context, id string) error {
 // whether that is new.
 func (r *record) learn(line *Timeline) bool {
 	was := *r
+	r.Begun, r.Ended = false, time.Time{}
 	for _, e := range line.Events {
 		switch {
 		case e.Node != "":
