@@ -54,7 +54,7 @@ func (s *deployService) CreateDeployment(ctx context.Context, q *v1.CreateDeploy
 	if err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
-	pipeline := deploy.DefaultPipeline()
+	pipeline := deploy.PipelineOf(q.GetProgram())
 	if len(q.GetPipeline()) > 0 {
 		pipeline = deploy.Pipeline{}
 		if err := json.Unmarshal(q.GetPipeline(), &pipeline); err != nil {

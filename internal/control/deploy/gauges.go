@@ -104,7 +104,7 @@ func (r *replica) behind(environment, name string, status *fleet.Status) bool {
 	for at, cells := range r.intents {
 		program, ours := strings.CutPrefix(at, environment+"/")
 		i := cells[status.Cell]
-		if !ours || i == nil {
+		if !ours || i == nil || !status.Follows(program) {
 			continue
 		}
 		role, runs := i.RoleOf(name), status.Programs[program]

@@ -187,11 +187,13 @@ func (m *move) queued() {
 		m.end(Outcome{Result: Succeeded, Blame: Nobody, Why: "nothing changes: the release runs already"})
 		return
 	}
-	m.s.Test, _ = newTest(&m.p.Pipeline) // creating the plan has refused what is wrong
-	_ = m.s.Test.Replay(m.p.Replayed, 0)
+	if !m.p.ofTow() {
+		m.s.Test, _ = newTest(&m.p.Pipeline) // creating the plan has refused what is wrong
+		_ = m.s.Test.Replay(m.p.Replayed, 0)
+	}
 	m.phase(Running)
 	m.s.Step = Gate
-	m.event(EventBegun, "from %s to %s", orNothing(m.s.From), m.p.Release.Short())
+	m.event(EventBegun, "from %s to %s", ranBy(m.p.Program, m.s.From), m.p.Release.Short())
 }
 
 // newTest is the test that a plan asks for.
@@ -288,7 +290,7 @@ func (m *move) returning() {
 		return
 	}
 	if behind := m.behind(m.s.From); len(behind) > 0 {
-		m.wait(0, "%s to run %s again", some(behind), orNothing(m.s.From))
+		m.wait(0, "%s to run %s again", some(behind), ranBy(m.p.Program, m.s.From))
 		return
 	}
 	m.end(*m.s.Cause)
@@ -347,14 +349,14 @@ func (m *move) troubled() *Outcome {
 			died += t.Count
 			where = append(where, name)
 		default:
-			return &Outcome{Result: Returned, Blame: YourCode, Why: fmt.Sprintf("the node %s cannot run it", name), Evidence: t.Text}
+			return &Outcome{Result: Returned, Blame: m.p.blame(), Why: fmt.Sprintf("the node %s cannot run it", name), Evidence: t.Text}
 		}
 	}
 	if died <= diedAtMost {
 		return nil
 	}
 	return &Outcome{
-		Result: Returned, Blame: YourCode, Why: "nodes died while they ran it",
+		Result: Returned, Blame: m.p.blame(), Why: "nodes died while they ran it",
 		Evidence: fmt.Sprintf("%d deaths: %s", died, some(where)),
 	}
 }
@@ -367,7 +369,7 @@ func (m *move) goBack(why Outcome) {
 	if why.Evidence != "" {
 		text += "; " + why.Evidence
 	}
-	m.event(EventReturns, "goes back to %s: %s%s", orNothing(m.s.From), text, why.Blame.note())
+	m.event(EventReturns, "goes back to %s: %s%s", ranBy(m.p.Program, m.s.From), text, why.Blame.note())
 	m.intendAll(m.s.From)
 }
 
@@ -449,11 +451,14 @@ func (m *move) intend(cell string, change func(*fleet.Intent)) {
 	m.moved = true
 }
 
-// behind are the attached nodes that do not run a release alone; "" is none at all.
+// behind are the nodes that count and do not run a release alone; "" is none at all.
 func (m *move) behind(d release.Digest) []string {
 	var all []string
-	for _, name := range m.w.attached() {
+	for _, name := range slices.Sorted(maps.Keys(m.w.Nodes)) {
 		r := m.w.Nodes[name].Programs[m.p.Program]
+		if !m.p.counts(m.w.Nodes[name]) {
+			continue
+		}
 		if r.Main != d || r.Beside != "" || r.Deployment != m.p.ID {
 			all = append(all, name)
 		}
@@ -468,11 +473,4 @@ func some(names []string) string {
 		return strings.Join(names, ", ")
 	}
 	return fmt.Sprintf("%s and others", strings.Join(names[:few], ", "))
-}
-
-func orNothing(d release.Digest) string {
-	if d == "" {
-		return "nothing"
-	}
-	return d.Short()
 }

@@ -302,6 +302,9 @@ func (r *replica) of(id string) *snapshot {
 		}
 		out.world.Nodes[name] = n
 	}
+	if p.ofTow() {
+		out.world.upgradable()
+	}
 	return out
 }
 

@@ -48,6 +48,9 @@ func (s *Service) Create(ctx context.Context, p Plan) (string, error) {
 	if err := p.Validate(); err != nil {
 		return "", refuse("the pipeline: %v", err)
 	}
+	if err := p.checkTow(); err != nil {
+		return "", err
+	}
 	if p.Request == "" || p.Program == "" || p.Environment == "" || p.Release == "" {
 		return "", refuse("a deployment needs a program, an environment, a release, and the request's own name")
 	}
@@ -326,7 +329,7 @@ func nodeEvents(node string, was, is *fleet.Status, now time.Time) []Event {
 		if r.Deployment == "" {
 			continue
 		}
-		if text := nodeChange(was.Programs[name], r); text != "" {
+		if text := nodeChange(name, was.Programs[name], r); text != "" {
 			all = append(all, Event{
 				Deployment: r.Deployment, Seq: is.Seq, Node: node, Time: now, Type: EventNode, Text: text,
 				Data: map[string]string{"main": string(r.Main), "beside": string(r.Beside), "cell": is.Cell, "incarnation": is.Incarnation},
@@ -336,11 +339,11 @@ func nodeEvents(node string, was, is *fleet.Status, now time.Time) []Event {
 	return all
 }
 
-// nodeChange says what changed at a node; "" is nothing.
-func nodeChange(was, is fleet.Running) string {
+// nodeChange says what changed at a node with a program; "" is nothing.
+func nodeChange(program string, was, is fleet.Running) string {
 	var all []string
 	if is.Main != was.Main {
-		all = append(all, "runs "+orNothing(is.Main))
+		all = append(all, "runs "+ranBy(program, is.Main))
 	}
 	switch {
 	case is.Beside != "" && (is.Beside != was.Beside || is.Share != was.Share):

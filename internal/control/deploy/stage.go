@@ -273,12 +273,11 @@ func (m *move) reachCell(cell string) string {
 	have := within(i, nodes)
 	var away, changing []string
 	for _, name := range nodes {
-		n := m.w.Nodes[name]
-		switch in := fleet.Order(i.Deployment, name) < i.Reach; {
-		case !n.Attached:
-			away = append(away, name)
-		case in && n.Programs[m.p.Program].Main != m.p.Release:
+		switch {
+		case m.under(i, name):
 			changing = append(changing, name)
+		case !m.w.Nodes[name].Attached:
+			away = append(away, name)
 		}
 	}
 	if have >= want {
@@ -313,8 +312,10 @@ func (m *move) unavailable() float64 {
 // beginBaking begins to wait for evidence.
 func (m *move) beginBaking() {
 	m.step(Baking)
-	m.s.Answered = m.s.Test.Requests.Candidate
-	m.s.Test.Stage()
+	if m.s.Test != nil {
+		m.s.Answered = m.s.Test.Requests.Candidate
+		m.s.Test.Stage()
+	}
 	m.event(EventStageBakes, "%s bakes until %s at least", m.stage().Name, m.now.Add(m.stage().Bake).UTC().Format("15:04:05Z"))
 }
 
@@ -345,7 +346,7 @@ func (m *move) bake() {
 	m.pass()
 }
 
-// behindWave are attached nodes of the stage that do not run the candidate, as they shall.
+// behindWave are nodes of the stage that do not run the candidate, as they shall.
 func (m *move) behindWave() []string {
 	var all []string
 	for _, cell := range m.w.targets(m.stage()) {
@@ -355,8 +356,7 @@ func (m *move) behindWave() []string {
 			return nodes
 		}
 		for _, name := range nodes {
-			n := m.w.Nodes[name]
-			if n.Attached && fleet.Order(i.Deployment, name) < i.Reach && n.Programs[m.p.Program].Main != m.p.Release {
+			if m.under(i, name) {
 				all = append(all, name)
 			}
 		}
@@ -367,6 +367,9 @@ func (m *move) behindWave() []string {
 // lacks is which evidence a stage lacks; "" is none.
 func (m *move) lacks() string {
 	stage := m.stage()
+	if m.p.ofTow() {
+		return ""
+	}
 	if m.w.Quiet > silence {
 		return "counters of both releases, which its nodes have not handed over of late"
 	}
@@ -388,9 +391,12 @@ func (m *move) lacks() string {
 // pass ends a stage, and begins the next one.
 func (m *move) pass() {
 	stage := m.stage()
-	found := m.s.Test.Summary(nil, nil).String()
-	if m.s.From == "" {
-		found = "there was nothing to compare it with"
+	found := "there was nothing to compare it with"
+	switch {
+	case m.p.ofTow():
+		found = "its nodes live"
+	case m.s.From != "":
+		found = m.s.Test.Summary(nil, nil).String()
 	}
 	m.event(EventStagePassed, "%s passed: %s", stage.Name, found)
 	m.forward = true

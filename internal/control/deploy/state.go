@@ -73,6 +73,7 @@ type Blame string
 const (
 	YourCode       Blame = "your code"
 	YourDependency Blame = "your dependency"
+	TheUpgrade     Blame = "the new tow" // where tow itself is deployed
 	APerson        Blame = "a person"
 	Nobody         Blame = "nobody"
 )

@@ -144,6 +144,10 @@ func DecodeStatus(key string, value []byte) (*Status, error) {
 	return s, nil
 }
 
+// Follows reports whether the node runs what is intended of a program: it does, of all but
+// tow itself, where it is not to be upgraded.
+func (s *Status) Follows(program string) bool { return program != release.Tow || s.Upgrades != "" }
+
 // Same reports whether two statuses say the same, whichever was written first.
 func (s *Status) Same(other *Status) bool {
 	a, b := *s, *other

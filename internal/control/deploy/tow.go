@@ -1,0 +1,86 @@
+// What is different where tow itself is deployed.
+
+package deploy
+
+import (
+	"time"
+
+	"towpath.dev/internal/control/fleet"
+	"towpath.dev/internal/control/release"
+)
+
+// ofTow reports whether the plan is to upgrade tow itself. Then
+//
+//   - only nodes count that follow such deployments (see [World.upgradable]);
+//   - nothing is compared, as no request is tow's own: what speaks against a candidate is that
+//     nodes die of it, or cannot run it;
+//   - a node that takes the candidate up starts anew, and is away meanwhile: it is waited for;
+//   - from "" is from the tow that is installed, which may differ from node to node.
+func (p *Plan) ofTow() bool { return p.Program == release.Tow }
+
+// UpgradePipeline is how tow itself is upgraded without being told otherwise.
+func UpgradePipeline() Pipeline {
+	const bake = 5 * time.Minute
+	return Pipeline{Stages: []Stage{
+		{Name: "wave 1", Kind: Wave, Share: 0.05, Bake: bake},
+		{Name: "wave 2", Kind: Wave, Share: 0.25, Bake: bake},
+		{Name: "wave 3", Kind: Wave, Share: 1, Bake: bake},
+	}}
+}
+
+// PipelineOf is how a program is deployed without being told otherwise.
+func PipelineOf(program string) Pipeline {
+	if program == release.Tow {
+		return UpgradePipeline()
+	}
+	return DefaultPipeline()
+}
+
+// checkTow says what is wrong with a plan to upgrade tow.
+func (p *Plan) checkTow() error {
+	for i := range p.Stages {
+		s := &p.Stages[i]
+		if p.ofTow() && (s.Kind == Onebox || s.Requests > 0) {
+			return refuse("the stage %s is an onebox, or waits for requests, and tow itself answers none: upgrade it in waves that bake (\"onebox = false\")", s.Name)
+		}
+	}
+	return nil
+}
+
+// upgradable leaves the nodes that follow deployments of tow.
+func (w *World) upgradable() {
+	for name, n := range w.Nodes {
+		if !n.Follows(release.Tow) {
+			delete(w.Nodes, name)
+		}
+	}
+}
+
+// counts reports whether the plan waits for a node to do what it shall: one that is attached,
+// and of an upgrade one that may be starting anew as well.
+func (p *Plan) counts(n *Node) bool { return n.Attached || p.ofTow() && !n.lost() }
+
+// blame is whose doing it is that nodes die of the candidate, or cannot run it.
+func (p *Plan) blame() Blame {
+	if p.ofTow() {
+		return TheUpgrade
+	}
+	return YourCode
+}
+
+// ranBy is a release of a program, for people.
+func ranBy(program string, d release.Digest) string {
+	switch {
+	case d != "":
+		return d.Short()
+	case program == release.Tow:
+		return "the tow that is installed"
+	}
+	return "nothing"
+}
+
+// under reports whether a node is to run the candidate, and does not yet.
+func (m *move) under(i *fleet.Intent, name string) bool {
+	n := m.w.Nodes[name]
+	return m.p.counts(n) && fleet.Order(i.Deployment, name) < i.Reach && n.Programs[m.p.Program].Main != m.p.Release
+}
