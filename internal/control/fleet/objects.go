@@ -25,9 +25,17 @@ type Stock struct {
 // admittedNote is where a disk has what was admitted.
 const admittedNote = "admitted"
 
-// Get is part of Objects.
+// Get is part of Objects. What is on the disk, and may run by what is there, is waited for
+// nobody for: in an outage sources do not fail, they are silent.
 func (s *Stock) Get(ctx context.Context, program string, d release.Digest, policy []byte) (*release.Loaded, error) {
-	l, err := s.Disk.Fetch(ctx, d, s.From...)
+	if l, err := s.get(ctx, program, d, policy); err == nil {
+		return l, nil
+	}
+	return s.get(ctx, program, d, policy, s.From...) // which may have newer signatures too
+}
+
+func (s *Stock) get(ctx context.Context, program string, d release.Digest, policy []byte, from ...release.Source) (*release.Loaded, error) {
+	l, err := s.Disk.Fetch(ctx, d, from...)
 	switch {
 	case errors.Is(err, artifact.ErrABI) || errors.Is(err, artifact.ErrNotWasm) || errors.Is(err, artifact.ErrNoManifest):
 		return nil, &Fault{Unfit, err}
