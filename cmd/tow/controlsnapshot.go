@@ -168,9 +168,7 @@ func (s *snapshots) keep(ctx context.Context, next *release.Snapshot, policy *re
 		s.last[next.Environment] = before
 		return nil
 	}
-	if next.Admitted, err = s.admitted(ctx, next, before, policy); err != nil {
-		return err
-	}
+	next.Admitted = s.admitted(ctx, next, before, policy)
 	e, err := release.SignSnapshot(next, s.signer)
 	if err != nil {
 		return err
@@ -189,9 +187,9 @@ func current(is, next *release.Snapshot) bool {
 
 // admitted is by which keys the desired releases were let in: now, and before, by keys that
 // are retired meanwhile.
-func (s *snapshots) admitted(ctx context.Context, next, before *release.Snapshot, policy *release.Policy) (release.Admitted, error) {
+func (s *snapshots) admitted(ctx context.Context, next, before *release.Snapshot, policy *release.Policy) release.Admitted {
 	if policy == nil {
-		return nil, nil
+		return nil
 	}
 	var all release.Admitted
 	if before != nil {
@@ -203,21 +201,28 @@ func (s *snapshots) admitted(ctx context.Context, next, before *release.Snapshot
 			continue
 		}
 		desired = append(desired, d.Release)
-		text, err := s.objects.Object(ctx, release.KindRelease, d.Release)
-		if err != nil {
-			return nil, err
-		}
-		r, err := release.Decode(text)
-		if err != nil {
-			return nil, err
-		}
-		signatures, err := s.objects.Signatures(ctx, d.Release)
-		if err != nil {
-			return nil, err
+		r, signatures, err := s.document(ctx, d.Release)
+		if err != nil { // nodes find out for themselves
+			s.log.Warn("whether a release is trusted is not known now", "release", d.Release.Short(), "error", err)
+			continue
 		}
 		if more, err := policy.Verify(signatures, r, all, next.Time); err == nil {
 			all = all.With(more...)
 		} // else nodes refuse it, and say why
 	}
-	return all.Of(desired...), nil
+	return all.Of(desired...)
+}
+
+// document is a release's document, and its signatures.
+func (s *snapshots) document(ctx context.Context, d release.Digest) (*release.Release, []*release.Envelope, error) {
+	text, err := s.objects.Object(ctx, release.KindRelease, d)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := release.Decode(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	signatures, err := s.objects.Signatures(ctx, d)
+	return r, signatures, err
 }

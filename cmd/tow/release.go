@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -16,6 +17,7 @@ import (
 
 	"towpath.dev/api/towpathv1"
 	"towpath.dev/client"
+	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/release"
 )
 
@@ -112,6 +114,9 @@ type signedRelease struct {
 func readSigned(ctx context.Context, api *client.Control, d release.Digest) (*signedRelease, error) {
 	from := apiSource{api}
 	text, err := from.Object(ctx, release.KindRelease, d)
+	if errors.Is(err, blob.ErrNotFound) {
+		return nil, wrong{fmt.Errorf("there is no release %s here; \"tow deploy list\" shows what was deployed", d)}
+	}
 	if err != nil {
 		return nil, err
 	}

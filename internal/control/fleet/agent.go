@@ -230,7 +230,9 @@ func (a *Agent) hear() {
 	}
 	for name, i := range h.Intents {
 		if was := a.memory.Intents[name]; was == nil || was.Deployment != i.Deployment {
-			clear(a.program(name).troubles) // somebody wants it tried again
+			p := a.program(name) // somebody wants it tried again
+			clear(p.troubles)
+			clear(p.ahead)
 		}
 	}
 	a.memory.Heard, a.memory.Intents, a.memory.Policy = time.Now(), h.Intents, h.Policy

@@ -38,6 +38,13 @@ type Host interface {
 	Counts() map[string][]Count
 }
 
+// A Checker is a Host that can say, cheaply and before a release is needed, whether it could be
+// bound here: what is wrong is a *Fault. So a secret that one node of many lacks stops a
+// deployment before it has reached that node.
+type Checker interface {
+	Check(ctx context.Context, program string, p *release.Loaded) error
+}
+
 // Prepared is a release that is ready to answer.
 type Prepared interface {
 	// Probe tries out what answers its calls.

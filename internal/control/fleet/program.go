@@ -40,6 +40,7 @@ type loaded struct {
 	ready   Prepared
 	err     error
 	probed  *Probed // of a probe, nothing else
+	ahead   bool    // it was fetched ahead alone, and something is wrong with it
 }
 
 // wants is what shall be in place, of what the node can run.
@@ -205,7 +206,13 @@ func (p *program) fetch(ctx context.Context, a *Agent, d release.Digest) {
 	a.ends.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, a.o.LoadTime)
 		defer cancel()
-		if _, err := a.o.Objects.Get(ctx, p.name, d, policy); err != nil {
+		parts, err := a.o.Objects.Get(ctx, p.name, d, policy)
+		if checker, can := a.o.Host.(Checker); err == nil && can {
+			err = checker.Check(ctx, p.name, parts)
+		}
+		if fault := (*Fault)(nil); errors.As(err, &fault) { // better known before it is needed
+			a.done(loaded{program: p, release: d, err: err, ahead: true})
+		} else if err != nil {
 			a.o.Log.Debug("a release could not be fetched ahead", "program", p.name, "release", d.Short(), "error", err)
 		}
 	})
@@ -230,7 +237,9 @@ func (p *program) took(a *Agent, l loaded) {
 		}
 		return
 	}
-	delete(p.loading, l.release)
+	if !l.ahead {
+		delete(p.loading, l.release)
+	}
 	if a.programs[p.name] != p { // it was dropped meanwhile
 		if l.ready != nil {
 			l.ready.Close()
