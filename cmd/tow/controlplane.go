@@ -36,6 +36,7 @@ import (
 	"towpath.dev/internal/control/api"
 	"towpath.dev/internal/control/backup"
 	"towpath.dev/internal/control/deploy"
+	"towpath.dev/internal/control/deploy/telemetry"
 	"towpath.dev/internal/control/elections"
 	"towpath.dev/internal/control/etcdstore"
 	"towpath.dev/internal/control/kv"
@@ -56,6 +57,7 @@ type controlPlane struct {
 	// Its member of etcd, where it listens to others: "" is on loopback alone.
 	peer, peerAdvertise string
 	registry            string // a folder; see generations
+	telling             telling
 	objects             string // where objects of releases are; "" is in the data
 	// The file that says where its backup is kept, and what that says; nil for none.
 	backupFile string
@@ -150,6 +152,11 @@ func (p *opened) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer closing()
+	sinks, closeSinks, err := p.sinks(ctx)
+	if err != nil {
+		return err
+	}
+	told := telemetry.NewMetrics()
 	metrics, upkeep, deploying := election.NewMetrics(), maintain.NewMetrics(), deploy.NewMetrics()
 	controller, err := p.controller(store, deployments, deploy.Options{Registry: generations, Election: metrics, Metrics: deploying})
 	if err != nil {
@@ -158,7 +165,7 @@ func (p *opened) run(ctx context.Context) (err error) {
 	sessions := elections.New(store, elections.Options{Node: trust.Node(), Caller: caller, Registry: generations, Metrics: metrics, Log: p.log})
 	defer sessions.Close()
 	options := api.Options{
-		Store: store, Registry: registry, Audit: audit, KV: keys, Election: sessions, Deployments: deployments, Routes: append(electionRoutes(sessions), metricsRoute(p.collectors(metrics, upkeep, deploying, controller.Gauges(), endOf(trust))...)), Version: version(), Log: p.log,
+		Store: store, Registry: registry, Audit: audit, KV: keys, Election: sessions, Deployments: deployments, Routes: append(electionRoutes(sessions), metricsRoute(p.collectors(metrics, upkeep, deploying, controller.Gauges(), told, endOf(trust))...)), Version: version(), Log: p.log,
 	}
 	if store.members != nil {
 		options.Members = store.members
@@ -177,6 +184,10 @@ func (p *opened) run(ctx context.Context) (err error) {
 		p.keepUp(inside, store, maintain.Options{Registry: generations, Metrics: upkeep, Election: metrics})
 	})
 	running.Go(func() { _ = controller.Run(inside) }) // until it is told to end
+	running.Go(func() {
+		defer closeSinks()
+		p.tell(inside, store, generations, deployments, sinks, told)
+	})
 	fmt.Fprintf(p.err, "Control API on %s\n", urlOf(p.listener, p.secure != nil))
 	serving, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
