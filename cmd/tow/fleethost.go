@@ -38,6 +38,9 @@ type preparedRelease struct {
 
 // Prepare is part of fleet.Host.
 func (h *fleetHost) Prepare(ctx context.Context, _ string, l *release.Loaded) (fleet.Prepared, error) {
+	if l.Release.Executable != nil {
+		return prepareTow(ctx, h.disk, l.Release)
+	}
 	root, err := h.disk.Files(ctx, l.Release.Binding.Digest)
 	if err != nil {
 		return nil, err

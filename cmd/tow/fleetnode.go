@@ -13,8 +13,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
+	"syscall"
 
 	"towpath.dev/internal/abi"
 	"towpath.dev/internal/control/access"
@@ -51,26 +53,48 @@ func (s *serving) fleetNode(ctx context.Context, m *membership, dir string) erro
 	link := &fleetLink{m: m, log: log, cell: s.cell, address: s.reachedAt()}
 	stock := &fleet.Stock{Environment: environment, Disk: disk, From: append(outage.sources(), link)}
 	keeper := fleet.KeeperFile(filepath.Join(dir, "memory.json"))
+	var self *fleet.Self
+	if s.upgradable {
+		if self, err = ownTow(environment); err != nil {
+			return fmt.Errorf("--upgradable: %w", err)
+		}
+		if err := launch(self, disk, keeper, log); err != nil {
+			return err
+		}
+	}
 	if err := outage.begin(ctx, link, stock, keeper, s.cell); err != nil {
 		log.Error("the node does not know what to run, and waits for a control node", "error", err)
 	}
-	return s.answer(ctx, func(ctx context.Context, r *responder) (func(context.Context), error) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	until, drain := context.WithCancel(ctx)
+	defer drain()
+	var next *fleet.Successor
+	err = s.answer(until, func(ctx context.Context, r *responder) (func(context.Context), error) {
 		host := &fleetHost{responder: r, disk: disk, cache: cache, placed: map[string][2]*preparedRelease{}}
 		agent, err := fleet.NewAgent(fleet.Options{
 			Node: name, Environment: environment, Cell: s.cell, Region: s.region, Address: link.address,
 			Version: version(), Incarnation: rand.Text(), ABI: abi.Version, Capacity: float64(runtime.GOMAXPROCS(0)),
-			Host: host, Link: link, Objects: stock, Keeper: keeper, Log: log,
+			Host: host, Link: link, Objects: stock, Keeper: keeper, Self: self, Log: log,
 		})
 		if err != nil {
 			return nil, err
 		}
 		fmt.Fprintf(s.err, "Node %s of %s, cell %s\n", name, environment, s.cell)
 		return func(ctx context.Context) {
-			if err := agent.Run(ctx); ctx.Err() == nil {
+			switch err := agent.Run(ctx); {
+			case errors.As(err, &next):
+				log.Info("the node drains, to be another tow", "next", next)
+				drain()
+			case ctx.Err() == nil:
 				log.Error("the node no longer follows what is deployed; it serves on", "error", err)
 			}
 		}, nil
 	})
+	if err != nil || next == nil || ctx.Err() != nil {
+		return err
+	}
+	return succeed(next, disk)
 }
 
 // identity is who the node is by its certificate.

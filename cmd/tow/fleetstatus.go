@@ -231,7 +231,7 @@ func newFleetView(environment string, r *towpathv1.GetFleetResponse) (*fleetView
 func (n *nodeView) compare(intents map[string]*fleet.Intent) {
 	n.Behind = map[string]string{}
 	for program, i := range intents {
-		if text := behindText(n.Status.Programs[program], i.RoleOf(n.Name)); text != "" {
+		if text := behindText(n.Status.Programs[program], i.RoleOf(n.Name)); text != "" && n.Status.Follows(program) {
 			n.Behind[program] = text
 		}
 	}

@@ -33,6 +33,7 @@ type roles struct {
 	role, data, advertise string
 	cell, region          string
 	trustRoots            []string
+	upgradable            bool
 	joining               joinFlags
 	plane                 controlPlane
 }
@@ -53,6 +54,7 @@ func (s *serving) roleFlags(f *pflag.FlagSet) {
 	f.StringVar(&s.joining.name, "node", "", "join as the node `NAME` (default: the machine's)")
 	f.StringVar(&s.cell, "cell", "main", "this responder is of the cell `NAME`, when it runs what is deployed")
 	f.StringVar(&s.region, "region", "", "which is in the region `NAME`")
+	f.BoolVar(&s.upgradable, "upgradable", false, "this responder becomes the tow that \"tow fleet upgrade\" deploys to its environment")
 	f.StringVar(&s.advertise, "advertise", "", "others reach this responder at `HOST:PORT`")
 	f.StringVar(&s.plane.listen, "control-listen", defaultControl, "the control API listens on `ADDRESS`")
 	f.BoolVar(&s.plane.secure, "control-tls", false, "the control API has TLS on loopback too, so that nodes on this machine can join")
@@ -102,6 +104,9 @@ func (s *serving) start(c *cobra.Command, programs []string) error {
 		}
 	}
 	dir, err := dataDir(s.data)
+	if s.upgradable && s.role != roleResponder {
+		return usage{errors.New("--upgradable is of responders: control nodes are upgraded one after the other by who runs them"), "tow serve"}
+	}
 	if s.role == roleResponder {
 		if asked != "" {
 			return usage{fmt.Errorf("--%s is of control nodes, and --role responder is none", asked), "tow serve"}
@@ -161,6 +166,8 @@ func (s *serving) respond(ctx context.Context, dir string, programs []string) er
 		return err
 	}
 	switch {
+	case s.upgradable && len(programs) > 0:
+		return usage{errors.New("--upgradable is of responders that run what is deployed: leave out the programs"), "tow serve"}
 	case m == nil && len(programs) == 0:
 		return usage{errors.New("tow serve needs a program (an artifact, or a project's folder), or --join and --join-token to run what is deployed"), "tow serve"}
 	case m == nil:

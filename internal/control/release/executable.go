@@ -3,8 +3,11 @@
 package release
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 )
@@ -105,4 +108,16 @@ func (r *Release) keeps() []string {
 		all = append(all, "files/"+r.Binding.Digest.Hex())
 	}
 	return all
+}
+
+// PartOfFile describes a file as an object.
+func PartOfFile(name string) (Part, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return Part{}, err
+	}
+	defer func() { _ = file.Close() }() // was read from alone
+	hash := sha256.New()
+	n, err := io.Copy(hash, file)
+	return Part{Digest(digestPrefix + hex.EncodeToString(hash.Sum(nil))), n}, err
 }
