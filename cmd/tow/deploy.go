@@ -183,8 +183,10 @@ type made struct {
 	artifact []byte
 	manifest *artifact.Manifest
 	bundle   []byte
-	head     *towpathv1.ProgramHead            // nil: it was never deployed
-	others   map[string]*towpathv1.ProgramHead // of the environment, by program
+	// executable is of tow itself, which has neither artifact nor bundle.
+	executable []byte
+	head       *towpathv1.ProgramHead            // nil: it was never deployed
+	others     map[string]*towpathv1.ProgramHead // of the environment, by program
 }
 
 func (m *made) unchanged() bool {
@@ -273,7 +275,7 @@ func (m *made) compare(ctx context.Context, c *client.Control) (*compat.Report, 
 	report := compat.Compare(old, m.manifest)
 	callers := map[string]compat.Caller{}
 	for program, h := range m.others {
-		if program == m.release.Program || h.GetCurrent() == "" {
+		if program == m.release.Program || program == release.Tow || h.GetCurrent() == "" {
 			continue
 		}
 		l, err := release.Load(ctx, apiSource{c}, release.Digest(h.GetCurrent()))
@@ -352,7 +354,10 @@ func (m *made) put(ctx context.Context, c *client.Control, keys []string) error 
 	for _, o := range []struct {
 		kind release.Kind
 		data []byte
-	}{{release.KindArtifact, m.artifact}, {release.KindBinding, m.bundle}, {release.KindRelease, document}} {
+	}{{release.KindArtifact, m.artifact}, {release.KindBinding, m.bundle}, {release.KindExecutable, m.executable}, {release.KindRelease, document}} {
+		if o.data == nil {
+			continue
+		}
 		if err := putObject(ctx, c, string(o.kind), release.DigestOf(o.data), o.data); err != nil {
 			return err
 		}

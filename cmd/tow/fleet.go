@@ -9,7 +9,7 @@ import "github.com/spf13/cobra"
 func fleetCommand(u *ui) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "fleet",
-		Short: "Show what an environment's nodes run, and freeze deployments",
+		Short: "Show what an environment's nodes run, freeze deployments, upgrade tow",
 		Long: `The nodes of an environment are its fleet. They are in cells: nodes of one cell run the
 same, and a deployment reaches cells node by node.
 
@@ -19,6 +19,6 @@ the same, and nodes serve on.`,
 			"  tow fleet freeze --env prod --why \"the sale begins\" --for 6h\n" +
 			"  tow fleet unfreeze --env prod",
 	}
-	c.AddCommand(fleetStatusCommand(u), fleetFreezeCommand(u), fleetUnfreezeCommand(u), fleetFreezesCommand(u), fleetForgetCommand(u))
+	c.AddCommand(fleetStatusCommand(u), fleetFreezeCommand(u), fleetUnfreezeCommand(u), fleetFreezesCommand(u), fleetForgetCommand(u), fleetUpgradeCommand(u))
 	return c
 }

@@ -50,13 +50,15 @@ func (r *releaseAsk) show(ctx context.Context, api *client.Control, d release.Di
 	if err != nil {
 		return err
 	}
-	bundle, err := apiSource{api}.Object(ctx, release.KindBinding, s.release.Binding.Digest)
-	if err != nil {
-		return err
-	}
-	binding, err := release.DecodeBinding(bundle)
-	if err != nil {
-		return err
+	binding := release.Binding{}
+	if s.release.Executable == nil {
+		bundle, err := apiSource{api}.Object(ctx, release.KindBinding, s.release.Binding.Digest)
+		if err != nil {
+			return err
+		}
+		if binding, err = release.DecodeBinding(bundle); err != nil {
+			return err
+		}
 	}
 	files, needs := slices.Sorted(maps.Keys(binding)), []string{}
 	for _, ref := range binding.References() {
@@ -82,11 +84,16 @@ func (r *releaseAsk) show(ctx context.Context, api *client.Control, d release.Di
 	row("program", "%s", s.release.Program)
 	row("environment", "%s", s.release.Environment)
 	row("ABI", "%d", s.release.ABI)
-	row("artifact", "%s, %s", s.release.Artifact.Digest, size(int(s.release.Artifact.Size)))
-	row("binding", "%s, %s", s.release.Binding.Digest, size(int(s.release.Binding.Size)))
-	row("files", "%s", strings.Join(files, ", "))
-	row("built by", "%s", s.release.Toolchain)
-	row("sources", "%s", s.release.SourceHash)
+	if e := s.release.Executable; e != nil {
+		row("executable", "%s, %s", e.Digest, size(int(e.Size)))
+		row("is", "%s, for %s, and serves the ABI %d to %d", s.release.Toolchain, e.Platform, e.Serves.Min, e.Serves.Max)
+	} else {
+		row("artifact", "%s, %s", s.release.Artifact.Digest, size(int(s.release.Artifact.Size)))
+		row("binding", "%s, %s", s.release.Binding.Digest, size(int(s.release.Binding.Size)))
+		row("files", "%s", strings.Join(files, ", "))
+		row("built by", "%s", s.release.Toolchain)
+		row("sources", "%s", s.release.SourceHash)
+	}
 	for _, program := range slices.Sorted(maps.Keys(s.release.Calls)) {
 		row("asks", "%s, as of %s", program, s.release.Calls[program].Short())
 	}
