@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"slices"
 	"sync"
 
 	"towpath.dev/internal/control/fleet"
@@ -131,11 +130,4 @@ func histogramOf(buckets []int64) *verdict.Histogram {
 		}
 	}
 	return h
-}
-
-// serves are the programs that are placed.
-func (h *fleetHost) serves() []string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return slices.Sorted(maps.Keys(h.placed))
 }
