@@ -16,7 +16,9 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"syscall"
+	"time"
 
 	"towpath.dev/internal/abi"
 	"towpath.dev/internal/control/access"
@@ -26,6 +28,10 @@ import (
 
 // fleetDir is the folder in a node's data that has releases, and what it shall run.
 const fleetDir = "fleet"
+
+// readyTime is for how long a node that starts listens to nobody, at most, while it takes up what it
+// ran before.
+const readyTime = 30 * time.Second
 
 // fleetNode runs what is deployed, until the context ends.
 func (s *serving) fleetNode(ctx context.Context, m *membership, dir string) error {
@@ -70,6 +76,7 @@ func (s *serving) fleetNode(ctx context.Context, m *membership, dir string) erro
 	until, drain := context.WithCancel(ctx)
 	defer drain()
 	var next *fleet.Successor
+	var running sync.WaitGroup
 	err = s.answer(until, func(ctx context.Context, r *responder) (func(context.Context), error) {
 		host := &fleetHost{responder: r, disk: disk, cache: cache, placed: map[string][2]*preparedRelease{}}
 		agent, err := fleet.NewAgent(fleet.Options{
@@ -81,16 +88,28 @@ func (s *serving) fleetNode(ctx context.Context, m *membership, dir string) erro
 			return nil, err
 		}
 		fmt.Fprintf(s.err, "Node %s of %s, cell %s\n", name, environment, s.cell)
-		return func(ctx context.Context) {
-			switch err := agent.Run(ctx); {
+		running.Go(func() {
+			switch err := agent.Run(until); {
 			case errors.As(err, &next):
-				log.Info("the node drains, to be another tow", "next", next)
+				log.Info("the node drains, to be another tow", "release", or(next.Release.Short(), "the one that is installed"))
 				drain()
-			case ctx.Err() == nil:
+			case until.Err() == nil:
 				log.Error("the node no longer follows what is deployed; it serves on", "error", err)
 			}
+		})
+		select { // who asks before would be told that there is nothing here
+		case <-agent.Ready():
+		case <-until.Done():
+		case <-time.After(readyTime):
+		}
+		return func(ctx context.Context) {
+			<-ctx.Done()
+			drain()
+			running.Wait()
 		}, nil
 	})
+	drain()
+	running.Wait() // where it could not listen
 	if err != nil || next == nil || ctx.Err() != nil {
 		return err
 	}

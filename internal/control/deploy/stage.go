@@ -106,13 +106,13 @@ func (m *move) probe() {
 	}
 	switch {
 	case len(missing) > 0 && m.elapsed() < probeTime:
-		m.wait(probeTime-m.elapsed(), "%s to try out what is called", some(missing))
+		m.wait(probeTime-m.elapsed(), "%s to try out %s", some(missing), m.p.tried())
 	case len(well)+len(alone)+len(both) == 0 && (len(missing) > 0 || m.elapsed() >= probeAgain): // others may know more
 		m.askProbes()
 	case len(well)+len(alone)+len(both) == 0:
-		m.wait(probeAgain-m.elapsed(), "nodes that can try out what is called: %s", or(some(away), "none is attached"))
+		m.wait(probeAgain-m.elapsed(), "nodes that can try out %s: %s", m.p.tried(), or(some(away), "none is attached"))
 	case len(alone)+len(both) == 0:
-		m.event(EventStageProbed, "what both releases call answers")
+		m.event(EventStageProbed, "%s answers", m.p.tried())
 		m.step(Reach)
 		m.forward = true
 	case m.elapsed() < probeAgain:

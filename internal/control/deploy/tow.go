@@ -68,6 +68,14 @@ func (p *Plan) blame() Blame {
 	return YourCode
 }
 
+// tried is what nodes try out before a stage.
+func (p *Plan) tried() string {
+	if p.ofTow() {
+		return "the new tow"
+	}
+	return "what both releases call"
+}
+
 // ranBy is a release of a program, for people.
 func ranBy(program string, d release.Digest) string {
 	switch {

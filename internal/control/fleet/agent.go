@@ -62,6 +62,7 @@ type Agent struct {
 	wake  chan struct{}   // something was heard
 	loads chan loaded     // ended
 	gone  <-chan struct{} // closed when Run ends
+	ready chan struct{}   // closed when what was known at the start is in place
 	ends  sync.WaitGroup  // of loads and probes
 
 	// The loop's goroutine owns these.
@@ -104,7 +105,7 @@ func NewAgent(o Options) (*Agent, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Agent{o: o, wake: make(chan struct{}, 1), loads: make(chan loaded), programs: map[string]*program{}, shown: map[string]string{}}, nil
+	return &Agent{o: o, wake: make(chan struct{}, 1), loads: make(chan loaded), ready: make(chan struct{}), programs: map[string]*program{}, shown: map[string]string{}}, nil
 }
 
 // Stale is since when the agent has heard nothing of the control plane; zero is that it
@@ -113,6 +114,25 @@ func (a *Agent) Stale() time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.stale
+}
+
+// Ready is closed once the node serves what its disk says that it shall, as far as that can be
+// had: until then whoever asks would find less than the process before had.
+func (a *Agent) Ready() <-chan struct{} { return a.ready }
+
+// settledIn notes that all is in place that can be had now.
+func (a *Agent) settledIn() {
+	for name, i := range a.memory.Intents {
+		p := a.program(name)
+		if main, _, _ := p.wants(a, i); name != release.Tow && main != p.main && p.loading[main] != nil {
+			return
+		}
+	}
+	select {
+	case <-a.ready:
+	default:
+		close(a.ready)
+	}
 }
 
 // Run keeps the node running what it shall until the context ends, and gives why that
@@ -279,6 +299,7 @@ func (a *Agent) converge(ctx context.Context) {
 			a.drop(p)
 		}
 	}
+	a.settledIn()
 	a.settle()
 	a.mu.Lock()
 	a.trial = trial
