@@ -245,7 +245,7 @@ func TestFollows(t *testing.T) {
 // it, and says so when somebody does.
 func TestGoesBackByItself(t *testing.T) {
 	run(t, func(t *testing.T, m *machine) {
-		kill, stop := m.start()
+		kill, _ := m.start()
 		m.intend(&Intent{Deployment: "d1", Release: one})
 		time.Sleep(time.Hour) // it survives the first one
 		m.intend(&Intent{Deployment: "d2", Release: one, Candidate: two, Reach: 1})
@@ -255,7 +255,7 @@ func TestGoesBackByItself(t *testing.T) {
 		kill, _ = m.start()
 		m.runs(two, "") // once is no proof
 		kill()
-		_, stop = m.start()
+		_, stop := m.start()
 		m.runs(one, "")
 		m.set(func() { m.cut = false })
 		m.runs(one, "")
