@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -34,7 +33,7 @@ type OTLPOptions struct {
 // OTLP is a [Sink] that posts spans to a collector of OpenTelemetry over HTTP.
 type OTLP struct {
 	o        OTLPOptions
-	exporter *otlptrace.Exporter
+	exporter sdktrace.SpanExporter
 	taken    *taken
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer

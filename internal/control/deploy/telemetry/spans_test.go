@@ -151,7 +151,7 @@ func TestSpansInPieces(t *testing.T) {
 	seed := rand.Uint64()
 	t.Log("seed", seed)
 	r := rand.New(rand.NewPCG(seed, 1))
-	for range 500 {
+	for range 200 {
 		whole := randomStory(r)
 		told, spans, events := Mark{}, map[trace.SpanID]bool{}, map[string]int{}
 		shown := Mark{}

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -42,6 +43,8 @@ type record struct {
 	Mark  Mark      `json:"mark"`
 	Begun bool      `json:"begun,omitempty"`
 	Ended time.Time `json:"ended,omitzero"`
+
+	unsaved bool
 }
 
 // A floor is the deployment up to which all have been told, and whose events are not waited
@@ -167,25 +170,23 @@ func (t *teller) tell(ctx context.Context, id string) error {
 	if events > 0 { // somebody is there
 		t.pause = 0
 	}
-	moved := !maps.Equal(has, r.Mark)
-	r.Mark = has // by this process, it is told once
-	if err != nil && !moved {
-		return err
+	if !maps.Equal(has, r.Mark) {
+		r.Mark, r.unsaved = has, true // that it is not saved has this process tell nothing twice
 	}
 	if err == nil {
-		moved = r.learn(line) || moved
+		r.learn(line) // not before the sink has all: nobody waits for what is done with
 	}
-	if moved {
+	if r.unsaved {
 		if fault := t.save(ctx, markName(t.sink, id), r); fault != nil {
-			return fault
+			return errors.Join(err, fault)
 		}
+		r.unsaved = false
 	}
 	return err
 }
 
-// learn takes over from a timeline what says when a deployment is done with, and reports
-// whether that is new.
-func (r *record) learn(line *Timeline) bool {
+// learn takes over from a timeline what says when a deployment is done with.
+func (r *record) learn(line *Timeline) {
 	was := *r
 	r.Begun, r.Ended = false, time.Time{}
 	for _, e := range line.Events {
@@ -200,7 +201,7 @@ func (r *record) learn(line *Timeline) bool {
 	if len(line.Events) == 0 {
 		r.Ended = time.Unix(0, 0).UTC() // whatever it was, nothing is left to be told
 	}
-	return r.Begun != was.Begun || !r.Ended.Equal(was.Ended)
+	r.unsaved = r.unsaved || r.Begun != was.Begun || !r.Ended.Equal(was.Ended)
 }
 
 // settled reports whether no more events are waited for.
