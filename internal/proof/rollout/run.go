@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -45,111 +44,6 @@ var (
 	one = release.DigestOf([]byte("one"))
 	two = release.DigestOf([]byte("two"))
 )
-
-// newRun is a run of a seed that has not started.
-func (w *world) newRun(seed uint64) *run {
-	causes := deploytest.Causes(dies)
-	return &run{
-		w: w, seed: seed, environment: fmt.Sprint("s", seed), cause: causes[seed%uint64(len(causes))],
-		random: rand.New(rand.NewPCG(seed, 1)), broke: newTally(), over: make(chan struct{}),
-	}
-}
-
-// round has some runs go on side by side, from a seed on, while things break.
-func (w *world) round(ctx context.Context, seed uint64, n int) error {
-	runs := make([]*run, n)
-	for i := range runs {
-		runs[i] = w.newRun(seed + uint64(i))
-		runs[i].after = between(runs[i].random, 0, time.Duration(w.o.Seconds)*time.Second/2)
-	}
-	broke := newTally()
-	if err := w.carryOut(ctx, runs, func() error { return w.breakThings(ctx, runs, broke) }); err != nil {
-		return err
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, r := range runs {
-		w.report.add(r, broke)
-		fmt.Println(r.line(broke))
-	}
-	w.report.addRound(broke)
-	return nil
-}
-
-// quietly measures how long runs take while nothing breaks, one of each cause.
-func (w *world) quietly(ctx context.Context) error {
-	w.report.Quiet = map[string]time.Duration{}
-	for cause := range slices.Chunk(deploytest.Causes(dies), w.o.Lanes) {
-		runs := make([]*run, len(cause))
-		for i, c := range cause {
-			runs[i] = w.newRun(0)
-			runs[i].cause, runs[i].environment = c, "quiet-"+c.Name
-		}
-		if err := w.carryOut(ctx, runs, func() error { return nil }); err != nil {
-			return err
-		}
-		for _, r := range runs {
-			w.report.Quiet[r.cause.Name] = r.took
-		}
-	}
-	return nil
-}
-
-// carryOut has runs go on side by side, while something is done to them, and judges them.
-func (w *world) carryOut(ctx context.Context, runs []*run, do func() error) error {
-	for i, r := range runs {
-		defer r.end()
-		if err := r.start(w.hosts[i]); err != nil {
-			return err
-		}
-	}
-	if err := each(runs, func(r *run) error { return r.prepare(ctx) }); err != nil {
-		return err
-	}
-	calm := time.Now()
-	var doing sync.WaitGroup
-	var fault error
-	doing.Go(func() {
-		fault = do()
-		calm = time.Now()
-	})
-	err := each(runs, func(r *run) error { return r.deploy(ctx) })
-	doing.Wait()
-	if err = errors.Join(err, fault); err != nil {
-		return err
-	}
-	return each(runs, func(r *run) error { return r.judged(ctx, calm) })
-}
-
-// line is what became of the run.
-func (r *run) line(round *tally) string {
-	text := fmt.Sprintf("%s seed %d, %s:", time.Now().Format(time.TimeOnly), r.seed, r.cause.Name)
-	if s := r.w.judge.State(r.id); s == nil || s.Outcome == nil {
-		text += " no outcome"
-	} else {
-		text += fmt.Sprintf(" %s, %s", s.Outcome.Result, s.Outcome.Blame)
-	}
-	text += fmt.Sprintf("; %d faults, %d nodes died, ended ", r.broke.sum()+round.sum(), r.deaths)
-	if r.took <= 0 {
-		return text + "among them"
-	}
-	return text + r.took.Round(100*time.Millisecond).String() + " after them"
-}
-
-// each does something with all runs at once.
-func each(runs []*run, do func(*run) error) error {
-	faults := make([]error, len(runs))
-	var doing sync.WaitGroup
-	for i, r := range runs {
-		doing.Go(func() {
-			if err := do(r); err != nil {
-				faults[i] = fmt.Errorf("seed %d: %w", r.seed, err)
-			}
-		})
-	}
-	doing.Wait()
-	return errors.Join(faults...)
-}
 
 // start starts the run's nodes.
 func (r *run) start(hosts []*lab.Host) error {
@@ -307,6 +201,7 @@ func (r *run) judged(ctx context.Context, calm time.Time) error {
 		})
 	}
 	if late {
+		r.took = endsAfter
 		return nil
 	}
 	trial := deploytest.Trial{ID: r.id, Cause: r.cause, From: one, To: two}
@@ -327,25 +222,35 @@ func (r *run) judged(ctx context.Context, calm time.Time) error {
 	r.end() // so that nothing is written any more
 	waiting, cancel = context.WithTimeout(ctx, carriedWithin)
 	defer cancel()
-	_ = until(waiting, func(ctx context.Context) error {
-		page, err := r.w.store.Range(ctx, election.Span{Keys: election.Prefix(deploy.EventPrefix + r.id + "/"), KeysOnly: true})
+	good := deploytest.Causes(dies)[0]
+	return errors.Join(
+		r.check(waiting, deploytest.Trial{ID: r.first, Cause: good, To: one}, deploytest.Found{}),
+		r.check(waiting, trial, found),
+	)
+}
+
+// check has the judge look at a deployment once its events are in object storage, or had the time for it.
+func (r *run) check(ctx context.Context, t deploytest.Trial, f deploytest.Found) error {
+	_ = until(ctx, func(ctx context.Context) error { // what is left then the judge says
+		page, err := r.w.store.Range(ctx, election.Span{Keys: election.Prefix(deploy.EventPrefix + t.ID + "/"), KeysOnly: true})
 		if err != nil {
 			return err
 		}
-		if found.Left = len(page.Entries); found.Left > 0 {
+		if f.Left = len(page.Entries); f.Left > 0 {
 			return errors.New("events are left")
 		}
 		return nil
 	})
-	err := until(waiting, r.w.reaches)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), carriedWithin) // that there is something left is to be judged
+	defer cancel()
+	err := until(ctx, r.w.reaches)
 	if err == nil {
-		found.Kept, err = deploytest.Kept(ctx, r.w.objects, r.id)
+		f.Kept, err = deploytest.Kept(ctx, r.w.objects, t.ID)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		r.w.judge.Check(t, f)
 	}
-	r.w.judge.Check(trial, found)
-	return nil
+	return err
 }
 
 // placed is what the run's nodes serve.
@@ -363,13 +268,4 @@ func (r *run) lives() (all int) {
 		all += n.lives()
 	}
 	return all
-}
-
-// most is how long a run may take after nothing breaks any more: as in the simulation, three
-// times as long as where nothing ever did, and half a minute.
-func (w *world) most(c deploytest.Cause) time.Duration {
-	if quiet, measured := w.report.Quiet[c.Name]; measured {
-		return 3*quiet + time.Minute/2
-	}
-	return endsAfter
 }
