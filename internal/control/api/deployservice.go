@@ -211,11 +211,14 @@ func (s *deployService) WatchDeployment(ctx context.Context, q *v1.WatchDeployme
 		if err != nil {
 			return refused(err)
 		}
-		if err := out.Send(s.news(ctx, d, c.Events, sent)); err != nil {
-			return err
+		ended := d.State.Phase == deploy.Ended
+		if ended { // which may be later than the change: nobody will tell of what came in between
+			if c.Events, err = s.service.Events(ctx, s.opts.Deployments.Events, id); err != nil {
+				return refused(err)
+			}
 		}
-		if d.State.Phase == deploy.Ended {
-			return nil
+		if err := out.Send(s.news(ctx, d, c.Events, sent)); err != nil || ended {
+			return err
 		}
 	}
 }
