@@ -48,7 +48,7 @@ func (w *deployWatch) run(ctx context.Context, c *client.Control) error {
 			return nil
 		case w.state != nil && w.state.Phase == deploy.Ended:
 			return w.verdict()
-		case err != nil && connect.CodeOf(err) != connect.CodeUnavailable && connect.CodeOf(err) != connect.CodeUnknown:
+		case refusal(err):
 			return err
 		}
 		select { // the control node has gone, and the deployment has not
@@ -56,6 +56,23 @@ func (w *deployWatch) run(ctx context.Context, c *client.Control) error {
 		case <-time.After(watchAgain):
 		}
 	}
+}
+
+// refusal reports whether an error is final: asked again, a control node would say the same. A
+// connection that breaks off in the middle of a message is not, which connect takes for a
+// broken protocol.
+func refusal(err error) bool {
+	var told *connect.Error
+	if !errors.As(err, &told) {
+		return err != nil // what was told is not understood
+	}
+	switch told.Code() {
+	case connect.CodeUnavailable, connect.CodeUnknown, connect.CodeDeadlineExceeded, connect.CodeCanceled, connect.CodeAborted:
+		return false
+	case connect.CodeInvalidArgument, connect.CodeInternal:
+		return connect.IsWireError(err)
+	}
+	return true
 }
 
 // once shows what one stream tells, and what time does in between.
