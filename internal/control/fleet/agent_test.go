@@ -270,6 +270,24 @@ func TestGoesBackByItself(t *testing.T) {
 	})
 }
 
+// TestNothingElse: a node that has nothing to go back to runs what it died of again.
+func TestNothingElse(t *testing.T) {
+	run(t, func(t *testing.T, m *machine) {
+		kill, _ := m.start()
+		m.intend(&Intent{Deployment: "d1", Release: one})
+		m.runs(one, "")
+		for range 3 {
+			kill()
+			kill, _ = m.start()
+			m.runs(one, "")
+		}
+		if r := m.said(); r.Trouble(one) == nil || r.Trouble(one).Kind != GaveUp {
+			t.Errorf("it says %+v", r)
+		}
+		kill()
+	})
+}
+
 // TestEndsThatAreNoDeaths: a process that is stopped, and one that ran a release for long
 // before it died, say nothing against the release.
 func TestEndsThatAreNoDeaths(t *testing.T) {

@@ -21,6 +21,7 @@ type program struct {
 	troubles     map[release.Digest]*Trouble
 	tried        map[release.Digest]bool // begun by this process, and running
 	ahead        map[release.Digest]bool // fetched, or being fetched
+	anyhow       release.Digest          // that the node died of, and runs for want of another
 	settles      time.Time               // when what is tried has run for long enough
 	probed       *Probed
 	probing      *Probed // the round that is under way
@@ -55,6 +56,11 @@ func (p *program) wants(a *Agent, i *Intent) (main, beside release.Digest, share
 		if main == "" || p.hopeless(main) { // nothing better is known
 			main = p.main
 		}
+		// To serve nothing is worse than to die of it again. In the place of tow itself there is
+		// always the one that is installed.
+		if t := p.troubles[role.Main]; main == "" && p.name != release.Tow && t != nil && t.Kind == GaveUp {
+			p.anyhow, main = role.Main, role.Main
+		}
 	}
 	if beside == "" || p.hopeless(beside) {
 		beside, share = "", 0
@@ -65,7 +71,7 @@ func (p *program) wants(a *Agent, i *Intent) (main, beside release.Digest, share
 // hopeless reports whether the node will not run a release.
 func (p *program) hopeless(d release.Digest) bool {
 	t := p.troubles[d]
-	return t != nil && t.Kind.Final()
+	return t != nil && t.Kind.Final() && d != p.anyhow
 }
 
 // step does what can be done now towards an intent.
