@@ -104,11 +104,19 @@ func TestFleet(t *testing.T) {
 	traffic.check(began, over)
 	w.unchanged()
 
+	var late, still []time.Duration
+	steps, changes := 0, 0
 	for _, r := range []*rollout{first, bug, crash, good, taken} {
-		n := r.check(seen)
-		late := r.late()
-		t.Logf("%s (%s): %d transitions; of %d events half were seen within %s, of 100 99 within %s", r.id, r.version, n, len(late), quantile(late, 0.5), quantile(late, 0.99))
+		s, c := r.check(seen)
+		steps, changes = steps+s, changes+c
+		a, b := r.late(w.still[0], w.still[1])
+		late, still = append(late, a...), append(still, b...)
 	}
+	slices.Sort(late)
+	slices.Sort(still)
+	t.Logf("%d steps of deployments and %d changes of nodes, all with events", steps, changes)
+	t.Logf("of %d events half were seen within %s, of 100 99 within %s; of %d more while etcd's leader stood still, all within %s",
+		len(late), quantile(late, 0.5), quantile(late, 0.99), len(still), quantile(still, 1))
 }
 
 // bug deploys a version that compares prices with those of makers, and forgets that some of
@@ -249,12 +257,14 @@ func (w *fleetWorld) good(traffic *fleetTraffic) *rollout {
 	w.must(controller.start())
 	r.stage("half", deploy.EventStageBegun)
 	leader := w.leads()
+	w.still[0] = time.Now()
 	leader.signal(syscall.SIGSTOP)
 	select { // for longer than an election of etcd takes
 	case <-time.After(5 * time.Second):
 	case <-w.ctx.Done():
 	}
 	leader.signal(syscall.SIGCONT)
+	w.still[1] = time.Now()
 	r.finish(deploy.Succeeded, deploy.Nobody)
 	t.Logf("v4 got through, though its controller, %s, was killed, and etcd's leader, %s, stood still for 5 s", controller.name, leader.name)
 	traffic.everywhere("v4")

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os/exec"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -178,8 +177,8 @@ func (r *rollout) told() []deploy.Event {
 }
 
 // check checks that each transition has an event: those of the deployment itself, without
-// a gap, and those of nodes that somebody saw in their statuses.
-func (r *rollout) check(seen *sightings) (transitions int) {
+// a gap, and those of nodes that somebody saw in their statuses. It gives how many there are.
+func (r *rollout) check(seen *sightings) (steps, changes int) {
 	t := r.w.t
 	t.Helper()
 	plan, state := r.read()
@@ -222,23 +221,27 @@ func (r *rollout) check(seen *sightings) (transitions int) {
 		}
 	}
 	for s := range seen.of(r.id) {
-		transitions++
+		changes++
 		if !nodes[s] {
 			t.Errorf("%s: there is no event of %s, which ran %.19q, and beside it %.19q", r.id, s.node, s.main, s.beside)
 		}
 	}
-	return transitions + int(state.Seq)
+	return int(state.Seq), changes
 }
 
-// late is how long after they happened the events were seen by one who watches.
-func (r *rollout) late() (all []time.Duration) {
+// late is how long after they happened the events were seen by those who watch: of most, and
+// of those within a time.
+func (r *rollout) late(from, to time.Time) (most, within []time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, e := range r.events {
-		all = append(all, r.seen[e.ID()].Sub(e.Time))
+		if d := r.seen[e.ID()].Sub(e.Time); e.Time.After(from) && e.Time.Before(to) {
+			within = append(within, d)
+		} else {
+			most = append(most, d)
+		}
 	}
-	slices.Sort(all)
-	return all
+	return most, within
 }
 
 // quantile is one of sorted durations.

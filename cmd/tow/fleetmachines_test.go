@@ -99,6 +99,7 @@ type fleetWorld struct {
 	apis     []*client.Control
 	prices   string // where prices elsewhere are
 	nodes    []*fleetMachine
+	still    [2]time.Time // from when to when etcd's leader stood still
 }
 
 // fleetMachine is a responder.
