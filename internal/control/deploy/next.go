@@ -353,7 +353,7 @@ func (m *move) troubled() *Outcome {
 		}
 	}
 	if died <= diedAtMost {
-		return nil
+		return m.unwell()
 	}
 	return &Outcome{
 		Result: Returned, Blame: m.p.blame(), Why: "nodes died while they ran it",

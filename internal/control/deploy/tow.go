@@ -3,6 +3,9 @@
 package deploy
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"towpath.dev/internal/control/fleet"
@@ -13,7 +16,7 @@ import (
 //
 //   - only nodes count that follow such deployments (see [World.upgradable]);
 //   - nothing is compared, as no request is tow's own: what speaks against a candidate is that
-//     nodes die of it, or cannot run it;
+//     nodes die of it, cannot run it, do not come back, or no longer run what they ran;
 //   - a node that takes the candidate up starts anew, and is away meanwhile: it is waited for;
 //   - from "" is from the tow that is installed, which may differ from node to node.
 func (p *Plan) ofTow() bool { return p.Program == release.Tow }
@@ -85,6 +88,36 @@ func ranBy(program string, d release.Digest) string {
 		return "the tow that is installed"
 	}
 	return "nothing"
+}
+
+// unwell is what is wrong with nodes since they were to become another tow; nil is nothing. A node
+// that is lost meanwhile may be so for another reason, as nobody can tell: to go back is safe.
+func (m *move) unwell() *Outcome {
+	if !m.p.ofTow() {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.w.Nodes)) {
+		n := m.w.Nodes[name]
+		r, i := n.Programs[release.Tow], m.w.Intents[n.Cell]
+		if r.Deployment != m.p.ID || i == nil || i.RoleOf(name).Main != m.p.Release {
+			continue
+		}
+		if n.lost() && r.Main != m.p.Release {
+			return &Outcome{Result: Returned, Blame: TheUpgrade, Why: fmt.Sprintf("the node %s has not come back as the new tow, for %s", name, lostAfter)}
+		}
+		if r.Main != m.p.Release {
+			continue
+		}
+		for _, program := range slices.Sorted(maps.Keys(n.Programs)) {
+			of := n.Programs[program]
+			for _, t := range of.Troubles {
+				if program != release.Tow && of.Main == "" && t.Kind.Final() {
+					return &Outcome{Result: Returned, Blame: TheUpgrade, Why: fmt.Sprintf("the node %s, which runs it, cannot run %s", name, program), Evidence: t.Text}
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // under reports whether a node is to run the candidate, and does not yet.

@@ -119,6 +119,50 @@ func TestUpgradeThatDies(t *testing.T) {
 	}
 }
 
+// TestUpgradeUnwell: what takes an upgrade back beside deaths.
+func TestUpgradeUnwell(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		change  func(n *Node) // which runs the candidate
+		because string        // "": it goes on
+	}{
+		{"it has not come back yet", func(n *Node) {
+			n.Attached, n.Away = false, time.Minute
+			n.Programs[release.Tow] = fleet.Running{Deployment: "tow.prod.1"}
+		}, ""},
+		{"it never comes back", func(n *Node) {
+			n.Attached, n.Away = false, lostAfter
+			n.Programs[release.Tow] = fleet.Running{Deployment: "tow.prod.1"}
+		}, "has not come back as the new tow, for 10m0s"},
+		{"it was gone before", func(n *Node) { n.Attached, n.Away = false, lostAfter; n.Programs[release.Tow] = fleet.Running{} }, ""},
+		{"it goes later", func(n *Node) { n.Attached, n.Away = false, lostAfter }, ""},
+		{"it cannot run what it ran", func(n *Node) {
+			n.Programs["shop"] = fleet.Running{Troubles: []fleet.Trouble{{Release: digest("one"), Kind: fleet.Unfit, Text: "boom"}}}
+		}, "which runs it, cannot run shop"},
+		{"it cannot run a program's candidate", func(n *Node) {
+			n.Programs["shop"] = fleet.Running{Main: digest("one"), Troubles: []fleet.Trouble{{Release: digest("two"), Kind: fleet.Unfit, Text: "boom"}}}
+		}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newUpgrade()
+			for s.state.Step != Baking {
+				s.settle()
+				s.restart()
+			}
+			for _, n := range s.world.Nodes {
+				if n.Programs[release.Tow].Main == s.plan.Release {
+					c.change(n)
+				}
+			}
+			s.settle()
+			cause := s.state.Cause
+			if (cause != nil) != (c.because != "") || cause != nil && (cause.Blame != TheUpgrade || !strings.Contains(cause.Why, c.because)) {
+				t.Errorf("it goes back as %+v; expected %q", cause, c.because)
+			}
+		})
+	}
+}
+
 // TestNobodyUpgrades: nodes that follow no deployments of tow are none of its.
 func TestNobodyUpgrades(t *testing.T) {
 	s := newUpgrade()
