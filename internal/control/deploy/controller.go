@@ -33,7 +33,7 @@ type Options struct {
 	Counters Counters
 	// Objects is where events go to, below deployments/. Nil: they stay in the store.
 	Objects blob.Store
-	// Every is how often counters are asked for while a candidate is on trial. 0: 1 s.
+	// Every is how often counters are asked for while a candidate is on trial. 0: 500 ms.
 	Every time.Duration
 	// Now is the time of the day, for people and windows. Default: time.Now.
 	Now      func() time.Time
@@ -58,7 +58,7 @@ func NewController(o Options) (*Controller, error) {
 	if o.Store == nil || o.Counters == nil {
 		return nil, errors.New("a controller of deployments needs a store and counters")
 	}
-	o.Every = cmp.Or(o.Every, time.Second)
+	o.Every = cmp.Or(o.Every, 500*time.Millisecond)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

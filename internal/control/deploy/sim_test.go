@@ -46,7 +46,11 @@ type simulation struct {
 // TestDeployments: whatever breaks, deployments come to what is right of their candidates,
 // nothing is lost or done twice, and the blame is right.
 func TestDeployments(t *testing.T) {
-	seeds := make([]uint64, *runs)
+	n := *runs
+	if testing.Short() {
+		n = min(n, 40)
+	}
+	seeds := make([]uint64, n)
 	base := rand.Uint64() >> 1
 	for i := range seeds {
 		seeds[i] = base + uint64(i)

@@ -154,7 +154,7 @@ func (c *controllerProcess) start() {
 	c.late = &lateStore{Store: c.w.inner}
 	c.store = faultstore.Wrap(c.late, nil)
 	controller, err := NewController(Options{
-		Store: c.store, Name: c.name, TTL: 5 * time.Second, Clock: c.w.clock, Counters: hub{c.w}, Objects: c.w.objects,
+		Store: c.store, Name: c.name, TTL: 5 * time.Second, Every: time.Second, Clock: c.w.clock, Counters: hub{c.w}, Objects: c.w.objects,
 		Now: func() time.Time { return time.Now().Add(c.skew) },
 	})
 	if err != nil {
