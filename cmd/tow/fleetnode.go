@@ -87,6 +87,7 @@ func (s *serving) fleetNode(ctx context.Context, m *membership, dir string) erro
 		if err != nil {
 			return nil, err
 		}
+		r.server.Stale(agent.Stale)
 		fmt.Fprintf(s.err, "Node %s of %s, cell %s\n", name, environment, s.cell)
 		running.Go(func() {
 			switch err := agent.Run(until); {

@@ -136,6 +136,7 @@ var (
 	requestsDesc = prometheus.NewDesc("towpath_requests_total", "Requests by how they ended.", []string{"program", "release", "outcome"}, nil)
 	scopesDesc   = prometheus.NewDesc("towpath_scopes_total", "Scopes that an else stood in for (fallback) or that load had left out (shed).", []string{"program", "release", "how"}, nil)
 	cpuDesc      = prometheus.NewDesc("towpath_view_seconds_total", "Time that views ran, calls not counted.", []string{"program", "release"}, nil)
+	staleDesc    = prometheus.NewDesc("towpath_stale_seconds", "For how long no control node has said what is to be served; 0 while one does.", nil, nil)
 	upDesc       = prometheus.NewDesc("towpath_process_info", "This run of the process.", []string{"incarnation"}, nil)
 	capacityDesc = prometheus.NewDesc("towpath_admission_capacity_cores", "What is completed when there is enough to do.", nil, nil)
 	costDesc     = prometheus.NewDesc("towpath_view_cost_seconds", "CPU and calls that a request of a view takes, as admission counts it.", []string{"view"}, nil)
@@ -148,7 +149,7 @@ var (
 )
 
 func (r reader) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{requestsDesc, scopesDesc, cpuDesc, upDesc, limitDesc, inflightDesc,
+	for _, d := range []*prometheus.Desc{requestsDesc, scopesDesc, cpuDesc, upDesc, staleDesc, limitDesc, inflightDesc,
 		capacityDesc, costDesc, baselineDesc, admittedDesc, leanDesc, refusedDesc} {
 		to <- d
 	}
@@ -157,6 +158,13 @@ func (r reader) Describe(to chan<- *prometheus.Desc) {
 func (r reader) Collect(to chan<- prometheus.Metric) {
 	s := r.m.server
 	to <- prometheus.MustNewConstMetric(upDesc, prometheus.GaugeValue, 1, s.opts.Incarnation)
+	if s.stale.Load() != nil {
+		stale := time.Duration(0)
+		if since := s.staleSince(); !since.IsZero() {
+			stale = time.Since(since)
+		}
+		to <- prometheus.MustNewConstMetric(staleDesc, prometheus.GaugeValue, stale.Seconds())
+	}
 	stats := s.door.Stats()
 	to <- prometheus.MustNewConstMetric(limitDesc, prometheus.GaugeValue, stats.Limit)
 	to <- prometheus.MustNewConstMetric(inflightDesc, prometheus.GaugeValue, stats.InFlight)

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.uber.org/goleak"
@@ -491,5 +492,32 @@ func TestAnotherProgram(t *testing.T) {
 	_, err = s.Answer(t.Context(), "market", "x", nil, source.About{})
 	if source.KindOf(err) != source.Refused {
 		t.Error(err)
+	}
+}
+
+// TestStale: a server that is not told any more what to serve says so, and is ready.
+func TestStale(t *testing.T) {
+	s := New(Options{})
+	defer s.Close(t.Context())
+	s.Put("shop", release(t, s, shopArtifact(), answers(stock)))
+	ask := func(path string) string {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		if w.Code != http.StatusOK {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+		return w.Body.String()
+	}
+	since := time.Time{}
+	s.Stale(func() time.Time { return since })
+	if got := ask("/readyz"); got != "ready\n" {
+		t.Errorf("%q", got)
+	}
+	since = time.Now().Add(-time.Hour)
+	if got := ask("/readyz"); !strings.Contains(got, "stale since "+since.UTC().Format(time.RFC3339)) {
+		t.Errorf("%q", got)
+	}
+	if got := ask("/metrics"); !strings.Contains(got, "towpath_stale_seconds 36") {
+		t.Error("the metric is missing")
 	}
 }

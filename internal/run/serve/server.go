@@ -72,6 +72,7 @@ type Server struct {
 	programs atomic.Pointer[programs]
 	scratch  sync.Pool // of *scratch
 	notice   atomic.Pointer[[]string]
+	stale    atomic.Pointer[func() time.Time]
 
 	mu sync.Mutex // of changes to programs
 }
@@ -143,8 +144,23 @@ func (s *Server) ready(w http.ResponseWriter) {
 	case len(s.programs.Load().byName) == 0:
 		plain(w, http.StatusServiceUnavailable, "no program is served yet\n")
 	default:
-		plain(w, http.StatusOK, "ready\n")
+		text := "ready\n"
+		if since := s.staleSince(); !since.IsZero() {
+			text += "stale since " + since.UTC().Format(time.RFC3339) + ": no control node says what is to be served\n"
+		}
+		plain(w, http.StatusOK, text)
 	}
+}
+
+// Stale has the server tell since when it is not known any more what is to be served; the
+// zero time is that it is. Requests are welcome all the same.
+func (s *Server) Stale(since func() time.Time) { s.stale.Store(&since) }
+
+func (s *Server) staleSince() time.Time {
+	if since := s.stale.Load(); since != nil {
+		return (*since)()
+	}
+	return time.Time{}
 }
 
 // enter tells who asks, and takes the release of a program that the request is for,
