@@ -129,7 +129,7 @@ func (s *deployService) latencies(ctx context.Context, d *deploy.Deployment) (ca
 }
 
 func (s *deployService) GetDeployment(ctx context.Context, q *v1.GetDeploymentRequest) (*v1.GetDeploymentResponse, error) {
-	d, err := s.service.Get(ctx, q.GetId())
+	d, err := s.service.GetArchived(ctx, s.opts.Deployments.Events, q.GetId())
 	if err != nil {
 		return nil, refused(err)
 	}
@@ -182,7 +182,7 @@ func (s *deployService) ListDeployments(ctx context.Context, q *v1.ListDeploymen
 func (s *deployService) WatchDeployment(ctx context.Context, q *v1.WatchDeploymentRequest, out *connect.ServerStream[v1.WatchDeploymentResponse]) error {
 	id := q.GetId()
 	sent := map[string]bool{}
-	first, err := s.service.Get(ctx, id)
+	first, err := s.service.GetArchived(ctx, s.opts.Deployments.Events, id)
 	if err != nil {
 		return refused(err)
 	}
@@ -244,7 +244,7 @@ func encodeEvent(e *deploy.Event) []byte {
 }
 
 func (s *deployService) ListDeploymentEvents(ctx context.Context, q *v1.ListDeploymentEventsRequest) (*v1.ListDeploymentEventsResponse, error) {
-	if _, err := s.service.Get(ctx, q.GetId()); err != nil {
+	if _, err := s.service.GetArchived(ctx, s.opts.Deployments.Events, q.GetId()); err != nil {
 		return nil, refused(err)
 	}
 	all, err := s.service.Events(ctx, s.opts.Deployments.Events, q.GetId())

@@ -37,6 +37,9 @@ func (f *flusher) run(ctx context.Context) {
 	pause := time.Duration(0)
 	for ctx.Err() == nil {
 		n, err := f.all(ctx)
+		if err == nil {
+			err = f.archive(ctx)
+		}
 		switch {
 		case err != nil && ctx.Err() == nil:
 			pause = min(max(2*pause, time.Second), time.Minute)
@@ -133,6 +136,9 @@ func (s *Service) Events(ctx context.Context, objects blob.Store, id string) ([]
 		for info, err := range objects.List(ctx, eventsPrefix(environment, program, n), "") {
 			if err != nil {
 				return nil, err
+			}
+			if archived, _ := archiveName(id); info.Name == archived {
+				continue
 			}
 			data, err := objects.Get(ctx, info.Name)
 			if err != nil {
