@@ -254,6 +254,7 @@ func TestValidate(t *testing.T) {
 		{member.Options{Dir: "x", TLS: &member.TLS{CA: "ca.pem", Cert: "cert.pem", Key: "key.pem"}}, "cert.pem"},
 		{member.Options{Dir: "x", Heartbeat: time.Second}, "a heartbeat every 1s and an election after 1s"},
 		{member.Options{Dir: "x", Quota: -1}, "a quota of -1 bytes"},
+		{member.Options{Dir: "x", Client: "127.0.0.1:2379", Peer: "127.0.0.1:2379"}, "for clients and for other members: expected two"},
 	} {
 		if err := c.options.Validate(); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%+v: found the error %v, expected it to say %q", c.options, err, c.says)

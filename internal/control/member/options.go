@@ -127,6 +127,9 @@ func (o Options) Validate() error {
 	if heartbeat, election := cmp.Or(o.Heartbeat, defaultHeartbeat), cmp.Or(o.Election, defaultElection); heartbeat < time.Millisecond || election < 5*heartbeat || election > 50*time.Second {
 		fault("a heartbeat every %v and an election after %v: expected at least 1ms, and five times of it to 50s", heartbeat, election)
 	}
+	if o.Client != "" && o.Client == o.Peer {
+		fault("the address %q is for clients and for other members: expected two", o.Client)
+	}
 	if o.Quota < 0 || o.History < 0 {
 		fault("a quota of %d bytes and a history of %v: expected neither to be below 0", o.Quota, o.History)
 	}
@@ -166,13 +169,12 @@ func (o Options) filled() (Options, error) {
 		if *address != "" {
 			continue
 		}
-		var err error
-		if *address, err = freeAddress(); err != nil {
-			return o, fmt.Errorf("no port of 127.0.0.1 can be listened at: %w", err)
+		for *address == "" || o.Client == o.Peer { // the same free port twice
+			var err error
+			if *address, err = freeAddress(); err != nil {
+				return o, fmt.Errorf("no port of 127.0.0.1 can be listened at: %w", err)
+			}
 		}
-	}
-	if o.Client == o.Peer {
-		return o.filled() // the same free port twice
 	}
 	o.Name = cmp.Or(o.Name, defaultName)
 	o.AdvertiseClient = cmp.Or(o.AdvertiseClient, o.Client)

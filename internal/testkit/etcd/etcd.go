@@ -66,7 +66,8 @@ func Start(t testing.TB, n int, change ...func(*member.Options)) *Cluster {
 // plan is the options of each of n members.
 func plan(t testing.TB, dir string, n int) []member.Options {
 	t.Helper()
-	peers, clients := freeAddresses(t, n), freeAddresses(t, n)
+	addresses := freeAddresses(t, 2*n)
+	peers, clients := addresses[:n], addresses[n:]
 	cluster := map[string]string{}
 	options := make([]member.Options, n)
 	for i := range options {
