@@ -140,7 +140,8 @@ func TestSwapLeavesHangingCalls(t *testing.T) {
 func TestSwapsUnderLoad(t *testing.T) {
 	s := newService(t, faulty)
 	r := respond(t, serve.Options{}, serve.Limits{})
-	r.put(asks(0), asksAt(s.addr, ""))
+	main := r.release(asks(0), asksAt(s.addr, ""), engine.Options{})
+	r.server.Put("shop", main)
 	var stop atomic.Bool
 	var wg sync.WaitGroup
 	for i := range 3 {
@@ -161,17 +162,19 @@ func TestSwapsUnderLoad(t *testing.T) {
 		// Every other environment is the same as the one before the last.
 		release := r.release(asks(n%3), asksAt(s.addr, fmt.Sprintf("connections = %d", 4+n%2)), engine.Options{})
 		if n%4 == 3 {
-			if err := r.server.Beside("shop", release, 0.5); err != nil {
-				t.Error(err)
-			}
+			r.server.Place("shop", main, release, 0.5)
 			one := r.ask("get", `{"item":"good"}`, "Towpath-Request", "one")
 			if again := r.ask("get", `{"item":"good"}`, "Towpath-Request", "one"); one.status != 200 || again.body != one.body {
 				t.Errorf("one request went to two releases: %s, %s", one, again)
 			}
-			r.server.Alone("shop", n%8 == 3)
+			if n%8 == 3 { // it takes over
+				main = release
+			}
+			r.server.Place("shop", main, nil, 0)
 			continue
 		}
-		r.server.Put("shop", release)
+		main = release
+		r.server.Put("shop", main)
 	}
 	stop.Store(true)
 	wg.Wait()
@@ -192,10 +195,7 @@ func TestTwoReleases(t *testing.T) {
 		})
 	}
 	r := respond(t, serve.Options{}, serve.Limits{})
-	r.put(asks(0), asksAt(services[0].addr, ""))
-	if err := r.server.Beside("shop", r.release(asks(1), asksAt(services[1].addr, ""), engine.Options{}), 0.5); err != nil {
-		t.Fatal(err)
-	}
+	r.server.Place("shop", r.release(asks(0), asksAt(services[0].addr, ""), engine.Options{}), r.release(asks(1), asksAt(services[1].addr, ""), engine.Options{}), 0.5)
 	var ids [2][]string
 	for i := range 200 {
 		id := fmt.Sprint("request-", i)

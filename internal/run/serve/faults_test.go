@@ -93,9 +93,7 @@ func TestInnerDeadline(t *testing.T) {
 // environment, does not break the metrics.
 func TestOneArtifactTwice(t *testing.T) {
 	s := start(t, Options{}, answers(stock))
-	if err := s.Beside("shop", release(t, s, shopArtifact(), answers(stock)), 0.5); err != nil {
-		t.Fatal(err)
-	}
+	s.Place("shop", release(t, s, shopArtifact(), answers(stock)), release(t, s, shopArtifact(), answers(stock)), 0.5)
 	for range 50 {
 		ask(s, "POST", "/v1/shop/cost", `{"count":1}`)
 	}
@@ -134,10 +132,9 @@ func TestChangesAtOnce(t *testing.T) {
 				r := release(t, s, shopArtifact(), answers(stock))
 				if i%2 == 0 {
 					s.Put("shop", r)
-				} else if err := s.Beside("shop", r, 0.5); err != nil {
-					t.Error(err)
+				} else {
+					s.Place("shop", r, release(t, s, shopArtifact(), answers(stock)), 0.5)
 				}
-				s.Alone("shop", i == 1)
 			}
 		})
 	}

@@ -3,7 +3,6 @@ package serve
 import (
 	"context"
 	"errors"
-	"fmt"
 	"hash/fnv"
 	"math"
 	"sync/atomic"
@@ -173,35 +172,6 @@ func part(share float64) uint64 {
 		return uint64(max(share, 0) * math.MaxUint64)
 	}
 	return math.MaxUint64
-}
-
-// Beside serves another release of a program to a share of its requests, from 0
-// to 1, told by a hash of the root request.
-func (s *Server) Beside(name string, r *Release, share float64) error {
-	var err error
-	s.place(name, func(at *placed) *placed {
-		if at == nil {
-			err = fmt.Errorf("the program %s is not served: put a release of it in place first", name)
-			return nil
-		}
-		s.prepare(name, r)
-		return &placed{main: at.main, beside: r, below: part(share)}
-	})
-	return err
-}
-
-// Alone ends what Beside began: with keep the release beside takes over,
-// otherwise it goes.
-func (s *Server) Alone(name string, keep bool) {
-	s.place(name, func(at *placed) *placed {
-		if at == nil || at.beside == nil {
-			return at
-		}
-		if keep {
-			return &placed{main: at.beside}
-		}
-		return &placed{main: at.main}
-	})
 }
 
 // Remove serves a program no more.

@@ -412,13 +412,8 @@ func TestTwoReleasesSideBySide(t *testing.T) {
 	defer s.Close(context.Background())
 	one := release(t, s, build(t, "view n() -> Int { 1 }\n"), nil)
 	two := release(t, s, build(t, "view n() -> Int { 2 }\n"), nil)
-	if err := s.Beside("shop", two, 0.25); err == nil {
-		t.Error("a release stands beside none")
-	}
 	s.Put("shop", one)
-	if err := s.Beside("shop", two, 0.25); err != nil {
-		t.Fatal(err)
-	}
+	s.Place("shop", one, two, 0.25)
 	counts := map[string]int{}
 	for i := range 4000 {
 		id := fmt.Sprintf("request-%d", i)
@@ -434,7 +429,7 @@ func TestTwoReleasesSideBySide(t *testing.T) {
 	if n := two.Counts().Requests.Load(); n != 2*int64(counts["2"]) {
 		t.Errorf("the release beside counts %d requests", n)
 	}
-	s.Alone("shop", true)
+	s.Place("shop", two, nil, 0)
 	<-one.Gone()
 	if _, _, body := ask(s, "POST", "/v1/shop/n", "{}"); body != "2" {
 		t.Errorf("after it took over: %s", body)
