@@ -51,9 +51,10 @@ var layers = []struct {
 	{"internal/run/source/viewcall", 3, []string{"internal/run/source", "internal/run/engine"}},
 	{"internal/run/source", 3, []string{"internal/run/source"}},
 	{"internal/run/engine", 3, nil},
-	{"internal/control/deploy", 3, []string{"internal/control/deploy", "internal/control/fleet", "internal/control/mirror", "internal/control/release", "internal/control/verdict"}},
+	{"internal/control/deploy", 3, []string{"internal/control/deploy", "internal/control/elected", "internal/control/fleet", "internal/control/mirror", "internal/control/release", "internal/control/verdict"}},
 	{"internal/control/fleet", 3, []string{"internal/control/release", "internal/control/verdict"}},
 	{"internal/control/mirror", 3, nil},
+	{"internal/control/elected", 3, nil},
 	{"internal/control/api", 3, []string{"internal/control"}},
 	{"internal/control/cluster", 3, []string{"internal/control"}},
 	{"internal/control/elections", 3, []string{"internal/control"}},
@@ -66,7 +67,7 @@ var layers = []struct {
 	{"internal/control/backup/catalog", 3, nil},
 	{"internal/control/backup/cost", 3, []string{"internal/control/backup/catalog"}},
 	{"internal/control/certs", 3, nil},
-	{"internal/control/maintain", 3, []string{"internal/control/cluster"}},
+	{"internal/control/maintain", 3, []string{"internal/control/cluster", "internal/control/elected"}},
 	{"internal/control/backup/segment", 3, nil},
 	{"internal/control/release", 3, nil},
 	{"internal/control/backup", 3, []string{"internal/control/backup", "internal/control"}},
@@ -85,6 +86,7 @@ var layers = []struct {
 	{"api", 1, []string{"api"}},
 	{"internal/native", 1, []string{"internal/decimal"}},
 	{"internal/abi", 1, nil},
+	{"internal/wholefile", 1, nil},
 	{"internal/decimal", 1, nil},
 }
 

@@ -9,12 +9,12 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"time"
 
 	"towpath.dev/api/towpathv1"
 	"towpath.dev/client"
 	"towpath.dev/internal/control/access"
+	"towpath.dev/internal/wholefile"
 )
 
 // renewAgain is how long a node waits when it could not renew its certificate.
@@ -85,24 +85,8 @@ func (m *membership) renew(ctx context.Context, all []*client.Control) error {
 		answer, err = c.Access.RenewCertificate(asking, &towpathv1.RenewCertificateRequest{Csr: csr})
 		cancel()
 		if err == nil {
-			return replaceFile(m.file("node.pem"), answer.GetCertificate())
+			return wholefile.Replace(m.file("node.pem"), answer.GetCertificate())
 		}
-	}
-	return err
-}
-
-// replaceFile writes a file that nobody else may read, whole or not at all.
-func replaceFile(name string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
 	}
 	return err
 }

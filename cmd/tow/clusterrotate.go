@@ -28,6 +28,7 @@ import (
 	"towpath.dev/internal/control/access"
 	"towpath.dev/internal/control/certs"
 	"towpath.dev/internal/control/etcdstore"
+	"towpath.dev/internal/wholefile"
 )
 
 // rotating is one tow cluster rotate-certs.
@@ -401,5 +402,5 @@ const controlAtFile = "control-url"
 
 // sayControlAt keeps where a control node's API listens.
 func sayControlAt(dir, at string) error {
-	return replaceFile(filepath.Join(dir, controlAtFile), []byte(at+"\n"))
+	return wholefile.Replace(filepath.Join(dir, controlAtFile), []byte(at+"\n"))
 }

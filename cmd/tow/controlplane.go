@@ -43,6 +43,7 @@ import (
 	"towpath.dev/internal/control/maintain"
 	"towpath.dev/internal/control/member"
 	"towpath.dev/internal/control/release"
+	"towpath.dev/internal/wholefile"
 )
 
 // controlPlane is a control node.
@@ -303,7 +304,7 @@ func (p *controlPlane) joinCluster(ctx context.Context, dir string) (*access.Tru
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := replaceFile(p.membersFile(), members); err != nil {
+	if err := wholefile.Replace(p.membersFile(), members); err != nil {
 		return nil, nil, err
 	}
 	trust, err := access.SaveTrust(dir, answer.GetCa(), answer.GetCaKey(), answer.GetCertificate(), key)

@@ -17,6 +17,7 @@ import (
 	"towpath.dev/internal/control/api"
 	"towpath.dev/internal/control/deploy"
 	"towpath.dev/internal/control/deploy/telemetry"
+	"towpath.dev/internal/control/elected"
 )
 
 // telling says who is told of deployments.
@@ -83,29 +84,21 @@ func (p *opened) tell(ctx context.Context, store election.Store, registry electi
 }
 
 func (p *opened) tellOnce(ctx context.Context, store election.Store, registry election.Registry, d *api.Deployments, sinks []telemetry.Sink, metrics *telemetry.Metrics) error {
-	opening, cancel := context.WithTimeout(ctx, 10*time.Second)
-	session, err := election.Open(opening, store, election.Options{Name: p.trust.Node(), Registry: registry, Log: p.log})
-	cancel()
-	if err != nil {
-		return err
-	}
-	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.TTL())
-		defer cancel()
-		_ = session.Close(closing) // it ends by itself
-	}()
-	seats, err := session.Seats(tellersGroup, election.SeatsOptions{})
-	if err != nil {
-		return err
-	}
-	return seats.Run(ctx, func(ctx context.Context, _ *election.Leadership) error {
-		x, err := telemetry.New(telemetry.Options{
-			Source:  &telemetry.Deployments{Service: &deploy.Service{Store: store}, Objects: d.Events},
-			Cursors: &telemetry.StoreCursors{Store: store}, Sinks: sinks, Metrics: metrics, Log: p.log,
-		})
+	o := election.Options{Name: p.trust.Node(), Registry: registry, Log: p.log}
+	return elected.Once(ctx, store, o, func(session *election.Session) error {
+		seats, err := session.Seats(tellersGroup, election.SeatsOptions{})
 		if err != nil {
 			return err
 		}
-		return x.Run(ctx)
+		return seats.Run(ctx, func(ctx context.Context, _ *election.Leadership) error {
+			x, err := telemetry.New(telemetry.Options{
+				Source:  &telemetry.Deployments{Service: &deploy.Service{Store: store}, Objects: d.Events},
+				Cursors: &telemetry.StoreCursors{Store: store}, Sinks: sinks, Metrics: metrics, Log: p.log,
+			})
+			if err != nil {
+				return err
+			}
+			return x.Run(ctx)
+		})
 	})
 }

@@ -24,6 +24,7 @@ import (
 	"go.uber.org/zap"
 
 	"towpath.dev/internal/control/access"
+	"towpath.dev/internal/wholefile"
 )
 
 // etcdFlags say which cluster of etcd a command is about and who asks, in the terms of
@@ -223,7 +224,7 @@ const etcdAtFile = "etcd-endpoints"
 
 // sayEtcdAt keeps where a control node's member listens, which may be elsewhere at each start.
 func sayEtcdAt(dir string, endpoints []string) error {
-	return replaceFile(filepath.Join(dir, etcdAtFile), []byte(strings.Join(endpoints, "\n")+"\n"))
+	return wholefile.Replace(filepath.Join(dir, etcdAtFile), []byte(strings.Join(endpoints, "\n")+"\n"))
 }
 
 // told is an error of etcd's, as the user hears it: what was refused, and what to do about it.

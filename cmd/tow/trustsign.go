@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"towpath.dev/internal/control/release"
+	"towpath.dev/internal/wholefile"
 )
 
 func trustSignCommand(u *ui) *cobra.Command {
@@ -79,7 +80,7 @@ func (u *ui) signPolicy(file string, keys []string, out string) error {
 		_, err = fmt.Fprintf(u.out, "%s\n", signed)
 		return err
 	}
-	return replaceFile(out, append(signed, '\n'))
+	return wholefile.Replace(out, append(signed, '\n'))
 }
 
 // unsignedPolicy reads a policy to be signed, and what others have signed of it; nil is

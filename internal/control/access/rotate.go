@@ -17,6 +17,7 @@ import (
 	"slices"
 
 	"towpath.dev/election"
+	"towpath.dev/internal/wholefile"
 )
 
 // A control node's certificate is replaced in three steps, each of which may be done again:
@@ -83,7 +84,7 @@ func (t *Trust) Stage(o RotateOptions) (*Next, error) {
 		return nil, err
 	}
 	n.KeyHash = hashOf(n.Leaf.RawSubjectPublicKeyInfo)
-	return n, replaceFile(t.file(stagedFile), slices.Concat(n.certificate, n.key))
+	return n, wholefile.Replace(t.file(stagedFile), slices.Concat(n.certificate, n.key))
 }
 
 // Install puts a staged certificate and its key in place of those in use.
@@ -105,7 +106,7 @@ func (t *Trust) Install(n *Next) error {
 func installPair(dir string, n *Next) error {
 	var files []string
 	for _, f := range []file{{nodeKeyFile, n.key}, {nodeFile, n.certificate}} {
-		at, err := writeBeside(filepath.Join(dir, f.name), f.text)
+		at, err := wholefile.Beside(filepath.Join(dir, f.name), f.text)
 		if err != nil {
 			return err
 		}
@@ -188,7 +189,7 @@ func (t *Trust) refound(keyHash string) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(t.file(foundersFile), text)
+	return wholefile.Replace(t.file(foundersFile), text)
 }
 
 // Rekey makes a control node known by another key: its certificates for the old one are

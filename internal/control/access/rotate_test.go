@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"towpath.dev/internal/wholefile"
 )
 
 // served is the certificate that a listener with the node's trust shows.
@@ -107,7 +109,7 @@ func TestRotateCutOff(t *testing.T) {
 	if served(t, opened).Equal(next.Leaf) {
 		t.Error("what was staged alone was installed")
 	}
-	if err := replaceFile(trust.file(nodeKeyFile), next.key); err != nil {
+	if err := wholefile.Replace(trust.file(nodeKeyFile), next.key); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := trust.Certificate(); err != nil {
@@ -128,7 +130,7 @@ func TestRotateCutOff(t *testing.T) {
 	if _, err := trust.Stage(RotateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := replaceFile(trust.file(nodeKeyFile), stray); err != nil {
+	if err := wholefile.Replace(trust.file(nodeKeyFile), stray); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := OpenTrust(trust.dir); err == nil || !strings.Contains(err.Error(), "do not belong together") {

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"towpath.dev/internal/wholefile"
 )
 
 // Trust is what a control node has in its folder: the CA, its own certificate and, if
@@ -161,36 +163,11 @@ func writeNew(dir string, files []file) error {
 		return err
 	}
 	for _, f := range files {
-		if err := replaceFile(filepath.Join(dir, f.name), f.text); err != nil {
+		if err := wholefile.Replace(filepath.Join(dir, f.name), f.text); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// replaceFile writes a file whole or not at all.
-func replaceFile(path string, text []byte) error {
-	beside, err := writeBeside(path, text)
-	if err == nil {
-		err = os.Rename(beside, path)
-	}
-	if err != nil && beside != "" {
-		_ = os.Remove(beside) // the first error is the one to tell
-	}
-	return err
-}
-
-// writeBeside writes what is to replace a file, and says where it is.
-func writeBeside(path string, text []byte) (string, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-") // of mode 0600
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	return f.Name(), errors.Join(err, f.Close())
 }
 
 // HasTrust reports whether a folder holds a control node's trust.
@@ -315,7 +292,7 @@ func (t *Trust) renew() error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(t.file(nodeFile), text); err != nil {
+	if err := wholefile.Replace(t.file(nodeFile), text); err != nil {
 		return fmt.Errorf("the renewed certificate: %w", err)
 	}
 	return t.load()

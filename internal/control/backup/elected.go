@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"towpath.dev/election"
+	"towpath.dev/internal/control/elected"
 )
 
 // Group is the election's group of a cluster's uploaders.
@@ -19,7 +20,7 @@ func RunElected(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	return elected(ctx, o, Group, func(ctx context.Context) error {
+	return whileElected(ctx, o, Group, func(ctx context.Context) error {
 		u, err := NewUploader(ctx, o)
 		if err != nil {
 			return err
@@ -57,7 +58,7 @@ func RunShared(ctx context.Context, name string, all []Options) error {
 	if err != nil {
 		return err
 	}
-	return elected(ctx, first, Group+"."+name, func(ctx context.Context) error {
+	return whileElected(ctx, first, Group+"."+name, func(ctx context.Context) error {
 		s, err := NewShared(ctx, name, all)
 		if err != nil {
 			return err
@@ -66,8 +67,8 @@ func RunShared(ctx context.Context, name string, all []Options) error {
 	})
 }
 
-// elected runs something while this process is elected, until the context ends.
-func elected(ctx context.Context, o Options, group string, run func(context.Context) error) error {
+// whileElected runs something while this process is elected, until the context ends.
+func whileElected(ctx context.Context, o Options, group string, run func(context.Context) error) error {
 	var wait backoff
 	for {
 		err := electedOnce(ctx, o, group, run)
@@ -82,26 +83,18 @@ func elected(ctx context.Context, o Options, group string, run func(context.Cont
 }
 
 func electedOnce(ctx context.Context, o Options, group string, run func(context.Context) error) error {
-	opening, cancel := context.WithTimeout(ctx, answerTime)
-	session, err := election.Open(opening, election.Etcd(o.Source.Client), election.Options{Log: o.Log})
-	cancel()
+	err := elected.Once(ctx, election.Etcd(o.Source.Client), election.Options{Log: o.Log}, func(session *election.Session) error {
+		seats, err := session.Seats(group, election.SeatsOptions{})
+		if err != nil {
+			return err
+		}
+		return seats.Run(ctx, func(ctx context.Context, _ *election.Leadership) error { return run(ctx) })
+	})
 	if errors.Is(err, election.ErrTurnedBack) {
 		o.Log.Warn("backup: uploading without being elected, until the restored cluster is resumed", "cluster", o.Cluster, "error", err)
 		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 		return run(ctx)
 	}
-	if err != nil {
-		return err
-	}
-	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTime)
-		defer cancel()
-		_ = session.Close(closing) // its lease ends it otherwise
-	}()
-	seats, err := session.Seats(group, election.SeatsOptions{})
-	if err != nil {
-		return err
-	}
-	return seats.Run(ctx, func(ctx context.Context, _ *election.Leadership) error { return run(ctx) })
+	return err
 }

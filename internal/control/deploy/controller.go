@@ -13,6 +13,7 @@ import (
 
 	"towpath.dev/election"
 	"towpath.dev/internal/blob"
+	"towpath.dev/internal/control/elected"
 	"towpath.dev/internal/control/fleet"
 )
 
@@ -98,26 +99,16 @@ const (
 
 // stand is one session's part in the election.
 func (c *Controller) stand(ctx context.Context) error {
-	opening, cancel := context.WithTimeout(ctx, askTime)
-	session, err := election.Open(opening, c.o.Store, election.Options{
+	o := election.Options{
 		Prefix: c.o.Elections, Name: c.o.Name, TTL: c.o.TTL, Registry: c.o.Registry, Clock: c.o.Clock, Log: c.o.Log, Metric: c.o.Election,
-	})
-	cancel()
-	if err != nil {
-		return err
 	}
-	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.TTL())
-		defer cancel()
-		if err := session.Close(closing); err != nil {
-			c.o.Log.Debug("a session ends by itself", "cause", err)
+	return elected.Once(ctx, c.o.Store, o, func(session *election.Session) error {
+		partitions, err := session.Partitions(Group, election.PartitionsOptions{Partitions: Partitions(), Labels: c.o.Labels})
+		if err != nil {
+			return err
 		}
-	}()
-	partitions, err := session.Partitions(Group, election.PartitionsOptions{Partitions: Partitions(), Labels: c.o.Labels})
-	if err != nil {
-		return err
-	}
-	return partitions.Run(ctx, c.lead)
+		return partitions.Run(ctx, c.lead)
+	})
 }
 
 // lead does the work of a partition until it is another's.

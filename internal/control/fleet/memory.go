@@ -8,11 +8,11 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"towpath.dev/internal/control/release"
+	"towpath.dev/internal/wholefile"
 )
 
 // Memory is what an agent keeps on its disk: enough to go on, and to start again, without
@@ -83,18 +83,7 @@ func (f keeperFile) Save(m *Memory) error {
 	if err != nil {
 		return err
 	}
-	t, err := os.CreateTemp(filepath.Dir(string(f)), ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = t.Write(text)
-	if err = errors.Join(err, t.Sync(), t.Close()); err == nil {
-		err = os.Rename(t.Name(), string(f))
-	}
-	if err != nil {
-		_ = os.Remove(t.Name())
-	}
-	return err
+	return wholefile.Replace(string(f), text)
 }
 
 func newMemory() *Memory {

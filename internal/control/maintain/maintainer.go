@@ -14,6 +14,7 @@ import (
 
 	"towpath.dev/election"
 	"towpath.dev/internal/control/cluster"
+	"towpath.dev/internal/control/elected"
 )
 
 // Group is whose seat who acts holds.
@@ -194,32 +195,23 @@ const standAgain = 10 * time.Second
 
 // standOnce is one session's part. It gives why that ended.
 func (m *Maintainer) standOnce(ctx context.Context, reach string) error {
-	opening, cancel := context.WithTimeout(ctx, standAgain)
-	session, err := election.Open(opening, m.o.Store, election.Options{
-		Prefix: m.o.elections(), Name: m.o.Name, Registry: m.o.Registry, Log: m.o.Log, Metric: m.o.Election,
-	})
-	cancel()
-	if err != nil {
-		return err
-	}
-	defer func() {
-		m.mu.Lock()
-		m.candidate = ""
-		m.mu.Unlock()
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.TTL())
-		defer cancel()
-		if err := session.Close(closing); err != nil {
-			m.o.Log.Debug("the maintainer's session ends by itself", "cause", err)
+	o := election.Options{Prefix: m.o.elections(), Name: m.o.Name, Registry: m.o.Registry, Log: m.o.Log, Metric: m.o.Election}
+	return elected.Once(ctx, m.o.Store, o, func(session *election.Session) error {
+		seats, err := session.Seats(Group, election.SeatsOptions{Labels: map[string]string{reachLabel: reach}})
+		if err != nil {
+			return err
 		}
-	}()
-	seats, err := session.Seats(Group, election.SeatsOptions{Labels: map[string]string{reachLabel: reach}})
-	if err != nil {
-		return err
-	}
+		m.standAs(seats.Candidate())
+		defer m.standAs("")
+		return seats.Run(ctx, m.lead)
+	})
+}
+
+// standAs notes as which candidate the process stands; "" is none.
+func (m *Maintainer) standAs(candidate string) {
 	m.mu.Lock()
-	m.candidate = seats.Candidate()
-	m.mu.Unlock()
-	return seats.Run(ctx, m.lead)
+	defer m.mu.Unlock()
+	m.candidate = candidate
 }
 
 // lead holds the seat until it is asked for or lost, and lets go of it between two steps.
