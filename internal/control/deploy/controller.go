@@ -209,7 +209,8 @@ func (w *worker) deployment(ctx context.Context, id string) time.Duration {
 			return 0
 		}
 		after := w.observe(ctx, t, s)
-		s.world.Counts, s.world.Passed, s.world.Quiet = t.counts, time.Since(t.written), t.collect.quiet()
+		s.world.Counts, s.world.Passed = t.counts, time.Since(t.written)
+		s.world.Quiet, s.world.ControlQuiet = t.collect.quiet(true), t.collect.quiet(false)
 		m := next(s.plan, s.state.value, &s.world, w.c.o.Now().UTC())
 		if m.State == nil {
 			return sooner(after, m.After)

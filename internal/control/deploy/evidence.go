@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -18,8 +19,7 @@ import (
 type collector struct {
 	last       map[counted]fleet.Count
 	thresholds map[[2]string]*threshold // by view and metric
-	heard      time.Time                // when counters of both releases were heard last
-	begun      time.Time
+	heard      map[bool]time.Time       // when counters were heard last, by whether they are the candidate's
 }
 
 // counted is what a counter counts.
@@ -43,12 +43,15 @@ const (
 	thresholdAt     = 0.99 // the quantile that makes the threshold
 )
 
-// quiet is for how long counters of both releases have not been heard.
-func (c *collector) quiet() time.Duration {
-	if c.heard.IsZero() {
-		return time.Since(c.begun)
+// never is for how long counters have not been heard that nobody has ever heard.
+const never = time.Duration(math.MaxInt64)
+
+// quiet is for how long counters of the candidate, or of the control, have not been heard.
+func (c *collector) quiet(candidate bool) time.Duration {
+	if at, ok := c.heard[candidate]; ok {
+		return time.Since(at)
 	}
-	return time.Since(c.heard)
+	return never
 }
 
 // side is what one release did for a view, at all nodes that count.
@@ -86,12 +89,11 @@ func newSide() *side {
 func (c *collector) take(p *Plan, s *State, all []*fleet.Counters) []Count {
 	now := time.Now()
 	if c.last == nil {
-		c.last, c.thresholds, c.begun = map[counted]fleet.Count{}, map[[2]string]*threshold{}, now
+		c.last, c.thresholds, c.heard = map[counted]fleet.Count{}, map[[2]string]*threshold{}, map[bool]time.Time{}
 	}
 	seen := map[counted]fleet.Count{}
 	candidate, control := map[string]*side{}, map[string]*side{}
-	unsure := map[string]bool{}                 // a counter began anew: to count the other side alone would make evidence up
-	heard := map[bool]bool{false: s.From == ""} // by whether it is the candidate; of nothing there are no counters
+	unsure := map[string]bool{} // a counter began anew: to count the other side alone would make evidence up
 	onebox := p.Stages[s.Stage].Kind == Onebox && s.From != ""
 	for _, node := range all {
 		if onebox && node.Node != s.Onebox {
@@ -106,7 +108,7 @@ func (c *collector) take(p *Plan, s *State, all []*fleet.Counters) []Count {
 			default:
 				continue
 			}
-			heard[n.Release == p.Release] = true
+			c.heard[n.Release == p.Release] = now
 			key := counted{node.Node, node.Incarnation, n.Release, n.Since.UnixNano(), n.View}
 			seen[key] = n
 			if of[n.View] == nil {
@@ -116,9 +118,6 @@ func (c *collector) take(p *Plan, s *State, all []*fleet.Counters) []Count {
 				unsure[n.View] = true
 			}
 		}
-	}
-	if heard[true] && (heard[false] || p.Stages[s.Stage].Share == 1) {
-		c.heard = now
 	}
 	maps.Copy(c.last, seen) // who is not heard now may be heard again
 	var counts []Count

@@ -264,11 +264,13 @@ func TestMissingCounters(t *testing.T) {
 	s := newScene()
 	s.runTo(t, 0, Baking)
 	s.count(100_000)
-	s.world.Quiet = time.Hour
 	s.pass(2 * time.Minute)
-	s.settle()
-	s.waits(t, "counters of both releases")
-	s.world.Quiet = 0
+	for _, quiet := range [][2]time.Duration{{time.Hour, 0}, {0, time.Hour}} {
+		s.world.Quiet, s.world.ControlQuiet = quiet[0], quiet[1]
+		s.settle()
+		s.waits(t, "counters of both releases")
+	}
+	s.world.ControlQuiet = 0
 	s.settle()
 	if s.state.Stage != 1 {
 		t.Errorf("it is at stage %d, and waits for %+v", s.state.Stage, s.state.Wait)

@@ -19,11 +19,11 @@ type World struct {
 	Freezes []Freeze
 	Asks    map[AskKind]Ask
 	// Counts is what nodes counted since the state was written last, and Passed how much
-	// time went by, as far as this process has seen it. Quiet is for how long counters of both
-	// releases have not been heard.
-	Counts []Count
-	Passed time.Duration
-	Quiet  time.Duration
+	// time went by, as far as this process has seen it. Quiet and ControlQuiet are for how long
+	// counters of the candidate, and of the release that runs, have not been heard.
+	Counts              []Count
+	Passed              time.Duration
+	Quiet, ControlQuiet time.Duration
 }
 
 // A Node is a node as a controller sees it.
