@@ -1946,7 +1946,10 @@ type AttachResponse_Intents struct {
 	// By program, as JSON.
 	Intents map[string][]byte `protobuf:"bytes,1,rep,name=intents,proto3" json:"intents,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// The trust policy in force, signed; empty: there is none.
-	Policy        []byte `protobuf:"bytes,2,opt,name=policy,proto3" json:"policy,omitempty"`
+	Policy []byte `protobuf:"bytes,2,opt,name=policy,proto3" json:"policy,omitempty"`
+	// The store was restored from a backup, and nobody has looked yet at what that says: the
+	// node goes on as it is, and says what it runs. Nothing else is told then.
+	Held          bool `protobuf:"varint,3,opt,name=held,proto3" json:"held,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1993,6 +1996,13 @@ func (x *AttachResponse_Intents) GetPolicy() []byte {
 		return x.Policy
 	}
 	return nil
+}
+
+func (x *AttachResponse_Intents) GetHeld() bool {
+	if x != nil {
+		return x.Held
+	}
+	return false
 }
 
 var File_towpath_v1_access_proto protoreflect.FileDescriptor
@@ -2083,7 +2093,7 @@ const file_towpath_v1_access_proto_rawDesc = "" +
 	"\rAttachRequest\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x12\n" +
-	"\x04cell\x18\x03 \x01(\tR\x04cell\"\xfc\x03\n" +
+	"\x04cell\x18\x03 \x01(\tR\x04cell\"\x90\x04\n" +
 	"\x0eAttachResponse\x12>\n" +
 	"\awelcome\x18\x01 \x01(\v2\".towpath.v1.AttachResponse.WelcomeH\x00R\awelcome\x125\n" +
 	"\x04beat\x18\x02 \x01(\v2\x1f.towpath.v1.AttachResponse.BeatH\x00R\x04beat\x12>\n" +
@@ -2093,10 +2103,11 @@ const file_towpath_v1_access_proto_rawDesc = "" +
 	"\venvironment\x18\x02 \x01(\tR\venvironment\x12\x18\n" +
 	"\acluster\x18\x03 \x01(\tR\acluster\x1a\"\n" +
 	"\x04Beat\x12\x1a\n" +
-	"\brevision\x18\x01 \x01(\x03R\brevision\x1a\xa8\x01\n" +
+	"\brevision\x18\x01 \x01(\x03R\brevision\x1a\xbc\x01\n" +
 	"\aIntents\x12I\n" +
 	"\aintents\x18\x01 \x03(\v2/.towpath.v1.AttachResponse.Intents.IntentsEntryR\aintents\x12\x16\n" +
-	"\x06policy\x18\x02 \x01(\fR\x06policy\x1a:\n" +
+	"\x06policy\x18\x02 \x01(\fR\x06policy\x12\x12\n" +
+	"\x04held\x18\x03 \x01(\bR\x04held\x1a:\n" +
 	"\fIntentsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01B\t\n" +

@@ -10,6 +10,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,6 +20,7 @@ import (
 	"towpath.dev/internal/control"
 	"towpath.dev/internal/control/backup"
 	"towpath.dev/internal/control/etcdstore"
+	"towpath.dev/internal/control/fleet"
 )
 
 // clusterResume is one tow cluster resume.
@@ -134,10 +137,12 @@ func (r *clusterResume) show(ctx context.Context, store control.Store, pending e
 // showNodes says which nodes were attached then, and which are now.
 func (r *clusterResume) showNodes(ctx context.Context, store control.Store, pending election.Generation) error {
 	page, err := store.Range(ctx, election.Span{Keys: election.Prefix("nodes/")})
-	if err != nil || len(page.Entries) == 0 {
+	if err != nil {
 		return err
 	}
-	fmt.Fprintf(r.out, "\nNodes:\n")
+	if len(page.Entries) > 0 {
+		fmt.Fprintf(r.out, "\nNodes:\n")
+	}
 	for _, e := range page.Entries {
 		var n struct{ Environment, Address, Version, Since string }
 		if err := json.Unmarshal(e.Value, &n); err != nil {
@@ -148,6 +153,49 @@ func (r *clusterResume) showNodes(ctx context.Context, store control.Store, pend
 			state = "attached since " + n.Since
 		}
 		fmt.Fprintf(r.out, "  %s of %s %s: %s\n", strings.TrimPrefix(e.Key, "nodes/"), n.Environment, n.Address, state)
+	}
+	return r.showMoves(ctx, store)
+}
+
+// showMoves says which nodes run something else than the restored intents say, and so would
+// run when elections go on.
+func (r *clusterResume) showMoves(ctx context.Context, store control.Store) error {
+	page, err := store.Range(ctx, election.Span{Keys: election.Prefix(fleet.Prefix)})
+	if err != nil {
+		return err
+	}
+	intents := map[[3]string]*fleet.Intent{} // by environment, cell and program
+	for _, e := range page.Entries {
+		if environment, cell, program, ok := fleet.ParseIntentKey(e.Key); ok {
+			if intents[[3]string{environment, cell, program}], err = fleet.DecodeIntent(e.Key, e.Value); err != nil {
+				return err
+			}
+		}
+	}
+	moves := 0
+	for _, e := range page.Entries {
+		environment, node, ok := fleet.ParseStatusKey(e.Key)
+		if !ok {
+			continue
+		}
+		s, err := fleet.DecodeStatus(e.Key, e.Value)
+		if err != nil {
+			return err
+		}
+		for _, key := range slices.SortedFunc(maps.Keys(intents), func(a, b [3]string) int { return slices.Compare(a[:], b[:]) }) {
+			i := intents[key]
+			runs, shall := s.Programs[key[2]].Main, i.RoleOf(node).Main
+			if key[0] != environment || key[1] != s.Cell || runs == shall {
+				continue
+			}
+			if moves++; moves == 1 {
+				fmt.Fprintf(r.out, "\nNodes that will run something else when you go on:\n")
+			}
+			fmt.Fprintf(r.out, "  %s of %s: %s, %s instead of %s\n", node, environment, key[2], or(shall.Short(), "nothing"), or(runs.Short(), "nothing"))
+		}
+	}
+	if moves > 0 {
+		fmt.Fprintf(r.out, "Where that is not what you want, deploy what you want as soon as elections go on.\n")
 	}
 	return nil
 }

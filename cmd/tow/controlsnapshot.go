@@ -105,6 +105,9 @@ func (p *opened) keepSnapshots(ctx context.Context, store election.Store, object
 func (s *snapshots) look(ctx context.Context, now time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, snapshotLook)
 	defer cancel()
+	if _, waits, err := election.Pending(ctx, s.store, ""); err != nil || waits {
+		return err // what a restored store says is for a person to see first
+	}
 	now = now.UTC().Truncate(time.Second) // before what is read: it is not newer than it says
 	desired, signed, err := s.desired(ctx)
 	if err != nil {

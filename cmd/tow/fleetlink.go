@@ -130,7 +130,7 @@ func (l *fleetLink) Follow(ctx context.Context) (<-chan fleet.Heard, error) {
 }
 
 func heardOf(m *towpathv1.AttachResponse_Intents) (fleet.Heard, error) {
-	h := fleet.Heard{Intents: map[string]*fleet.Intent{}, Policy: m.GetPolicy()}
+	h := fleet.Heard{Intents: map[string]*fleet.Intent{}, Policy: m.GetPolicy(), Held: m.GetHeld()}
 	for program, text := range m.GetIntents() {
 		i, err := fleet.DecodeIntent(program, text)
 		if err != nil {

@@ -103,7 +103,7 @@ func (s *nodeService) intents(ctx context.Context, environment, cell string) (to
 	var following sync.WaitGroup
 	following.Go(func() {
 		deploy.FollowIntents(ctx, s.opts.Store, environment, cell, func(h fleet.Heard) {
-			m := &v1.AttachResponse_Intents{Intents: map[string][]byte{}, Policy: h.Policy}
+			m := &v1.AttachResponse_Intents{Intents: map[string][]byte{}, Policy: h.Policy, Held: h.Held}
 			for program, i := range h.Intents {
 				m.Intents[program] = i.Encode()
 			}

@@ -152,14 +152,14 @@ func (s *Service) Events(ctx context.Context, objects blob.Store, id string) ([]
 		}
 	}
 	var all []Event
-	seen := map[string]bool{}
+	had := map[string]bool{} // by all of it: a restored store may number others alike
 	for _, line := range lines {
 		var e Event
 		if err := json.Unmarshal(line, &e); err != nil {
 			return nil, fmt.Errorf("an event of %s: %w", id, err)
 		}
-		if !seen[e.ID()] {
-			seen[e.ID()] = true
+		if !had[string(line)] {
+			had[string(line)] = true
 			all = append(all, e)
 		}
 	}

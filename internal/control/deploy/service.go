@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"towpath.dev/election"
+	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/fleet"
 	"towpath.dev/internal/control/mirror"
 )
@@ -20,6 +21,9 @@ type Service struct {
 	Store election.Store
 	// Now is the time of the day. Default: time.Now.
 	Now func() time.Time
+	// Objects is where events of deployments are; nil: in the store alone. A number of a
+	// deployment that is known there is not given again, as a restored store would.
+	Objects blob.Store
 }
 
 // Refused is that something was asked for that is not possible, and why.
@@ -86,7 +90,9 @@ func (s *Service) create(ctx context.Context, p Plan) (id string, done bool, err
 		return "", true, refuse("%d deployments of %s wait already: cancel some with \"tow deploy rollback\"", len(head.Queue), p.Program)
 	}
 	txn := election.Txn{If: []election.Compare{unchanged(key, at)}}
-	head.Last++
+	if head.Last, err = s.free(ctx, p.Program, p.Environment, head.Last+1); err != nil {
+		return "", false, err
+	}
 	p.ID, p.Created = idOf(p.Program, p.Environment, head.Last), s.now()
 	head.enter(&p)
 	plan := encode(&p)
@@ -104,6 +110,25 @@ func (s *Service) create(ctx context.Context, p Plan) (id string, done bool, err
 		election.Put(stateKey(p.ID), encode(&state), 0), election.Put(eventKey(p.ID, 1), encode(&event), 0))
 	r, err := s.Store.Txn(ctx, txn)
 	return p.ID, err == nil && r.OK, err
+}
+
+// free is the first number from n on that no deployment has had.
+func (s *Service) free(ctx context.Context, program, environment string, n int64) (int64, error) {
+	for s.Objects != nil {
+		had := false
+		for _, err := range s.Objects.List(ctx, eventsPrefix(environment, program, n), "") {
+			if err != nil {
+				return 0, err
+			}
+			had = true
+			break
+		}
+		if !had {
+			break
+		}
+		n++
+	}
+	return n, nil
 }
 
 // enter gives a deployment its place.
@@ -366,9 +391,33 @@ func nodeChange(program string, was, is fleet.Running) string {
 	return strings.Join(all, "; ")
 }
 
+// heldAgain is how often it is looked whether a restored store was looked at.
+const heldAgain = 2 * time.Second
+
+// seen returns when nobody has to see first what a restored store says (see
+// [election.Pending]), or the context ends. hold is called once, if somebody has to.
+func seen(ctx context.Context, store election.Store, hold func()) {
+	for held := false; ctx.Err() == nil; {
+		_, waits, err := election.Pending(ctx, store, "")
+		if err == nil && !waits {
+			return
+		}
+		if waits && !held {
+			held = true
+			hold()
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(heldAgain):
+		}
+	}
+}
+
 // FollowIntents tells what a cell shall run, and the trust policy: all of it, and all again
-// whenever some has changed, until the context ends.
+// whenever some has changed, until the context ends. Of a store that was restored it tells
+// that, and nothing else until a person has let it go on.
 func FollowIntents(ctx context.Context, store election.Store, environment, cell string, tell func(fleet.Heard)) {
+	seen(ctx, store, func() { tell(fleet.Heard{Held: true}) })
 	var mu sync.Mutex // of two watches
 	all, policy := map[string]*fleet.Intent{}, []byte(nil)
 	heard := [2]bool{}

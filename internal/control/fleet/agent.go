@@ -244,6 +244,10 @@ func (a *Agent) hear() {
 	if h == nil {
 		return
 	}
+	a.reported = nil // who tells may know of another status, as a store does that was restored
+	if h.Held {
+		return
+	}
 	if a.o.Self == nil {
 		h.Intents = maps.Clone(h.Intents)
 		delete(h.Intents, release.Tow)

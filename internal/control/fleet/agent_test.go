@@ -31,6 +31,7 @@ type machine struct {
 	broken   error  // what writing to the disk gives
 	intents  map[string]*Intent
 	cut      bool // nobody answers
+	held     bool // the store was restored
 	changed  chan struct{}
 	reports  []*Status
 	missing  map[release.Digest]error // releases that cannot be had, or run
@@ -145,6 +146,9 @@ func (p *process) Follow(ctx context.Context) (<-chan Heard, error) {
 		for {
 			p.mu.Lock()
 			h, changed, cut := Heard{Intents: p.intents}, p.changed, p.cut
+			if p.held {
+				h = Heard{Held: true}
+			}
 			p.mu.Unlock()
 			if cut {
 				return
@@ -324,6 +328,29 @@ func TestAlone(t *testing.T) {
 		_, stop = m.start()
 		m.runs(one, "")
 		stop()
+	})
+}
+
+// TestHeld: after a restore a node goes on as it is, says what it runs, and follows what was
+// restored once a person has let it.
+func TestHeld(t *testing.T) {
+	run(t, func(t *testing.T, m *machine) {
+		_, stop := m.start()
+		defer stop()
+		m.intend(&Intent{Deployment: "d1", Release: one})
+		m.runs(one, "")
+		m.intend(&Intent{Deployment: "d2", Release: two})
+		m.runs(two, "")
+		m.set(func() {
+			m.held, m.reports = true, nil
+			m.intents = map[string]*Intent{"shop": {Deployment: "d1", Release: one}}
+		})
+		m.runs(two, "")
+		if r := m.said(); r.Main != two {
+			t.Errorf("it says %+v", r)
+		}
+		m.set(func() { m.held = false })
+		m.runs(one, "")
 	})
 }
 

@@ -24,6 +24,9 @@ type Link interface {
 type Heard struct {
 	Intents map[string]*Intent
 	Policy  []byte // the trust policy; nil: none is in force
+	// Held: the store was restored, and a person has to see what that says first. The node
+	// goes on as it is, and says what it runs. The others are nothing then.
+	Held bool
 }
 
 // A Host runs releases.
