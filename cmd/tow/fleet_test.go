@@ -107,6 +107,7 @@ func TestFleet(t *testing.T) {
 	var late, still []time.Duration
 	steps, changes := 0, 0
 	for _, r := range []*rollout{first, bug, crash, good, taken} {
+		w.told.check(r.id)
 		s, c := r.check(seen)
 		steps, changes = steps+s, changes+c
 		a, b := r.late(w.still[0], w.still[1])

@@ -99,6 +99,7 @@ type fleetWorld struct {
 	apis     []*client.Control
 	prices   string // where prices elsewhere are
 	nodes    []*fleetMachine
+	told     *toldWorld
 	still    [2]time.Time // from when to when etcd's leader stood still
 }
 
@@ -133,6 +134,7 @@ func openFleetWorld(t *testing.T) *fleetWorld {
 		}
 	})
 	w.services()
+	w.told = w.newTold()
 	w.controlPlane()
 	w.responders()
 	return w
@@ -239,6 +241,7 @@ func (w *fleetWorld) controlPlane() {
 		args := []string{
 			"serve", "--role", "control", "--data", w.path(name), "--control-listen", strings.TrimPrefix(url, "https://"), "--control-tls",
 			"--peer-listen", "127.0.0.1:" + w.port(), "--objects", w.path("objects"),
+			"--deployments-events", w.told.URL + "/events", "--deployments-otlp", w.told.URL, "--deployments-source", "https://tow.test",
 		}
 		if i > 0 {
 			token, err := w.tow(0, "join-token", "create", "--role", "control")
