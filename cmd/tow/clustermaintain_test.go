@@ -68,6 +68,7 @@ func TestMaintain(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("it ended with %v", err)
 	}
+	c.UpToDate(t)
 	for _, x := range []struct{ line, want string }{
 		{"cluster log --endpoints " + at, "compacts at the revision "},
 		{"cluster log --json --endpoints " + at, `"do": "compact"`},

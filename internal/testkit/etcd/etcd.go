@@ -236,6 +236,35 @@ func (c *Cluster) Leader(t testing.TB) int {
 	return -1
 }
 
+// UpToDate waits until the data of every member that runs is of the release of etcd that
+// the cluster has agreed on, which each sees to by itself some seconds after it has started.
+func (c *Cluster) UpToDate(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	client := c.Client(t)
+	for i, m := range c.members {
+		for m != nil {
+			status, err := client.Status(ctx, c.options[i].Client)
+			if err == nil && minor(status.StorageVersion) == minor(status.Version) {
+				break
+			}
+			select {
+			case <-again.C:
+			case <-ctx.Done():
+				t.Fatalf("%s: the data is not of its release after %s: %+v, %v", c.Name(i), patience, status, err)
+			}
+		}
+	}
+}
+
+// minor is the part of a release of etcd that says how its data looks: "3.7" of "3.7.3".
+func minor(release string) string {
+	return release[:max(0, strings.LastIndexByte(release, '.'))]
+}
+
 // Endpoints are where clients reach the members, the stopped ones too.
 func (c *Cluster) Endpoints() []string {
 	var all []string

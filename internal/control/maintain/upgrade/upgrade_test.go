@@ -192,6 +192,7 @@ func TestLook(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	c.UpToDate(t)
 	for _, x := range []struct {
 		to     string
 		way    Way
