@@ -189,7 +189,7 @@ func (m *move) queued() {
 	}
 	if !m.p.ofTow() {
 		m.s.Test, _ = newTest(&m.p.Pipeline) // creating the plan has refused what is wrong
-		_ = m.s.Test.Replay(m.p.Replayed, 0)
+		m.replayed(m.p.Replayed)
 	}
 	m.phase(Running)
 	m.s.Step = Gate
@@ -249,10 +249,25 @@ func (m *move) asked(kind AskKind) string {
 	return text
 }
 
+// replayed takes for evidence that so many recorded requests were answered alike. Of several
+// replays, which may be of the same requests, the largest counts.
+func (m *move) replayed(requests int64) bool {
+	more := requests - m.s.Replayed
+	if more <= 0 {
+		return false
+	}
+	m.s.Replayed = requests
+	_ = m.s.Test.Replay(more, 0)
+	return true
+}
+
 // running goes on with the stage, unless something is against the candidate.
 func (m *move) running() {
 	if m.against() {
 		return
+	}
+	if a, ok := m.w.Asks[AskReplay]; ok && m.s.Test != nil && m.replayed(a.Requests) {
+		m.event(EventReplayed, "%s replayed %d recorded requests, and none differs", a.By, a.Requests)
 	}
 	m.adopt()
 	switch m.s.Step {
@@ -326,39 +341,6 @@ func blameOf(v verdict.Verdict) Blame {
 		return YourDependency
 	}
 	return YourCode
-}
-
-// diedAtMost is how often nodes may die of a candidate, all together.
-const diedAtMost = 1
-
-// troubled is what nodes say that is against the candidate; nil is nothing.
-func (m *move) troubled() *Outcome {
-	died, where := 0, []string{}
-	for _, name := range slices.Sorted(maps.Keys(m.w.Nodes)) {
-		r, ok := m.w.Nodes[name].Programs[m.p.Program]
-		if !ok || r.Deployment != m.p.ID {
-			continue
-		}
-		t := r.Trouble(m.p.Release)
-		if t == nil {
-			continue
-		}
-		switch t.Kind {
-		case fleet.Fetching: // ours
-		case fleet.Crashed, fleet.GaveUp:
-			died += t.Count
-			where = append(where, name)
-		default:
-			return &Outcome{Result: Returned, Blame: m.p.blame(), Why: fmt.Sprintf("the node %s cannot run it", name), Evidence: t.Text}
-		}
-	}
-	if died <= diedAtMost {
-		return m.unwell()
-	}
-	return &Outcome{
-		Result: Returned, Blame: m.p.blame(), Why: "nodes died while they ran it",
-		Evidence: fmt.Sprintf("%d deaths: %s", died, some(where)),
-	}
 }
 
 // goBack begins to go back, and says so to all nodes at once.
