@@ -795,9 +795,12 @@ func (x *ListDeploymentEventsResponse) GetEvents() [][]byte {
 type AskDeploymentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// "back" or "approve"
-	Kind          string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
-	Why           string `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
+	// "back", "approve" or "replay"
+	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Why  string `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
+	// Of a replay: how many recorded requests were answered by the candidate as by the release
+	// that runs, and none otherwise.
+	Requests      int64 `protobuf:"varint,4,opt,name=requests,proto3" json:"requests,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -851,6 +854,13 @@ func (x *AskDeploymentRequest) GetWhy() string {
 		return x.Why
 	}
 	return ""
+}
+
+func (x *AskDeploymentRequest) GetRequests() int64 {
+	if x != nil {
+		return x.Requests
+	}
+	return 0
 }
 
 type AskDeploymentResponse struct {
@@ -2039,11 +2049,12 @@ const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\x1bListDeploymentEventsRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"6\n" +
 	"\x1cListDeploymentEventsResponse\x12\x16\n" +
-	"\x06events\x18\x01 \x03(\fR\x06events\"L\n" +
+	"\x06events\x18\x01 \x03(\fR\x06events\"h\n" +
 	"\x14AskDeploymentRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x10\n" +
-	"\x03why\x18\x03 \x01(\tR\x03why\"\x17\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\x12\x1a\n" +
+	"\brequests\x18\x04 \x01(\x03R\brequests\"\x17\n" +
 	"\x15AskDeploymentResponse\"|\n" +
 	"\x06Freeze\x12 \n" +
 	"\venvironment\x18\x01 \x01(\tR\venvironment\x12\x18\n" +

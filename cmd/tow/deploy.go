@@ -74,7 +74,7 @@ that call it, or takes what it took no longer, it is not deployed without --brea
 	f.BoolVar(&d.detach, "detach", false, "do not wait for it: print its name, and end")
 	f.BoolVar(&d.json, "json", false, "print what happens as lines of JSON")
 	d.at.flags(c)
-	c.AddCommand(deployListCommand(u), deployStatusCommand(u), deployExplainCommand(u), deployApproveCommand(u), deployRollbackCommand(u))
+	c.AddCommand(deployListCommand(u), deployStatusCommand(u), deployExplainCommand(u), deployApproveCommand(u), deployReplayCommand(u), deployRollbackCommand(u))
 	return c
 }
 

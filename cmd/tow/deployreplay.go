@@ -1,6 +1,7 @@
 //go:build !solo
 
-// tow deploy --replay: recorded requests are answered by both releases before anything moves.
+// tow deploy --replay and tow deploy replay: recorded requests are answered by both releases, before
+// anything moves, or while a deployment waits for evidence.
 
 package main
 
@@ -11,10 +12,13 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"towpath.dev/api/towpathv1"
 	"towpath.dev/client"
 	"towpath.dev/internal/abi"
 	"towpath.dev/internal/artifact/sample"
+	"towpath.dev/internal/control/deploy"
 	"towpath.dev/internal/control/release"
 	"towpath.dev/internal/run/engine"
 	"towpath.dev/internal/run/record"
@@ -27,39 +31,70 @@ const replayMost = 3000
 // evidence is what recorded requests show.
 type evidence struct{ requests, differ int64 }
 
-// replayBoth has recorded requests answered by the release that runs and by the candidate.
+// versions are two versions of a program that answer the same requests.
+type versions struct {
+	*ui
+	program       string
+	runs          *engine.Program // the one that runs
+	before, after *record.Replayer
+	kept          *replaying
+}
+
+// versions loads a release that runs, and an artifact that is to take its place.
+func (u *ui) versions(ctx context.Context, c *client.Control, runs release.Digest, artifact []byte) (*versions, error) {
+	old, err := release.Load(ctx, apiSource{c}, runs)
+	if err != nil {
+		return nil, fmt.Errorf("the release that runs: %w", err)
+	}
+	v := &versions{ui: u, program: old.Release.Program, kept: &replaying{archive: archive{ui: u}, kept: map[string]*record.Replayer{}}}
+	if v.before, err = v.kept.load(ctx, old.Artifact); err == nil {
+		v.after, err = v.kept.load(ctx, artifact)
+	}
+	if err != nil {
+		v.close(ctx)
+		return nil, err
+	}
+	v.runs = v.kept.programs[0]
+	return v, nil
+}
+
+func (v *versions) close(ctx context.Context) { v.kept.close(ctx) }
+
+// replayBoth has requests answered by the release that runs and by the candidate: recorded
+// ones where there are, and generated ones otherwise.
 func (d *deploying) replayBoth(ctx context.Context, c *client.Control, m *made) (evidence, error) {
-	var found evidence
 	if m.head.GetCurrent() == "" {
-		return found, nil
+		return evidence{}, nil
 	}
-	old, err := release.Load(ctx, apiSource{c}, release.Digest(m.head.GetCurrent()))
+	v, err := d.versions(ctx, c, release.Digest(m.head.GetCurrent()), m.artifact)
 	if err != nil {
-		return found, fmt.Errorf("the release that runs: %w", err)
+		return evidence{}, err
 	}
-	r := &replaying{archive: archive{ui: d.ui}, kept: map[string]*record.Replayer{}}
-	defer r.close(ctx)
-	before, err := r.load(ctx, old.Artifact)
-	if err != nil {
-		return found, err
-	}
-	after, err := r.load(ctx, m.artifact)
-	if err != nil {
-		return found, err
-	}
+	defer v.close(ctx)
 	if d.replay == "" {
-		return d.generate(ctx, r.programs[0], before, after), ctx.Err()
+		return v.generate(ctx), ctx.Err()
 	}
-	records, err := record.Read(d.replay)
+	found, err := v.recorded(ctx, d.replay)
+	if err == nil && found.differ > 0 && d.differs == "" {
+		err = wrong{fmt.Errorf("%s of %s recorded requests get another answer from this version, and nothing is deployed; \"tow replay --all --against .\" shows them, and --differs WHY deploys it all the same", thousands(int(found.differ)), thousands(int(found.requests)))}
+	}
+	return found, err
+}
+
+// recorded has the requests of a recording answered that are of the program, and shows what
+// was found.
+func (v *versions) recorded(ctx context.Context, dir string) (evidence, error) {
+	var found evidence
+	records, err := record.Read(dir)
 	if err != nil {
 		return found, err
 	}
 	var shown []*replayed
 	for e := range records.All(record.Filter{Limit: replayMost}) {
-		if e.Program != m.release.Program {
+		if e.Program != v.program {
 			continue
 		}
-		cmp, err := record.Compare(ctx, e, before, after)
+		cmp, err := record.Compare(ctx, e, v.before, v.after)
 		if ctx.Err() != nil {
 			return found, ctx.Err()
 		}
@@ -78,7 +113,14 @@ func (d *deploying) replayBoth(ctx context.Context, c *client.Control, m *made) 
 			shown = append(shown, &replayed{ID: e.ID, View: e.Record.View, Begin: e.Begin, Outcome: e.Outcome, Artifact: e.Record.Artifact, Comparison: cmp})
 		}
 	}
-	return found, d.judge(found, shown)
+	v.judgement("replay", found)
+	for _, s := range shown[:min(len(shown), 5)] {
+		fmt.Fprintf(v.err, "  %s  %s\n", s.ID, s.View)
+		for _, line := range s.lines()[:min(len(s.lines()), 2)] {
+			fmt.Fprintf(v.err, "    %s\n", printable(line))
+		}
+	}
+	return found, nil
 }
 
 // generateFor bounds how long generated requests are answered.
@@ -87,22 +129,23 @@ const generateFor = 5 * time.Second
 // generate has requests answered by both versions that are made up from the types of views
 // and of what they call, the same ones for the same release. They are what could be asked, and
 // not what is: that answers differ is told, and keeps nothing from going on.
-func (d *deploying) generate(ctx context.Context, p *engine.Program, before, after *record.Replayer) evidence {
+func (v *versions) generate(ctx context.Context) evidence {
 	var found evidence
+	p := v.runs
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(p.Hash()))
 	seed := h.Sum64()
 	views := p.Views()
 	for until, n := time.Now().Add(generateFor), 0; n < replayMost && len(views) > 0 && time.Now().Before(until) && ctx.Err() == nil; n++ {
-		v := views[n%len(views)]
+		view := views[n%len(views)]
 		r := rand.New(rand.NewPCG(seed, uint64(n)))
 		rec := engine.Record{}
-		input := sample.JSON(r, &p.Manifest().Schema, v.Meta().Input)
-		if _, err := v.Do(ctx, nil, engine.Request{Input: input, Source: madeUp{&p.Manifest().Schema, seed}, Record: &rec}); err != nil && rec.Artifact == "" {
+		input := sample.JSON(r, &p.Manifest().Schema, view.Meta().Input)
+		if _, err := view.Do(ctx, nil, engine.Request{Input: input, Source: madeUp{&p.Manifest().Schema, seed}, Record: &rec}); err != nil && rec.Artifact == "" {
 			continue // no record: the input was refused
 		}
 		e := &record.Entry{ID: fmt.Sprintf("generated-%d", n), Program: p.Manifest().Program, Begin: time.Unix(0, rec.Now), Record: rec}
-		c, err := record.Compare(ctx, e, before, after)
+		c, err := record.Compare(ctx, e, v.before, v.after)
 		if err != nil || c.Skipped != "" {
 			continue
 		}
@@ -110,12 +153,10 @@ func (d *deploying) generate(ctx context.Context, p *engine.Program, before, aft
 			found.differ++
 		}
 	}
-	switch {
-	case found.requests == 0:
-	case found.differ == 0:
-		d.judgement("generated", found, true)
-	default:
-		d.judgement("generated", found, false)
+	if found.requests > 0 {
+		v.judgement("generated", found)
+	}
+	if found.differ > 0 {
 		found.requests = 0 // they prove nothing
 	}
 	return found
@@ -138,30 +179,13 @@ func (m madeUp) Ask(_ context.Context, b *engine.Batch) {
 }
 
 // judgement is one line about requests that both versions answered.
-func (d *deploying) judgement(what string, found evidence, well bool) {
+func (v *versions) judgement(what string, found evidence) {
+	well := found.differ == 0
 	mark := map[bool]string{true: "ok", false: "!!"}[well]
-	if d.unicode {
+	if v.unicode {
 		mark = map[bool]string{true: "✓", false: "≠"}[well]
 	}
-	fmt.Fprintf(d.err, "%s %s %s requests, %s differ\n", what, mark, thousands(int(found.requests)), thousands(int(found.differ)))
-}
-
-// judge shows what recorded requests show, and refuses differences that nobody has explained.
-func (d *deploying) judge(found evidence, shown []*replayed) error {
-	d.judgement("replay", found, found.differ == 0)
-	if found.differ == 0 {
-		return nil
-	}
-	for _, s := range shown[:min(len(shown), 5)] {
-		fmt.Fprintf(d.err, "  %s  %s\n", s.ID, s.View)
-		for _, line := range s.lines()[:min(len(s.lines()), 2)] {
-			fmt.Fprintf(d.err, "    %s\n", printable(line))
-		}
-	}
-	if d.differs == "" {
-		return wrong{fmt.Errorf("%s of %s recorded requests get another answer from this version, and nothing is deployed; \"tow replay --all --against .\" shows them, and --differs WHY deploys it all the same", thousands(int(found.differ)), thousands(int(found.requests)))}
-	}
-	return nil
+	fmt.Fprintf(v.err, "%s %s %s requests, %s differ\n", what, mark, thousands(int(found.requests)), thousands(int(found.differ)))
 }
 
 // check is the evidence as a check of the plan.
@@ -180,4 +204,64 @@ func (e evidence) unexplained(why string) int64 {
 		return 0
 	}
 	return e.requests
+}
+
+func deployReplayCommand(u *ui) *cobra.Command {
+	at, why := &controlAt{}, ""
+	c := &cobra.Command{
+		Use:   "replay ID DIR",
+		Short: "Add recorded requests to a deployment's evidence",
+		Long: `Have the requests that are recorded in the folder DIR answered by the release that runs
+and by a deployment's candidate. Where no answer differs, the deployment takes it for
+evidence, as it does with --replay when it is made: a candidate that few requests reach
+can pass by it. Of several replays the largest counts.`,
+		Example: "  tow deploy replay shop.prod.17 .tow/records",
+		Args:    exactly("a deployment", "a folder of recorded requests"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return at.ask(interruptible(c.Context()), func(ctx context.Context, api *client.Control) error {
+				return u.addReplay(ctx, api, args[0], args[1], why)
+			})
+		},
+	}
+	c.Flags().StringVar(&why, "why", "", "say `WHY`, for those who look at it later")
+	at.flags(c)
+	return c
+}
+
+// addReplay has recorded requests answered by both releases of a deployment, and tells it of them.
+func (u *ui) addReplay(ctx context.Context, c *client.Control, id, dir, why string) error {
+	r, err := c.Deploy.GetDeployment(ctx, &towpathv1.GetDeploymentRequest{Id: id})
+	if err != nil {
+		return err
+	}
+	plan, state, err := readDeployment(r.GetDeployment())
+	if err != nil {
+		return err
+	}
+	if state.From == "" || plan.Program == release.Tow {
+		return fmt.Errorf("%s has no release to compare with: there was none of %s in %s when it began, or it has not begun; no replay is needed or taken", id, plan.Program, plan.Environment)
+	}
+	candidate, err := release.Load(ctx, apiSource{c}, plan.Release)
+	if err != nil {
+		return fmt.Errorf("the candidate: %w", err)
+	}
+	v, err := u.versions(ctx, c, state.From, candidate.Artifact)
+	if err != nil {
+		return err
+	}
+	defer v.close(ctx)
+	found, err := v.recorded(ctx, dir)
+	switch {
+	case err != nil:
+		return err
+	case found.differ > 0:
+		return wrong{fmt.Errorf("%s of %s recorded requests get another answer from the candidate, and %s has no new evidence; \"tow deploy rollback %s\" takes it back", thousands(int(found.differ)), thousands(int(found.requests)), id, id)}
+	case found.requests == 0:
+		return fmt.Errorf("%s has no request of %s that both releases can answer: record some with \"tow serve --record\"", dir, plan.Program)
+	}
+	if _, err := c.Deploy.AskDeployment(ctx, &towpathv1.AskDeploymentRequest{Id: id, Kind: string(deploy.AskReplay), Why: why, Requests: found.requests}); err != nil {
+		return err
+	}
+	fmt.Fprintf(u.out, "%s: taken for evidence\n", id)
+	return nil
 }

@@ -260,10 +260,10 @@ func (s *deployService) ListDeploymentEvents(ctx context.Context, q *v1.ListDepl
 
 func (s *deployService) AskDeployment(ctx context.Context, q *v1.AskDeploymentRequest) (*v1.AskDeploymentResponse, error) {
 	kind := deploy.AskKind(q.GetKind())
-	if kind != deploy.AskBack && kind != deploy.AskApprove {
-		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("%.40q cannot be asked: expected back or approve", q.GetKind()))
+	if kind != deploy.AskBack && kind != deploy.AskApprove && kind != deploy.AskReplay {
+		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("%.40q cannot be asked: expected back, approve or replay", q.GetKind()))
 	}
-	if err := s.service.Ask(ctx, q.GetId(), kind, access.Caller(ctx).Name, q.GetWhy()); err != nil {
+	if err := s.service.Ask(ctx, q.GetId(), kind, deploy.Ask{By: access.Caller(ctx).Name, Why: q.GetWhy(), Requests: q.GetRequests()}); err != nil {
 		return nil, refused(err)
 	}
 	return &v1.AskDeploymentResponse{}, nil

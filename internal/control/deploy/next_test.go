@@ -316,3 +316,31 @@ func TestEnter(t *testing.T) {
 		t.Errorf("one whose place is taken came to %+v", o)
 	}
 }
+
+// TestReplayedWhileItWaits: a replay that is added lets a candidate pass that few requests
+// reach; of the same requests twice nothing is learnt.
+func TestReplayedWhileItWaits(t *testing.T) {
+	s := newScene()
+	s.runTo(t, 0, Baking)
+	s.world.Counts = []Count{{Share: verdict.Stored(0.1), Requests: verdict.Pair{Candidate: 20, Control: 180}}}
+	s.world.Passed = 2 * time.Minute
+	s.settle()
+	s.waits(t, "evidence that it is not worse")
+	for _, n := range []int64{1, 1} {
+		s.world.Asks[AskReplay] = Ask{By: "ann", Requests: n}
+		s.settle()
+	}
+	if s.state.Replayed != 1 || s.state.Test.Replayed != 1 {
+		t.Errorf("%d and %d requests are in the evidence of one", s.state.Replayed, s.state.Test.Replayed)
+	}
+	s.world.Asks[AskReplay] = Ask{By: "ann", Requests: 5000}
+	m := s.move()
+	if len(m.Events) == 0 || m.Events[0].Type != EventReplayed || !strings.Contains(m.Events[0].Text, "ann replayed 5000") {
+		t.Errorf("the events are %+v", m.Events)
+	}
+	for _, way := range s.state.Test.Verdict().Ways {
+		if way.Metric == verdict.Error && way.How != verdict.ByReplay {
+			t.Errorf("errors do not pass by replay: %+v", way)
+		}
+	}
+}

@@ -161,8 +161,9 @@ func or(text, other string) string {
 	return text
 }
 
-// Ask asks a deployment to go back, or approves its next stage.
-func (s *Service) Ask(ctx context.Context, id string, kind AskKind, by, why string) error {
+// Ask asks a deployment to go back, approves its next stage, or adds a replay to its evidence.
+// When it was asked, and what stage that approves, is found here.
+func (s *Service) Ask(ctx context.Context, id string, kind AskKind, ask Ask) error {
 	if _, _, _, err := ParseID(id); err != nil {
 		return refuse("%v", err)
 	}
@@ -170,13 +171,27 @@ func (s *Service) Ask(ctx context.Context, id string, kind AskKind, by, why stri
 	if err != nil {
 		return err
 	}
+	ask.At = s.now()
 	switch st := d.State; {
 	case st.Phase == Ended:
 		return refuse("%s has ended (%s): deploy the release that you want with \"tow deploy\"", id, st.Outcome.Result)
-	case st.Phase == Returning && kind == AskApprove:
-		return refuse("%s goes back, and has no next stage", id)
+	case kind == AskBack:
+	case st.Phase == Returning:
+		return refuse("%s goes back, and does not go on any more", id)
+	case kind == AskReplay && st.Test == nil:
+		return refuse("%s takes no replay: it has not begun, or is of tow itself", id)
+	case kind == AskReplay && ask.Requests <= 0:
+		return refuse("a replay of %d requests says nothing of %s; expected at least 1, of which none differs", ask.Requests, id)
+	case kind == AskReplay:
+	case st.Phase == Running && st.Step != Gate: // the stage that is under way needs none any more
+		if ask.Stage = st.Stage + 1; ask.Stage == len(d.Plan.Stages) {
+			return refuse("%s has no stage after this one that could be approved", id)
+		}
+	case st.Phase == Finishing:
+		return refuse("%s has passed its last stage", id)
+	default:
+		ask.Stage = st.Stage
 	}
-	ask := Ask{By: by, Why: why, At: s.now(), Stage: d.State.Stage}
 	_, err = s.Store.Txn(ctx, election.Txn{
 		If:   []election.Compare{election.Present(stateKey(id))},
 		Then: []election.Op{election.Put(askKey(id, kind), encode(&ask), 0)},
@@ -195,7 +210,7 @@ func (s *Service) AskActive(ctx context.Context, environment, program, by, why s
 	if h == nil || h.Active == "" {
 		return false, nil
 	}
-	err = s.Ask(ctx, h.Active, AskBack, by, why)
+	err = s.Ask(ctx, h.Active, AskBack, Ask{By: by, Why: why})
 	var over *Refused
 	if errors.As(err, &over) { // it ended meanwhile
 		return false, nil

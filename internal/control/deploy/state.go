@@ -53,7 +53,9 @@ type State struct {
 	Onebox string        `json:"onebox,omitempty"`
 	Test   *verdict.Test `json:"test,omitempty"`
 	// Answered is how many requests the candidate had answered when the stage began to bake.
-	Answered int64    `json:"answered,omitempty"`
+	Answered int64 `json:"answered,omitempty"`
+	// Replayed is how many recorded requests are in the evidence.
+	Replayed int64    `json:"replayed,omitempty"`
 	Wait     *Wait    `json:"wait,omitempty"`
 	Cause    *Outcome `json:"cause,omitempty"` // why it goes back
 	Outcome  *Outcome `json:"outcome,omitempty"`
@@ -120,13 +122,14 @@ type Head struct {
 	Order    []string          `json:"order,omitempty"` // of the requests
 }
 
-// AskKind is what a person may ask of a deployment.
+// AskKind is what a person may ask of a deployment, or tell it.
 type AskKind string
 
 // What may be asked.
 const (
 	AskBack    AskKind = "back" // to go back, or not to begin
 	AskApprove AskKind = "approve"
+	AskReplay  AskKind = "replay" // to take a replay of recorded requests for evidence
 )
 
 // An Ask is what a person asked for.
@@ -135,6 +138,9 @@ type Ask struct {
 	Why   string    `json:"why,omitempty"`
 	At    time.Time `json:"at"`
 	Stage int       `json:"stage,omitempty"` // of an approval: up to which stage
+	// Requests, of a replay, is how many recorded requests both releases answered alike, and none
+	// otherwise.
+	Requests int64 `json:"requests,omitempty"`
 }
 
 // A Freeze keeps stages from beginning. What is under way goes back all the same.
@@ -182,10 +188,10 @@ const (
 	EventQueued       EventType = "deployment.queued"
 	EventBegun        EventType = "deployment.begun"
 	EventWaits        EventType = "deployment.waits"
-	EventGoesOn       EventType = "deployment.goes-on"
 	EventReturns      EventType = "deployment.returns"
 	EventFinishes     EventType = "deployment.finishes"
 	EventEnded        EventType = "deployment.ended"
+	EventReplayed     EventType = "deployment.replayed"
 	EventStageBegun   EventType = "stage.begun"
 	EventStageProbed  EventType = "stage.probed"
 	EventStageReaches EventType = "stage.reaches"

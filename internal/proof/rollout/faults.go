@@ -42,16 +42,23 @@ type fault struct {
 	once bool // a round
 }
 
-// breakThings breaks one thing after the other in each of several places, for as long as
-// the options say, and returns when all is mended.
+// breakThings breaks one thing after the other in each of several places, for as long and as
+// often as the options say, and returns when all is mended.
 func (w *world) breakThings(ctx context.Context, runs []*run, broke *tally) error {
 	seed := runs[0].seed
-	breaking, cancel := context.WithTimeout(ctx, time.Duration(w.o.Seconds)*time.Second)
+	breaking, cancel := context.WithCancel(ctx)
 	defer cancel()
+	until := time.Now().Add(time.Duration(w.o.Seconds) * time.Second)
+	struck := func() {
+		few := slices.ContainsFunc(runs, func(r *run) bool { return r.broke.sum()+broke.sum() < w.o.Faults })
+		if !few && time.Now().After(until) {
+			cancel()
+		}
+	}
 	var places sync.WaitGroup
 	at := func(place uint64, to *tally, random *rand.Rand, faults []fault) {
 		places.Go(func() {
-			if err := strike(breaking, to, random, faults); err != nil {
+			if err := strike(breaking, to, random, faults, struck); err != nil {
 				w.cancel(fmt.Errorf("what breaks things, place %d: %w", place, err))
 			}
 		})
@@ -66,8 +73,9 @@ func (w *world) breakThings(ctx context.Context, runs []*run, broke *tally) erro
 	return context.Cause(ctx)
 }
 
-// strike draws faults until the context ends. A fault that has begun is mended in any case.
-func strike(ctx context.Context, to *tally, random *rand.Rand, faults []fault) error {
+// strike draws faults until the context ends, and tells of each. A fault that has begun is
+// mended in any case.
+func strike(ctx context.Context, to *tally, random *rand.Rand, faults []fault, struck func()) error {
 	for {
 		pause(ctx, between(random, 100*time.Millisecond, time.Second))
 		if ctx.Err() != nil {
@@ -79,6 +87,7 @@ func strike(ctx context.Context, to *tally, random *rand.Rand, faults []fault) e
 			faults = slices.Delete(faults, i, i+1)
 		}
 		to.add(f.name)
+		struck()
 		if err := f.do(ctx, random); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}

@@ -30,7 +30,8 @@ import (
 type Options struct {
 	Runs    int    // 0 is 3
 	Lanes   int    // runs side by side, at most: 0 is 8
-	Seconds int    // for how long things break, in a round: 0 is 12
+	Seconds int    // for how long things break at least, in a round: 0 is 12
+	Faults  int    // how many befall each run at least: 0 is 20
 	Seed    uint64 // of the first run, the others count on: 0 is 1
 	Quiet   bool   // measure first how long runs take while nothing breaks, which bounds how long they may take
 	Mutant  string // a mistake that the judge has to find out; "" is none
@@ -46,8 +47,8 @@ var mutants = map[string]string{
 // Validate says all that is wrong with options.
 func (o Options) Validate() error {
 	var wrong []error
-	if o.Runs < 0 || o.Lanes < 0 || o.Seconds < 0 {
-		wrong = append(wrong, fmt.Errorf("%d runs, %d side by side, for %d seconds: expected none to be below 0", o.Runs, o.Lanes, o.Seconds))
+	if o.Runs < 0 || o.Lanes < 0 || o.Seconds < 0 || o.Faults < 0 {
+		wrong = append(wrong, fmt.Errorf("%d runs, %d side by side, %d faults in %d seconds: expected none to be below 0", o.Runs, o.Lanes, o.Faults, o.Seconds))
 	}
 	if o.Lanes > mostLanes {
 		wrong = append(wrong, fmt.Errorf("%d runs side by side: the lab has addresses for %d", o.Lanes, mostLanes))
@@ -65,13 +66,14 @@ func (o Options) withDefaults() Options {
 	o.Runs = cmp.Or(o.Runs, 3)
 	o.Lanes = min(cmp.Or(o.Lanes, 8), o.Runs)
 	o.Seconds = cmp.Or(o.Seconds, 12)
+	o.Faults = cmp.Or(o.Faults, 20)
 	o.Seed = cmp.Or(o.Seed, 1)
 	return o
 }
 
 // replay is the command that runs the same again, as far as processes can.
 func (o Options) replay() string {
-	text := fmt.Sprintf("go run ./internal/proof/cmd/rollout --runs %d --lanes %d --seconds %d --seed %d", o.Runs, o.Lanes, o.Seconds, o.Seed)
+	text := fmt.Sprintf("go run ./internal/proof/cmd/rollout --runs %d --lanes %d --seconds %d --faults %d --seed %d", o.Runs, o.Lanes, o.Seconds, o.Faults, o.Seed)
 	if o.Mutant != "" {
 		text += " --mutant " + o.Mutant
 	}

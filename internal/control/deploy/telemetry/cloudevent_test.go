@@ -32,7 +32,7 @@ func TestCloudEvents(t *testing.T) {
 		"shop.prod.17/6 dev.towpath.deployment.stage.bakes shop.prod.17",
 		"shop.prod.17/7 dev.cdevents.taskrun.finished.0.2.0 shop.prod.17/onebox",
 		"shop.prod.17/8 dev.towpath.deployment.waits shop.prod.17",
-		"shop.prod.17/9 dev.towpath.deployment.goes-on shop.prod.17",
+		"shop.prod.17/9 dev.towpath.deployment.replayed shop.prod.17",
 		"shop.prod.17/10 dev.cdevents.taskrun.started.0.2.0 shop.prod.17/wave 1",
 		"shop.prod.17/b/3 dev.towpath.deployment.node.changed shop.prod.17/b",
 		"shop.prod.17/a/6 dev.towpath.deployment.node.changed shop.prod.17/a",

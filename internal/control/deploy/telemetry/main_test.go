@@ -96,7 +96,7 @@ func badStory() *story {
 	s.tell(deploy.EventStageBakes, "onebox bakes")
 	s.pass()
 	s.tell(deploy.EventWaits, "waits: an approval of wave 1")
-	s.tell(deploy.EventGoesOn, "goes on")
+	s.tell(deploy.EventReplayed, "ann replayed 3000 recorded requests, and none differs")
 	s.begin("wave 1")
 	s.node("b")
 	s.node("a")

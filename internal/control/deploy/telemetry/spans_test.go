@@ -66,7 +66,7 @@ func TestSpans(t *testing.T) {
   12:01:00 deployment.queued
   12:02:00 deployment.begun
   12:08:00 deployment.waits
-  12:09:00 deployment.goes-on`,
+  12:09:00 deployment.replayed`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("spans:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

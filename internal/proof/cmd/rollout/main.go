@@ -26,7 +26,8 @@ func run() int {
 	var o rollout.Options
 	flag.IntVar(&o.Runs, "runs", 3, "how many deployments")
 	flag.IntVar(&o.Lanes, "lanes", 8, "how many of them side by side, at most")
-	flag.IntVar(&o.Seconds, "seconds", 12, "for how long things break, in a round")
+	flag.IntVar(&o.Seconds, "seconds", 12, "for how long things break at least, in a round")
+	flag.IntVar(&o.Faults, "faults", 20, "how many faults befall each deployment at least")
 	flag.Uint64Var(&o.Seed, "seed", uint64(time.Now().UnixNano()%1_000_000), "of the first one; the others count on")
 	flag.BoolVar(&o.Quiet, "quiet", true, "measure first how long they take while nothing breaks")
 	flag.StringVar(&o.Mutant, "mutant", "", "a mistake to find out: unfenced or greedy")
