@@ -16,7 +16,8 @@
 //   - an ask is a batch of calls of one operation, as the engine hands it on;
 //   - a slot is a call on its way to a source, with the asks that wait for it:
 //     one, or several where the operation is shared;
-//   - a flight is the slots that go to the source together.
+//   - a flight is the slots that go to the source together, on behalf of the
+//     Fetcher that it is of. Asks of others may join it, see [Sources].
 package fetch
 
 import (
@@ -35,8 +36,8 @@ import (
 type Bound struct {
 	Caller source.Caller
 	Source string // its name in the environment; breakers and retry budgets are a source's
-	// Key tells bindings apart in a cache that outlives them: two that could answer
-	// differently have different keys.
+	// Key tells bindings apart, in a cache that outlives them and among calls under way
+	// that Fetchers share: two that could answer differently have different keys.
 	Key string
 }
 
@@ -44,7 +45,8 @@ type Bound struct {
 type Options struct {
 	// Cache keeps answers beyond their request. Nil: a Cache of its own.
 	Cache *Cache
-	// Sources keeps what is known of sources' health. Nil: a Sources of its own.
+	// Sources keeps what is known of sources' health, and the calls that other Fetchers
+	// may join. Nil: a Sources of its own.
 	Sources *Sources
 	// Observe is told of each ask that has ended; it must be fast. Nil: nobody is.
 	Observe func(Event)
@@ -64,9 +66,13 @@ type operation struct {
 	caller source.Caller
 	source *health
 	prefix string // of its keys in the cache
+	slots  *slots // where the operation is shared, also of other Fetchers
+}
 
+// slots are the shared calls of an operation that are under way.
+type slots struct {
 	mu    sync.Mutex
-	slots map[string]*slot // shared ones under way, by key
+	byKey map[string]*slot
 }
 
 // New makes a Fetcher for the operations of a manifest; bound has one for each,
@@ -82,16 +88,21 @@ func New(m *artifact.Manifest, bound []Bound, opts Options) *Fetcher {
 	}
 	for i := range m.Operations {
 		meta := &m.Operations[i]
-		f.ops[meta] = &operation{
+		op := &operation{
 			meta: meta, caller: bound[i].Caller, source: sources.of(bound[i].Source),
-			prefix: meta.QualifiedName() + "\x00" + bound[i].Key + "\x00", slots: map[string]*slot{},
+			prefix: meta.QualifiedName() + "\x00" + bound[i].Key + "\x00", slots: &slots{},
 		}
+		if meta.Shared {
+			op.slots = sources.slotsOf(op.prefix)
+		}
+		f.ops[meta] = op
 	}
 	return f
 }
 
-// Wait returns once nothing is under way any more. What requests asked ends when
-// they do.
+// Wait returns once nothing is under way any more: flights of this Fetcher, which
+// others may have joined, and those of others that its requests have joined. What
+// requests asked ends when they do.
 func (f *Fetcher) Wait() { f.flights.Wait() }
 
 // Event is how an ask went.
@@ -156,7 +167,7 @@ func (a *ask) cut() Event {
 type ask struct {
 	session *Session
 	batch   *engine.Batch
-	slots   []*slot // shared ones that it waits for; operation.mu guards it
+	slots   []*slot // shared ones that it waits for; slots.mu guards it
 
 	mu    sync.Mutex
 	event Event
@@ -169,9 +180,9 @@ type waiter struct {
 	i   int
 }
 
-// slot is a call on its way. operation.mu guards waiters and ended.
+// slot is a call on its way. slots.mu of its operation guards waiters and ended.
 type slot struct {
-	key     string // in operation.slots and in the cache
+	key     string // in slots.byKey and in the cache
 	cached  bool
 	args    []byte
 	flight  *flight
@@ -181,12 +192,17 @@ type slot struct {
 
 // flight is a batch on its way to a source.
 type flight struct {
+	by     *Fetcher
 	op     *operation
 	about  source.About
 	slots  []*slot
 	ctx    context.Context
 	cancel context.CancelFunc // nil when ctx is the ask's own
-	open   int                // slots that somebody waits for; operation.mu guards it
+
+	// Of a shared operation, whose slots.mu guards them:
+	open   int        // slots that somebody waits for
+	guests []*Fetcher // others whose asks have joined, and whose Wait waits for it
+	ended  bool
 }
 
 // Ask takes a batch on; it is part of engine.Source.
@@ -201,7 +217,8 @@ func (s *Session) Ask(ctx context.Context, b *engine.Batch) {
 		s.fetcher.flights.Add(1)
 		go func() {
 			defer s.fetcher.flights.Done()
-			out.fly(s.fetcher)
+			out.fly()
+			out.end()
 		}()
 	}
 	if b.Operation.Shared && a.pending() {
@@ -218,7 +235,7 @@ func (s *Session) AskHere(ctx context.Context, b *engine.Batch) bool {
 	}
 	if _, out := s.begin(b); out != nil {
 		out.ctx = ctx
-		out.fly(s.fetcher)
+		out.fly()
 	}
 	return true
 }
@@ -258,7 +275,7 @@ func (f *Fetcher) route(op *operation, a *ask) *flight {
 		body []byte
 	}
 	var hits []hit
-	out := &flight{op: op, about: a.session.about}
+	out := &flight{by: f, op: op, about: a.session.about}
 	if op.meta.Shared {
 		out.about.Caller = "" // the answer is to be everybody's
 	}
@@ -272,7 +289,7 @@ func (f *Fetcher) route(op *operation, a *ask) *flight {
 	if op.meta.Shared || cached {
 		slots, waiters = nil, nil // mostly there are none
 	}
-	op.mu.Lock()
+	op.slots.mu.Lock()
 	for i := range a.batch.Len() {
 		args := a.batch.Args(i)
 		key := ""
@@ -286,7 +303,8 @@ func (f *Fetcher) route(op *operation, a *ask) *flight {
 			}
 		}
 		if op.meta.Shared {
-			if s := op.slots[key]; s != nil {
+			if s := op.slots.byKey[key]; s != nil {
+				s.flight.join(f)
 				s.waiters = append(s.waiters, waiter{a, i})
 				a.slots = append(a.slots, s)
 				a.event.Joined++
@@ -304,13 +322,13 @@ func (f *Fetcher) route(op *operation, a *ask) *flight {
 		}
 		out.slots = append(out.slots, s)
 		if op.meta.Shared {
-			op.slots[key] = s
+			op.slots.add(s)
 			a.slots = append(a.slots, s)
 		}
 	}
 	out.open = len(out.slots)
 	a.event.Hits = len(hits)
-	op.mu.Unlock()
+	op.slots.mu.Unlock()
 	for _, h := range hits {
 		a.end(h.i, h.body, nil)
 	}
@@ -343,7 +361,7 @@ func (op *operation) key(caller string, args []byte) string {
 func (a *ask) watch(ctx context.Context, op *operation) {
 	context.AfterFunc(ctx, func() {
 		var idle []context.CancelFunc
-		op.mu.Lock()
+		op.slots.mu.Lock()
 		for _, s := range a.slots {
 			if s.ended {
 				continue
@@ -355,14 +373,14 @@ func (a *ask) watch(ctx context.Context, op *operation) {
 				}
 			}
 			if clear(s.waiters[len(kept):]); len(kept) == 0 && len(s.waiters) > 0 {
-				op.forget(s)
+				op.slots.forget(s)
 				if s.flight.open--; s.flight.open == 0 {
 					idle = append(idle, s.flight.cancel)
 				}
 			}
 			s.waiters = kept
 		}
-		op.mu.Unlock()
+		op.slots.mu.Unlock()
 		for _, cancel := range idle {
 			cancel()
 		}
@@ -377,10 +395,18 @@ func (a *ask) pending() bool {
 	return a.left > 0
 }
 
-// forget takes a slot out of those that may be joined. op.mu is held.
-func (op *operation) forget(s *slot) {
-	if op.slots[s.key] == s {
-		delete(op.slots, s.key)
+// add lets a slot be joined. s.mu is held.
+func (s *slots) add(one *slot) {
+	if s.byKey == nil {
+		s.byKey = map[string]*slot{}
+	}
+	s.byKey[one.key] = one
+}
+
+// forget takes a slot out of those that may be joined. s.mu is held.
+func (s *slots) forget(one *slot) {
+	if s.byKey[one.key] == one {
+		delete(s.byKey, one.key)
 	}
 }
 

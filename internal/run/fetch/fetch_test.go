@@ -94,7 +94,10 @@ var built = sync.OnceValue(func() []byte {
 	return res.Artifact
 })
 
-func start(t *testing.T, s *service) *world {
+func start(t *testing.T, s *service) *world { return startOn(t, s, nil, nil, "k") }
+
+// startOn starts a program on what others have in common.
+func startOn(t *testing.T, s *service, cache *Cache, sources *Sources, key string) *world {
 	t.Helper()
 	p, err := engine.Load(t.Context(), built(), engine.Options{})
 	if err != nil {
@@ -103,9 +106,9 @@ func start(t *testing.T, s *service) *world {
 	w := &world{Program: p, service: s}
 	bound := make([]Bound, len(p.Manifest().Operations))
 	for i := range bound {
-		bound[i] = Bound{Caller: s, Source: "stock", Key: "k"}
+		bound[i] = Bound{Caller: s, Source: "stock", Key: key}
 	}
-	w.Fetcher = New(p.Manifest(), bound, Options{Observe: func(e Event) {
+	w.Fetcher = New(p.Manifest(), bound, Options{Cache: cache, Sources: sources, Observe: func(e Event) {
 		w.mu.Lock()
 		w.events = append(w.events, e)
 		w.mu.Unlock()

@@ -28,11 +28,32 @@ const (
 	retrySaved = 10
 )
 
-// Sources is what is known of the health of an environment's sources. It outlives
-// the Fetchers of the programs that use them. The zero value knows of none.
+// Sources is what Fetchers of one environment have in common: what is known of the
+// health of its sources, and the calls under way of shared operations, which
+// requests of all of them may join. It outlives them. The zero value knows of none.
 type Sources struct {
-	mu     sync.Mutex
-	byName map[string]*health
+	mu       sync.Mutex
+	byName   map[string]*health
+	underWay map[string]*slots // by the prefix of an operation's keys
+}
+
+// slotsOf are the calls under way of a shared operation, by the prefix of its keys:
+// those of the same operation in the same binding, whichever release asks it.
+//
+// They are never dropped. An empty one takes some 200 bytes, and there is another
+// only when somebody has changed the operation or its binding.
+func (s *Sources) slotsOf(prefix string) *slots {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := s.underWay[prefix]
+	if at == nil {
+		at = &slots{}
+		if s.underWay == nil {
+			s.underWay = map[string]*slots{}
+		}
+		s.underWay[prefix] = at
+	}
+	return at
 }
 
 func (s *Sources) of(name string) *health {

@@ -44,9 +44,10 @@ func truth(op string, item int, caller string) int {
 
 // wild answers an operation in all the ways that a source may and may not.
 type wild struct {
-	t    *testing.T
-	op   string
-	open atomic.Int32 // calls of Call that have not returned
+	t      *testing.T
+	op     string
+	open   atomic.Int32 // calls of Call that have not returned
+	closed atomic.Bool
 
 	mu  sync.Mutex
 	rnd *rand.Rand
@@ -61,6 +62,11 @@ func (s *wild) dice(n int) int {
 func (s *wild) Call(ctx context.Context, b *source.Batch, done func(int, []byte, error)) {
 	s.open.Add(1)
 	defer s.open.Add(-1)
+	defer func() {
+		if s.closed.Load() {
+			s.t.Errorf("%s is asked although it is closed", s.op)
+		}
+	}()
 	if s.op == "price" && b.About.Caller != "" {
 		s.t.Errorf("what is everybody's is asked for %s", b.About.Caller)
 	}
@@ -118,7 +124,8 @@ func (s *wild) one(ctx context.Context, b *source.Batch, i, item int, done func(
 }
 
 // TestManyRequests has many requests at once over sources that do what they like,
-// and compares every answer with what it must be. In the end nothing is left.
+// and compares every answer with what it must be. Two releases of the program answer
+// them, and one is retired while the other goes on. In the end nothing is left.
 func TestManyRequests(t *testing.T) {
 	t.Logf("seeds from %d on", *seedFlag)
 	outcomes := map[string]int{}
@@ -131,8 +138,8 @@ func TestManyRequests(t *testing.T) {
 	}
 }
 
-func manyRequests(t *testing.T, seed uint64, outcomes map[string]int) {
-	rnd := rand.New(rand.NewPCG(seed, 0))
+// releaseOf is a release of the program over sources of its own.
+func releaseOf(t *testing.T, seed uint64, rnd *rand.Rand, opts Options) (*world, []*wild) {
 	p, err := engine.Load(t.Context(), built(), engine.Options{Idle: 1 + rnd.IntN(8)})
 	if err != nil {
 		t.Fatal(err)
@@ -140,17 +147,40 @@ func manyRequests(t *testing.T, seed uint64, outcomes map[string]int) {
 	var sources []*wild
 	bound := make([]Bound, len(p.Manifest().Operations))
 	for i := range bound {
-		s := &wild{t: t, op: p.Manifest().Operations[i].Name, rnd: rand.New(rand.NewPCG(seed, uint64(i+1)))}
+		s := &wild{t: t, op: p.Manifest().Operations[i].Name, rnd: rand.New(rand.NewPCG(seed, rnd.Uint64()))}
 		sources = append(sources, s)
 		bound[i] = Bound{Caller: s, Source: s.op, Key: "k"}
 	}
+	return &world{Program: p, Fetcher: New(p.Manifest(), bound, opts)}, sources
+}
+
+// retire frees a release whose last request has ended, as a server does.
+func retire(t *testing.T, seed uint64, w *world, sources []*wild) {
+	w.Wait()
+	for _, s := range sources {
+		s.closed.Store(true)
+		if n := s.open.Load(); n != 0 {
+			t.Errorf("seed %d: %d calls of %s are under way", seed, n, s.op)
+		}
+	}
+	if err := w.Program.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+func manyRequests(t *testing.T, seed uint64, outcomes map[string]int) {
+	rnd := rand.New(rand.NewPCG(seed, 0))
 	var events atomic.Int64
-	w := &world{Program: p, Fetcher: New(p.Manifest(), bound, Options{Cache: NewCache(int64(16 * (1 + rnd.IntN(3)) * 1000)), Observe: func(e Event) {
+	common := &Sources{}
+	opts := Options{Cache: NewCache(int64(16 * (1 + rnd.IntN(3)) * 1000)), Sources: common, Observe: func(e Event) {
 		events.Add(1)
 		if e.Hits+e.Joined > e.Calls || e.Failed > e.Calls || e.Retried > e.Calls || e.End.Before(e.Begin) {
 			t.Errorf("seed %d: %+v", seed, e)
 		}
-	}})}
+	}}
+	w, sources := releaseOf(t, seed, rnd, opts)
+	old, oldSources := releaseOf(t, seed, rnd, opts)
+	var oldRequests sync.WaitGroup
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for range 80 {
@@ -166,10 +196,18 @@ func manyRequests(t *testing.T, seed uint64, outcomes map[string]int) {
 			items = append(items, item)
 		}
 		begin, leave := time.Duration(rnd.IntN(60_000))*time.Microsecond, time.Duration(0)
+		at := w
+		if begin < 30*time.Millisecond && rnd.IntN(2) == 0 {
+			at = old
+			oldRequests.Add(1)
+		}
 		if rnd.IntN(4) == 0 {
 			leave = time.Duration(rnd.IntN(10_000)) * time.Microsecond
 		}
 		wg.Go(func() {
+			if at == old {
+				defer oldRequests.Done()
+			}
 			time.Sleep(begin)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -178,7 +216,7 @@ func manyRequests(t *testing.T, seed uint64, outcomes map[string]int) {
 				defer stop.Stop()
 			}
 			input, _ := json.Marshal(items) // numbers have JSON
-			got := w.ask(ctx, view, string(input), caller)
+			got := at.ask(ctx, view, string(input), caller)
 			outcome := judged(got, view, items, caller)
 			switch {
 			case outcome == "wrong", outcome == "failure" && good, outcome == "fallback" && good && view != "hasty", outcome == "cancelled" && ctx.Err() == nil:
@@ -189,23 +227,19 @@ func manyRequests(t *testing.T, seed uint64, outcomes map[string]int) {
 			mu.Unlock()
 		})
 	}
+	wg.Go(func() {
+		oldRequests.Wait()
+		retire(t, seed, old, oldSources)
+	})
 	wg.Wait()
-	w.Wait()
+	retire(t, seed, w, sources)
 	time.Sleep(time.Second) // what comes too late has come, and answers are as old as they get
-	for _, s := range sources {
-		if n := s.open.Load(); n != 0 {
-			t.Errorf("seed %d: %d calls of %s are under way", seed, n, s.op)
-		}
-	}
-	for _, op := range w.ops {
-		if len(op.slots) != 0 {
-			t.Errorf("seed %d: %d slots of %s are left", seed, len(op.slots), op.meta.Name)
+	for prefix, at := range common.underWay {
+		if len(at.byKey) != 0 {
+			t.Errorf("seed %d: %d slots of %q are left", seed, len(at.byKey), prefix)
 		}
 	}
 	emptied(t, w.cache)
-	if err := p.Close(context.Background()); err != nil {
-		t.Error(err)
-	}
 	if events.Load() == 0 {
 		t.Error("nobody heard of the asks")
 	}
