@@ -26,15 +26,18 @@ const stateDir = ".tow"
 // responder is a server and what its releases share.
 type responder struct {
 	server *serve.Server
+	pool   bind.Pool // the connections of all of them
 
 	mu   sync.Mutex
 	envs map[string]*shared // by root and name
 }
 
-// shared is what outlives the releases of an environment.
+// shared is what the releases of an environment have in common: what was answered, what
+// is asked, and how its sources are. It is there as long as one of them.
 type shared struct {
 	cache   *fetch.Cache
 	sources *fetch.Sources
+	users   int // responder.mu guards it
 }
 
 func newResponder(server *serve.Server) *responder {
@@ -85,21 +88,36 @@ func (r *responder) bind(release *serve.Release, root, env string) (*bind.Bindin
 	if err != nil {
 		return nil, err
 	}
-	bindings, err := e.Bind(m, bind.Options{Programs: r.server})
+	bindings, err := e.Bind(m, bind.Options{Programs: r.server, Pool: &r.pool})
 	if err != nil {
 		return nil, err
 	}
-	key := root + "\x00" + env
+	common, leave := r.join(root+"\x00"+env, e.Cache)
+	release.Fetcher = fetch.New(m, bindings.Bound, fetch.Options{Cache: common.cache, Sources: common.sources, Observe: r.server.Asked})
+	release.Close = func() error {
+		leave()
+		return bindings.Close()
+	}
+	return bindings, nil
+}
+
+// join gives what releases of an environment share, and what says that one is gone. A
+// release that follows another is bound before that one goes, so it finds all there.
+func (r *responder) join(key string, cache int64) (common *shared, leave func()) {
 	r.mu.Lock()
-	common := r.envs[key]
-	if common == nil {
-		common = &shared{fetch.NewCache(e.Cache), &fetch.Sources{}}
+	defer r.mu.Unlock()
+	if common = r.envs[key]; common == nil {
+		common = &shared{cache: fetch.NewCache(cache), sources: &fetch.Sources{}}
 		r.envs[key] = common
 	}
-	r.mu.Unlock()
-	release.Fetcher = fetch.New(m, bindings.Bound, fetch.Options{Cache: common.cache, Sources: common.sources, Observe: r.server.Asked})
-	release.Close = bindings.Close
-	return bindings, nil
+	common.users++
+	return common, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if common.users--; common.users == 0 {
+			delete(r.envs, key)
+		}
+	}
 }
 
 // environments says which there are.

@@ -217,10 +217,6 @@ func (t *Table) Empty(key string) *Table {
 	return e
 }
 
-// Raw is the table as a text, references as they are: two tables that say the
-// same have the same.
-func (t *Table) Raw() string { return fmt.Sprintf("%#v", t.values) }
-
 // Has reports whether the key is there.
 func (t *Table) Has(key string) bool {
 	if t == nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -63,7 +64,7 @@ func bound(t testing.TB, src *sqlquery.Source, m *artifact.Manifest) map[string]
 	if err := f.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if err := src.Probe(t.Context()); err != nil {
+	if err := src.Probe(t.Context(), slices.Collect(maps.Values(callers))); err != nil {
 		t.Fatal(err)
 	}
 	return callers

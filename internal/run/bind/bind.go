@@ -25,12 +25,15 @@
 // line's end; what they stand for is shown nowhere.
 //
 // Nothing is asked of a source until it is probed or called.
+//
+// Several Bindings, as those of two releases beside each other, may ask the same
+// sources: those with connections over a network, by one [Pool].
+//
+//	var pool bind.Pool
+//	bindings, err := env.Bind(manifest, bind.Options{Pool: &pool})
 package bind
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -197,16 +200,10 @@ func (e *Environment) Files() []string {
 	return paths
 }
 
-// Bindings answer a program's calls.
-type Bindings struct {
-	Bound   []fetch.Bound // by the manifest's operations
-	sources map[string]source.Source
-}
-
 // Bind opens the sources that a program needs and binds its operations. The error
 // holds all mistakes.
 func (e *Environment) Bind(m *artifact.Manifest, opts Options) (*Bindings, error) {
-	b := &Bindings{Bound: make([]fetch.Bound, len(m.Operations)), sources: map[string]source.Source{}}
+	b := &Bindings{Bound: make([]fetch.Bound, len(m.Operations)), sources: map[string]*opened{}}
 	names := serviceNames(m)
 	used, bound := map[string]bool{}, map[string]bool{} // services, operations
 	var missing []string
@@ -266,9 +263,9 @@ func (e *Environment) bind(b *Bindings, op *artifact.Operation, m *artifact.Mani
 		}
 		return fetch.Bound{}, false
 	}
-	src, opened := b.sources[from]
-	if !opened {
-		src = open(t, e.Root, opts)
+	src, known := b.sources[from]
+	if !known {
+		src = e.open(from, t, opts)
 		b.sources[from] = src
 	}
 	if src == nil {
@@ -279,16 +276,8 @@ func (e *Environment) bind(b *Bindings, op *artifact.Operation, m *artifact.Mani
 		how = s.table.Empty(op.Name)
 	}
 	caller := src.Bind(source.Operation{Meta: op, Schema: &m.Schema, Settings: how})
-	return fetch.Bound{Caller: caller, Source: from, Key: fingerprint(t, how)}, true
-}
-
-// fingerprint tells settings apart.
-func fingerprint(tables ...*settings.Table) string {
-	h := sha256.New()
-	for _, t := range tables {
-		fmt.Fprintf(h, "%s\x00", t.Raw())
-	}
-	return hex.EncodeToString(h.Sum(nil)[:12])
+	src.callers = append(src.callers, caller)
+	return fetch.Bound{Caller: caller, Source: from, Key: src.key(op, &m.Schema, how)}, true
 }
 
 // complain notes what the environment lacks, and what the program does not have.
@@ -365,27 +354,4 @@ func (e *Environment) closeTables(used, bound map[string]bool) {
 			}
 		}
 	}
-}
-
-// Probe asks every source whether it can be reached and has what is needed.
-func (b *Bindings) Probe(ctx context.Context) error {
-	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(b.sources)) {
-		// Bindings without mistakes have no nil among their sources.
-		if err := b.sources[name].Probe(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("the source %s: %w", name, err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// Close frees the sources. No call is under way then.
-func (b *Bindings) Close() error {
-	var errs []error
-	for _, s := range b.sources {
-		if s != nil {
-			errs = append(errs, s.Close())
-		}
-	}
-	return errors.Join(errs...)
 }

@@ -18,6 +18,8 @@ type Options struct {
 	// Programs finds the programs that sources of the type "view" ask. Nil: there
 	// are none.
 	Programs viewcall.Programs
+	// Pool has the sources that other Bindings use as well. Nil: each opens its own.
+	Pool *Pool
 }
 
 // types are the types of sources.
@@ -34,8 +36,8 @@ var types = map[string]func(t *settings.Table, root string, opts Options) source
 	"view":     func(t *settings.Table, _ string, opts Options) source.Source { return viewcall.Open(t, opts.Programs) },
 }
 
-// open opens a source; nil when its type is not known.
-func open(t *settings.Table, root string, opts Options) source.Source {
+// newSource makes a source by its settings; nil when its type is not known.
+func newSource(t *settings.Table, root string, opts Options) source.Source {
 	t.Required("type")
 	kind := t.Choice("type", "", slices.Sorted(maps.Keys(types))...)
 	make := types[kind]

@@ -17,6 +17,8 @@ package source
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,11 +34,33 @@ type Source interface {
 	// Bind makes the Caller of an operation. Mistakes in the settings are noted in
 	// them; the Caller is nil then. It asks the source nothing.
 	Bind(op Operation) Caller
-	// Probe asks the source whether it can be reached and has what the operations
-	// bound so far need.
-	Probe(ctx context.Context) error
+	// Probe asks the source whether it can be reached and has what some callers need,
+	// which are values that its Bind gave. It says nothing of other callers: they may
+	// be another program's.
+	Probe(ctx context.Context, callers []Caller) error
 	// Close frees what the source holds. No call is under way then.
 	Close() error
+}
+
+// Shareable is a Source that several programs, and releases of one, may ask: the
+// connections are then as many as its settings say for all of them together. Its Bind
+// may be called while it answers calls.
+type Shareable interface {
+	Source
+	// Opened is the [Sum] of what was read beside the settings when the source was
+	// opened, as certificates: of two sources with equal settings and sums, either
+	// does for both. shared is false if it is not to be shared after all.
+	Opened() (sum [sha256.Size]byte, shared bool)
+}
+
+// Sum is a SHA-256 of some parts, which tells apart where one ends and the next begins.
+func Sum(parts ...[]byte) [sha256.Size]byte {
+	h := sha256.New()
+	for _, p := range parts {
+		_, _ = h.Write(binary.AppendUvarint(nil, uint64(len(p)))) // a hash takes everything
+		_, _ = h.Write(p)
+	}
+	return [sha256.Size]byte(h.Sum(nil))
 }
 
 // Operation is an operation to be bound.

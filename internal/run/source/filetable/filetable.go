@@ -234,8 +234,9 @@ func (s *Source) contents(ctx context.Context, b *table) (*index, error) {
 }
 
 // Probe looks at the file now. The error is what is wrong with it, even if calls
-// are still answered from what it was before.
-func (s *Source) Probe(ctx context.Context) error {
+// are still answered from what it was before. It is of all callers that there are:
+// contents that do not suit one are refused as a whole.
+func (s *Source) Probe(ctx context.Context, _ []source.Caller) error {
 	var started chan struct{} // the load that began after Probe
 	for {
 		s.mu.Lock()

@@ -215,7 +215,7 @@ func TestWrongFiles(t *testing.T) {
 		if got, want := ask(t, callers[0], args), "!unfit: "+c.name+":"+c.want; got != want {
 			t.Errorf("%q:\n %s\nwant\n %s", c.text, got, want)
 		}
-		if err := s.Probe(context.Background()); err == nil || source.KindOf(err) != source.Unfit {
+		if err := s.Probe(context.Background(), nil); err == nil || source.KindOf(err) != source.Unfit {
 			t.Errorf("%q: Probe says %v", c.text, err)
 		}
 	}
@@ -254,13 +254,13 @@ func TestNoFile(t *testing.T) {
 			t.Error(got)
 		}
 	}
-	if err := s.Probe(context.Background()); err == nil || err.Error() != want {
+	if err := s.Probe(context.Background(), nil); err == nil || err.Error() != want {
 		t.Error(err)
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "sub", "x.csv"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Probe(context.Background()); err == nil || err.Error() != "unreachable: x.csv: it is no regular file" {
+	if err := s.Probe(context.Background(), nil); err == nil || err.Error() != "unreachable: x.csv: it is no regular file" {
 		t.Error(err)
 	}
 }
@@ -287,7 +287,7 @@ func TestReload(t *testing.T) {
 	probe := func(want string) {
 		t.Helper()
 		got := ""
-		if err := s.Probe(ctx); err != nil {
+		if err := s.Probe(ctx, nil); err != nil {
 			got = err.Error()
 		}
 		if got != want {
@@ -337,7 +337,7 @@ func TestSettled(t *testing.T) {
 		t.Fatal(err)
 	}
 	touch()
-	if err := s.Probe(context.Background()); err != nil {
+	if err := s.Probe(context.Background(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := ask(t, callers[0], `["EUR"]`); got != `"1"` {
@@ -345,7 +345,7 @@ func TestSettled(t *testing.T) {
 	}
 	old = old.Add(time.Second)
 	touch()
-	if err := s.Probe(context.Background()); err != nil {
+	if err := s.Probe(context.Background(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := ask(t, callers[0], `["EUR"]`); got != `"2"` {
@@ -402,7 +402,7 @@ func TestConcurrent(t *testing.T) {
 	for i := range 20 {
 		write(t, dir, "x.csv", fmt.Sprintf("currency,rate\nEUR,%d\n", i%2+1))
 		var e *source.Error
-		if err := s.Probe(context.Background()); err != nil && !errors.As(err, &e) {
+		if err := s.Probe(context.Background(), nil); err != nil && !errors.As(err, &e) {
 			t.Error(err)
 		}
 	}
@@ -439,7 +439,7 @@ func TestEnded(t *testing.T) {
 	if got := askWithin(t, ctx, callers[0], `["EUR"]`); got != "!expired: x.csv: context canceled" {
 		t.Error(got)
 	}
-	if err := s.Probe(ctx); err != nil && source.KindOf(err) != source.Expired {
+	if err := s.Probe(ctx, nil); err != nil && source.KindOf(err) != source.Expired {
 		t.Error(err)
 	}
 }

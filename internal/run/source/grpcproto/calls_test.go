@@ -54,7 +54,7 @@ func TestCalls(t *testing.T) {
 			if got := ask(t, strict, t.Context(), source.About{}, `["chair"]`); got[0] != "refused: shop.v1.Pricing/Lowest answered not_found: no chair" {
 				t.Errorf("got %q", got)
 			}
-			if err := s.Probe(t.Context()); err != nil {
+			if err := s.Probe(t.Context(), nil); err != nil {
 				t.Errorf("a host without a health service: %v", err)
 			}
 		})

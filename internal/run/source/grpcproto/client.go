@@ -146,8 +146,9 @@ func retryAfter(h http.Header) time.Duration {
 	return 0
 }
 
-// readTLS reads `ca`, `cert` and `key`; nil where the scheme is http.
-func readTLS(t *settings.Table, scheme string, at func(string) string) *tls.Config {
+// readTLS reads `ca`, `cert` and `key`; nil where the scheme is http. read is what it
+// found in the files.
+func readTLS(t *settings.Table, scheme string, at func(string) string) (conf *tls.Config, read [][]byte) {
 	ca, cert, key := t.Text("ca", ""), t.Text("cert", ""), t.Text("key", "")
 	if scheme != "https" {
 		for _, name := range []string{"ca", "cert", "key"} {
@@ -155,11 +156,13 @@ func readTLS(t *settings.Table, scheme string, at func(string) string) *tls.Conf
 				t.Errorf(name, "`%s` is for TLS, but `url` begins with http:; write https: or leave `%[1]s` out", name)
 			}
 		}
-		return nil
+		return nil, nil
 	}
-	conf := &tls.Config{MinVersion: tls.VersionTLS12}
+	conf = &tls.Config{MinVersion: tls.VersionTLS12}
+	read = make([][]byte, 3)
 	if ca != "" {
 		text, err := os.ReadFile(at(ca))
+		read[0] = text
 		conf.RootCAs = x509.NewCertPool()
 		switch {
 		case err != nil:
@@ -170,7 +173,14 @@ func readTLS(t *settings.Table, scheme string, at func(string) string) *tls.Conf
 	}
 	switch {
 	case cert != "" && key != "":
-		pair, err := tls.LoadX509KeyPair(at(cert), at(key))
+		var pair tls.Certificate
+		var err error
+		if read[1], err = os.ReadFile(at(cert)); err == nil {
+			read[2], err = os.ReadFile(at(key))
+		}
+		if err == nil {
+			pair, err = tls.X509KeyPair(read[1], read[2])
+		}
 		if err != nil {
 			t.Errorf("cert", "`cert` and `key`: %v", err)
 		}
@@ -180,5 +190,5 @@ func readTLS(t *settings.Table, scheme string, at func(string) string) *tls.Conf
 	case key != "":
 		t.Errorf("key", "`key` needs its `cert`")
 	}
-	return conf
+	return conf, read
 }

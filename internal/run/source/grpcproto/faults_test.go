@@ -125,7 +125,7 @@ func TestFaults(t *testing.T) {
 		if got := ask(t, lowest(t, s), t.Context(), source.About{}, `["lamp"]`); !strings.HasPrefix(got[0], "unreachable: ") {
 			t.Errorf("got %q", got)
 		}
-		if err := s.Probe(t.Context()); source.KindOf(err) != source.Unreachable {
+		if err := s.Probe(t.Context(), nil); source.KindOf(err) != source.Unreachable {
 			t.Errorf("probe: %v", err)
 		}
 	})
@@ -248,7 +248,7 @@ func TestHealth(t *testing.T) {
 			_, _ = w.Write([]byte{0, 0, 0, 0, 2, 8, status})
 			w.Header().Set("Grpc-Status", "0")
 		})
-		err := open(t, dir, url, "", Options{}).Probe(t.Context())
+		err := open(t, dir, url, "", Options{}).Probe(t.Context(), nil)
 		var e *source.Error
 		if (err == nil) != (want == nil) || err != nil && (!errors.As(err, &e) || e.Kind != source.Unavailable) {
 			t.Errorf("status %d: %v", status, err)

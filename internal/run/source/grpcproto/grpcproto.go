@@ -43,6 +43,7 @@ package grpcproto
 
 import (
 	"context"
+	"crypto/sha256"
 	"net"
 	"net/http"
 	"net/url"
@@ -51,6 +52,8 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"towpath.dev/internal/run/source"
@@ -74,7 +77,7 @@ const (
 )
 
 // Source is a host that serves the services of a .proto file. It implements
-// source.Source.
+// source.Shareable.
 type Source struct {
 	base      string                      // URL without a slash at its end
 	file      protoreflect.FileDescriptor // nil when it could not be read
@@ -84,9 +87,10 @@ type Source struct {
 	parallel  int
 	client    *client
 	options   []connect.ClientOption
+	opened    [sha256.Size]byte
 }
 
-var _ source.Source = (*Source)(nil)
+var _ source.Shareable = (*Source)(nil)
 
 // Open reads the settings of a source:
 //
@@ -121,7 +125,8 @@ func Open(t *settings.Table, dir string, opts Options) *Source {
 	s.headers = readHeaders(t)
 	s.timeout = t.Duration("timeout", defaultTimeout)
 	s.maxAnswer = int(t.Int("max_answer", defaultAnswer, 1, 1<<30))
-	s.client = newClient(base.Scheme, protocol, readTLS(t, base.Scheme, at), opts.Dial)
+	config, read := readTLS(t, base.Scheme, at)
+	s.client = newClient(base.Scheme, protocol, config, opts.Dial)
 	s.options = []connect.ClientOption{connect.WithCodec(frames{}), connect.WithReadMaxBytes(s.maxAnswer)}
 	switch protocol {
 	case "grpc":
@@ -147,7 +152,33 @@ func Open(t *settings.Table, dir string, opts Options) *Source {
 		return s
 	}
 	s.file = file
+	s.opened = source.Sum(append(read, declared(file)...)...)
 	return s
+}
+
+// Opened is part of source.Shareable.
+func (s *Source) Opened() ([sha256.Size]byte, bool) { return s.opened, true }
+
+// declared are a file and those that it imports, as messages on the wire.
+func declared(file protoreflect.FileDescriptor) (all [][]byte) {
+	seen := map[string]bool{}
+	var add func(protoreflect.FileDescriptor)
+	add = func(fd protoreflect.FileDescriptor) {
+		if seen[fd.Path()] {
+			return
+		}
+		seen[fd.Path()] = true
+		text, err := proto.MarshalOptions{Deterministic: true}.Marshal(protodesc.ToFileDescriptorProto(fd))
+		if err != nil {
+			panic("grpcproto: a descriptor that was linked cannot be written: " + err.Error())
+		}
+		all = append(all, text)
+		for i := range fd.Imports().Len() {
+			add(fd.Imports().Get(i).FileDescriptor)
+		}
+	}
+	add(file)
+	return all
 }
 
 // readURL reads `url`; after a mistake it gives one that serves to go on.
@@ -210,7 +241,7 @@ func isToken(name string) bool {
 
 // Probe asks for the host's health (grpc.health.v1). A host that does not know of
 // that is well when it answers at all.
-func (s *Source) Probe(ctx context.Context) error {
+func (s *Source) Probe(ctx context.Context, _ []source.Caller) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	c := connect.NewClient[frame, frame](s.client, s.base+"/grpc.health.v1.Health/Check", s.options...)

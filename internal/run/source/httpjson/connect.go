@@ -99,6 +99,7 @@ func (s *Source) readTLS(t *settings.Table, dir string) *tls.Config {
 		return text
 	}
 	ca, cert, key := read("ca"), read("cert"), read("key")
+	s.opened = source.Sum(ca, cert, key)
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if ca != nil {
 		config.RootCAs = x509.NewCertPool()
@@ -140,7 +141,7 @@ func unreachable(where string, err error) error {
 // Probe asks the host whether it is there. With `probe` it gets that path and
 // wants a status of 2xx; else it asks for the head of the base URL, and any
 // status below 500 will do, and 501, which says that there are no heads.
-func (s *Source) Probe(ctx context.Context) error {
+func (s *Source) Probe(ctx context.Context, _ []source.Caller) error {
 	m := s.scratch.Get().(*scratch)
 	defer s.put(m)
 	m.calls.reset(0)

@@ -405,7 +405,7 @@ func TestProbe(t *testing.T) {
 			t.Fatal(err)
 		}
 		status = c.status
-		err = s.Probe(context.Background())
+		err = s.Probe(context.Background(), nil)
 		if asked != c.asked || (err == nil) != (c.message == "") || err != nil && !strings.Contains(err.Error(), c.message) {
 			t.Errorf("%q asks %s: %v", c.probe, asked, err)
 		}
@@ -414,7 +414,7 @@ func TestProbe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Probe(context.Background()); asked != "HEAD /" {
+	if s.Probe(context.Background(), nil); asked != "HEAD /" {
 		t.Errorf("without a path it asks %s", asked)
 	}
 }

@@ -25,6 +25,7 @@ package httpjson
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"net"
 	"net/http"
@@ -35,9 +36,12 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"towpath.dev/internal/run/source"
 	"towpath.dev/internal/run/source/jsonpick"
 	"towpath.dev/internal/settings"
 )
+
+var _ source.Shareable = (*Source)(nil)
 
 // Options are what a source has from elsewhere than its settings.
 type Options struct {
@@ -48,7 +52,8 @@ type Options struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Source is a host that answers over HTTP. It is safe for concurrent use.
+// Source is a host that answers over HTTP. It is safe for concurrent use, Bind
+// included, and implements source.Shareable.
 type Source struct {
 	scheme, host string
 	path         string // of the base URL, escaped, without a slash at its end
@@ -58,6 +63,7 @@ type Source struct {
 	most         int // bytes of an answer
 	connections  int
 	probe        string // "" without the setting
+	opened       [sha256.Size]byte
 	transport    transport
 	scratch      sync.Pool // of *scratch
 }
@@ -168,6 +174,9 @@ func readHeaders(t *settings.Table, into http.Header) (ok bool) {
 	}
 	return ok
 }
+
+// Opened is part of source.Shareable.
+func (s *Source) Opened() ([sha256.Size]byte, bool) { return s.opened, true }
 
 // Close closes the connections.
 func (s *Source) Close() error {

@@ -54,7 +54,7 @@ func TestMistakesInSources(t *testing.T) {
 		if _, err := bind(t, s, "count", "select :no"); err == nil || !strings.Contains(err.Error(), "no parameter `no`") {
 			t.Errorf("%s: the operation's mistake is %v", given, err)
 		}
-		if s.Probe(t.Context()) == nil {
+		if s.Probe(t.Context(), nil) == nil {
 			t.Errorf("%s: a probe succeeds", given)
 		}
 		if err := s.Close(); err != nil {
@@ -102,7 +102,7 @@ func probeMisfits(t *testing.T, w *world) {
 		}
 		s := w.open(t, "")
 		caller := mustBind(t, s, c.op, c.sql)
-		err := s.Probe(t.Context())
+		err := s.Probe(t.Context(), []source.Caller{caller})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "shop.Shop."+c.op+": ") {
 			t.Errorf("%s:\n%v\nexpected\n%s", c.sql, err, want)
 		}

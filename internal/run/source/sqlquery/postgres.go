@@ -2,6 +2,7 @@ package sqlquery
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -29,18 +30,19 @@ type postgresDB struct {
 	pool *pgxpool.Pool
 }
 
-func openPostgres(t *settings.Table) *postgresDB {
+func openPostgres(t *settings.Table) (db *postgresDB, opened [sha256.Size]byte) {
 	url := t.Required("url")
 	mode := t.Choice("mode", "read-only", "read-only", "read-write")
 	connections := t.Int("connections", 10, 1, 1000)
 	if url == "" {
-		return nil
+		return nil, opened
 	}
+	authority := authorityOf(url) // first: of one that is replaced meanwhile, the old sum is told
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		// The reason may quote the url, which is a secret.
 		t.Errorf("url", "`url` is no address of a PostgreSQL database; expected postgres://user:password@host:5432/database")
-		return nil
+		return nil, opened
 	}
 	config.MaxConns = int32(connections)
 	config.PingTimeout = time.Second
@@ -60,9 +62,9 @@ func openPostgres(t *settings.Table) *postgresDB {
 	pool, err := pgxpool.NewWithConfig(context.Background(), config) // connects at the first call
 	if err != nil {
 		t.Errorf("url", "`url` is no address of a PostgreSQL database that can be used")
-		return nil
+		return nil, opened
 	}
-	return &postgresDB{pool}
+	return &postgresDB{pool}, openedOf(&conn.Config, authority)
 }
 
 // canceller ends a statement whose context has ended by a request to the server,
@@ -258,7 +260,9 @@ func (p *postgresDB) check(ctx context.Context, ops []*operation) error {
 	defer conn.Release()
 	var wrong []error
 	for _, op := range ops {
-		described, err := conn.Conn().Prepare(ctx, op.key, op.text)
+		// Under no name: what has been prepared on a connection is not looked at again,
+		// and the tables may have changed since.
+		described, err := conn.Conn().Prepare(ctx, "", op.text)
 		if err == nil {
 			_, err = op.fit(described.Fields, conn.Conn().TypeMap())
 		}

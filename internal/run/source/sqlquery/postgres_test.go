@@ -217,7 +217,7 @@ func secrets(t *testing.T, server *postgres.Server) {
 		caller := mustBind(t, s, "count", countOfKind)
 		results := call(t.Context(), t, caller, `["k","Japan"]`)
 		expect(t, results, c.kind, c.text)
-		probe := s.Probe(t.Context())
+		probe := s.Probe(t.Context(), []source.Caller{caller})
 		for err := probe; err != nil; err = errors.Unwrap(err) {
 			for _, secret := range []string{"sesame", u.Hostname(), u.Port()} {
 				if strings.Contains(err.Error(), secret) || strings.Contains(results[0].err.Error(), secret) {

@@ -25,8 +25,8 @@ func TestMissingFile(t *testing.T) {
 	for range 2 {
 		expect(t, call(t.Context(), t, c, `["k","Japan"]`), source.Unreachable, "the `file` cannot be opened: no such file or directory")
 	}
-	if source.KindOf(s.Probe(t.Context())) != source.Unreachable {
-		t.Error("a probe finds no file and says ", s.Probe(t.Context()))
+	if err := s.Probe(t.Context(), nil); source.KindOf(err) != source.Unreachable {
+		t.Error("a probe finds no file and says ", err)
 	}
 }
 

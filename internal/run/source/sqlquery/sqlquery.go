@@ -30,6 +30,7 @@ package sqlquery
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -40,12 +41,15 @@ import (
 	"towpath.dev/internal/settings"
 )
 
-// Source is a database. It implements [source.Source].
+// Source is a database. It implements [source.Shareable]: PostgreSQL is shared, and
+// SQLite, which is a file, is not.
 type Source struct {
 	dialect
-	db    database // nil when its settings have mistakes
-	bound []*operation
+	db     database // nil when its settings have mistakes
+	opened [sha256.Size]byte
 }
+
+var _ source.Shareable = (*Source)(nil)
 
 // database is what Source needs of one.
 type database interface {
@@ -72,8 +76,8 @@ func Open(t *settings.Table, dir string) *Source {
 	switch kind := t.Choice("type", "", "postgres", "sqlite"); {
 	case kind == "postgres":
 		s.dialect = postgreSQL
-		if db := openPostgres(t); db != nil {
-			s.db = db
+		if db, opened := openPostgres(t); db != nil {
+			s.db, s.opened = db, opened
 		}
 	case kind == "sqlite":
 		s.dialect = sqlite
@@ -132,7 +136,6 @@ func (s *Source) Bind(op source.Operation) source.Caller {
 		return nil
 	}
 	o.write(s.dialect)
-	s.bound = append(s.bound, o)
 	return o
 }
 
@@ -171,13 +174,21 @@ func (o *operation) mistakes(d dialect) []string {
 	return out
 }
 
-// Probe prepares every statement and checks its columns against the result's type.
-func (s *Source) Probe(ctx context.Context) error {
+// Probe prepares the callers' statements and checks their columns against the
+// results' types.
+func (s *Source) Probe(ctx context.Context, callers []source.Caller) error {
 	if s.db == nil {
 		return errors.New("the source's settings have mistakes")
 	}
-	return s.db.check(ctx, s.bound)
+	ops := make([]*operation, len(callers))
+	for i, c := range callers {
+		ops[i] = c.(*operation)
+	}
+	return s.db.check(ctx, ops)
 }
+
+// Opened is part of source.Shareable.
+func (s *Source) Opened() ([sha256.Size]byte, bool) { return s.opened, s.postgres }
 
 // Close closes the connections.
 func (s *Source) Close() error {

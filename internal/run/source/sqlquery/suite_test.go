@@ -2,6 +2,8 @@ package sqlquery
 
 import (
 	"testing"
+
+	"towpath.dev/internal/run/source"
 )
 
 // columns spells an Item.
@@ -161,23 +163,24 @@ func TestSuiteOnPostgres(t *testing.T) {
 
 func runSuite(t *testing.T, w *world) {
 	s := w.open(t, "")
+	var callers []source.Caller
 	for _, c := range suite {
-		t.Run(c.name, func(t *testing.T) { check(t, s, c.op, c.sql, c.args, c.want) })
+		t.Run(c.name, func(t *testing.T) { callers = append(callers, check(t, s, c.op, c.sql, c.args, c.want)) })
 	}
 	for _, c := range echoes {
 		sql := c.postgres
 		if w.name == "sqlite" {
 			sql = c.lite
 		}
-		t.Run(c.name, func(t *testing.T) { check(t, s, c.op, sql, c.args, c.want) })
+		t.Run(c.name, func(t *testing.T) { callers = append(callers, check(t, s, c.op, sql, c.args, c.want)) })
 	}
-	if err := s.Probe(t.Context()); err != nil {
+	if err := s.Probe(t.Context(), callers); err != nil {
 		t.Error(err)
 	}
 }
 
 // check asks a batch twice, the second time warm.
-func check(t *testing.T, s *Source, op, sql string, args, want []string) {
+func check(t *testing.T, s *Source, op, sql string, args, want []string) source.Caller {
 	t.Helper()
 	c := mustBind(t, s, op, sql)
 	for range 2 {
@@ -191,4 +194,5 @@ func check(t *testing.T, s *Source, op, sql string, args, want []string) {
 			}
 		}
 	}
+	return c
 }

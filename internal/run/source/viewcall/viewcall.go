@@ -48,7 +48,7 @@ func (s *Source) Bind(op source.Operation) source.Caller {
 }
 
 // Probe finds nothing wrong: programs come and go while others run.
-func (s *Source) Probe(context.Context) error { return nil }
+func (s *Source) Probe(context.Context, []source.Caller) error { return nil }
 
 // Close has nothing to free.
 func (s *Source) Close() error { return nil }
