@@ -1,6 +1,7 @@
 //go:build !solo
 
-// Whether a node could run a release that it may soon have to.
+// What a node says of a release that it may soon have to run: whether it could, and which secrets
+// it has for it.
 
 package main
 
@@ -31,4 +32,17 @@ func (h *fleetHost) Check(ctx context.Context, _ string, l *release.Loaded) erro
 		return &fleet.Fault{Kind: fleet.Unbound, Err: err}
 	}
 	return b.Close()
+}
+
+// References is part of fleet.Resolver.
+func (h *fleetHost) References(ctx context.Context, _ string, l *release.Loaded) (r fleet.References, err error) {
+	if len(l.Manifest.Operations) == 0 {
+		return r, nil
+	}
+	root, err := h.disk.Files(ctx, l.Release.Binding.Digest)
+	if err != nil {
+		return r, err
+	}
+	r.Resolve, r.Missing, err = bind.References(root, l.Release.Environment, l.Manifest, bind.Options{Programs: h.responder.server})
+	return r, err
 }

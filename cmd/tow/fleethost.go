@@ -23,6 +23,7 @@ type fleetHost struct {
 	responder *responder
 	disk      *release.Disk
 	cache     string // a folder of compiled code
+	own       ownServer
 
 	mu     sync.Mutex
 	placed map[string][2]*preparedRelease // main and beside, by program

@@ -59,12 +59,13 @@ func (s *serving) fleetNode(ctx context.Context, m *membership, dir string) erro
 	link := &fleetLink{m: m, log: log, cell: s.cell, address: s.reachedAt()}
 	stock := &fleet.Stock{Environment: environment, Disk: disk, From: append(outage.sources(), link)}
 	keeper := fleet.KeeperFile(filepath.Join(dir, "memory.json"))
+	kills := fleet.ReadKills(os.DirFS("/"))
 	var self *fleet.Self
 	if s.upgradable {
 		if self, err = ownTow(environment); err != nil {
 			return fmt.Errorf("--upgradable: %w", err)
 		}
-		if err := launch(self, disk, keeper, log); err != nil {
+		if err := launch(self, disk, keeper, kills, log); err != nil {
 			return err
 		}
 	}
@@ -82,7 +83,7 @@ func (s *serving) fleetNode(ctx context.Context, m *membership, dir string) erro
 		agent, err := fleet.NewAgent(fleet.Options{
 			Node: name, Environment: environment, Cell: s.cell, Region: s.region, Address: link.address,
 			Version: version(), Incarnation: rand.Text(), ABI: abi.Version, Capacity: float64(runtime.GOMAXPROCS(0)),
-			Host: host, Link: link, Objects: stock, Keeper: keeper, Self: self, Log: log,
+			Host: host, Link: link, Objects: stock, Keeper: keeper, Self: self, Kills: kills, Log: log,
 		})
 		if err != nil {
 			return nil, err
@@ -104,6 +105,7 @@ func (s *serving) fleetNode(ctx context.Context, m *membership, dir string) erro
 		case <-time.After(readyTime):
 		}
 		return func(ctx context.Context) {
+			host.own.listens(s.at)
 			<-ctx.Done()
 			drain()
 			running.Wait()

@@ -30,9 +30,10 @@ func fleetStatusCommand(u *ui) *cobra.Command {
 		Short: "Show what an environment's nodes run",
 		Long: `Show the cells of an environment, what their nodes shall run, and for each node whether
 a control node hears of it, what it runs of each program, what it has beside that and
-for which share of the requests, and what it can go back to. Below is who is away or
-behind, and what is wrong. Of a node that is away it is what it ran when it was heard
-of last.
+for which share of the requests, and what it can go back to. Below is who lives and
+is not ready, what is wrong, and which references of a release's environment,
+${env:NAME} and ${file:PATH}, do not resolve at a node. Of a node that is away it is
+what it ran when it was heard of last.
 
 With --json it prints one object, whose names are stable; with --watch it goes on until
 Control-C, in a terminal on one page, and elsewhere a line for each change.`,

@@ -42,16 +42,42 @@ func (u *ui) showFleet(w io.Writer, v *fleetView, now time.Time) error {
 // showTroubles tells what is wrong in the nodes' own words.
 func (u *ui) showTroubles(w io.Writer, v *fleetView) {
 	blank := "\n"
+	say := func(color, what, format string, args ...any) {
+		fmt.Fprintf(w, "%s%s %s\n", blank, paint(u.outColor, color, what), fmt.Sprintf(format, args...))
+		blank = ""
+	}
 	for _, c := range v.Cells {
 		for _, n := range c.Nodes {
+			if n.unready() {
+				say(red, "Not ready:", "%s: %s", printable(n.Name), printable(n.Status.Unready))
+			}
 			for _, program := range slices.Sorted(maps.Keys(n.Status.Programs)) {
 				for _, t := range n.Status.Programs[program].Troubles {
-					fmt.Fprintf(w, "%s%s %s, %s of %s (%s): %s\n", blank, paint(u.outColor, red, "Trouble:"), printable(n.Name), printable(program), t.Release.Short(), t.Kind, printable(t.Text))
-					blank = ""
+					say(red, "Trouble:", "%s, %s of %s (%s): %s", printable(n.Name), printable(program), t.Release.Short(), t.Kind, printable(t.Text))
+				}
+				for _, r := range n.Status.Programs[program].References {
+					if len(r.Missing) > 0 {
+						say(cyan, "Missing:", "%s, %s of %s: %s", printable(n.Name), printable(program), r.Release.Short(), missing(r))
+					}
 				}
 			}
 		}
 	}
+}
+
+// missing is which references do not resolve.
+func missing(r fleet.References) string {
+	text := printable(strings.Join(r.Missing, ", "))
+	if r.More > 0 {
+		text += fmt.Sprintf(" and %d more", r.More)
+	}
+	switch r.Resolve {
+	case 0:
+		return text
+	case 1:
+		return text + " (1 other resolves)"
+	}
+	return fmt.Sprintf("%s (%d others resolve)", text, r.Resolve)
 }
 
 // line is the fleet on one line: how many there are, and who is not as they shall be.
@@ -145,6 +171,9 @@ func (n *nodeView) rows(t *styledTable, now time.Time) {
 	if since, err := time.Parse(time.RFC3339, n.Since); err == nil {
 		state += " " + shortAge(now.Sub(since))
 	}
+	if n.unready() {
+		state += ", not ready"
+	}
 	head := []string{printable(n.Name), state, towVersion(n.Status.Version), fmt.Sprint(n.Status.ABI)}
 	programs := map[string]bool{}
 	for p := range n.Status.Programs {
@@ -178,6 +207,9 @@ func (n *nodeView) note(program string) string {
 		if t.Count > 1 {
 			text += fmt.Sprintf(", %d times", t.Count)
 		}
+		if t.Starved > 0 {
+			text += fmt.Sprintf(", %d for want of memory", t.Starved)
+		}
 		all = append(all, text)
 	}
 	return strings.Join(all, "; ")
@@ -186,7 +218,7 @@ func (n *nodeView) note(program string) string {
 func (n *nodeView) style(program string) string {
 	r := n.Status.Programs[program]
 	switch {
-	case !n.Attached || slices.ContainsFunc(r.Troubles, func(t fleet.Trouble) bool { return t.Kind.Final() }):
+	case !n.Attached || n.unready() || slices.ContainsFunc(r.Troubles, func(t fleet.Trouble) bool { return t.Kind.Final() }):
 		return red
 	case n.note(program) != "":
 		return cyan
@@ -194,7 +226,14 @@ func (n *nodeView) style(program string) string {
 	return ""
 }
 
+// unready reports whether the node lives, and nobody can ask it. Of one that is away that is not
+// known any more.
+func (n *nodeView) unready() bool { return n.Attached && n.Status.Unready != "" }
+
 func (n *nodeView) troubled() bool {
+	if n.unready() {
+		return true
+	}
 	for _, r := range n.Status.Programs {
 		if len(r.Troubles) > 0 {
 			return true

@@ -76,6 +76,7 @@ type serving struct {
 	sample                                        float64
 	grace                                         time.Duration
 	logJSON                                       bool
+	at                                            string // the URL that it listens at, once it does
 	roles
 }
 
@@ -122,7 +123,8 @@ func (s *serving) answer(ctx context.Context, begin func(context.Context, *respo
 	if err != nil {
 		return cannotListen(s.listen, err)
 	}
-	fmt.Fprintf(s.err, "Serving on %s\n", urlOf(l, secure != nil))
+	s.at = urlOf(l, secure != nil)
+	fmt.Fprintf(s.err, "Serving on %s\n", s.at)
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var running sync.WaitGroup

@@ -49,7 +49,7 @@ func ownTow(environment string) (*fleet.Self, error) {
 
 // launch gives the process to the tow that shall run. It returns where that is this one, or where
 // the other cannot be had here, which the agent sees to.
-func launch(self *fleet.Self, disk *release.Disk, keeper fleet.Keeper, log *slog.Logger) error {
+func launch(self *fleet.Self, disk *release.Disk, keeper fleet.Keeper, kills fleet.Kills, log *slog.Logger) error {
 	if !self.Installed {
 		return nil
 	}
@@ -57,7 +57,7 @@ func launch(self *fleet.Self, disk *release.Disk, keeper fleet.Keeper, log *slog
 	if err != nil {
 		return nil // the agent tells it
 	}
-	d := m.Launch(time.Now())
+	d := m.Launch(time.Now(), kills)
 	if err := keeper.Save(m); err != nil {
 		return fmt.Errorf("which tow the node tries cannot be written down: %w", err)
 	}

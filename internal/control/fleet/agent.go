@@ -30,6 +30,8 @@ type Options struct {
 	Link    Link
 	Objects Objects
 	Keeper  Keeper
+	// Kills is what the kernel has killed for want of memory, as the process begins.
+	Kills Kills
 
 	// Settle is how long a release runs until a death is no longer counted against it.
 	// 0: 10 min.
@@ -63,6 +65,7 @@ type Agent struct {
 	loads chan loaded     // ended
 	gone  <-chan struct{} // closed when Run ends
 	ready chan struct{}   // closed when what was known at the start is in place
+	turns chan error      // the host is ready no more, and why, or is so again: nil
 	ends  sync.WaitGroup  // of loads and probes
 
 	// The loop's goroutine owns these.
@@ -75,12 +78,17 @@ type Agent struct {
 	pause     time.Duration
 	dirty     bool              // the memory is to be saved
 	swept     string            // what the disk was swept for
+	unready   string            // why the host is not ready; "" is that it is
 	shown     map[string]string // what was logged last, by what it is about
 
 	mu    sync.Mutex
 	inbox *Heard // not taken over yet
 	trial bool   // a candidate is on trial here
 	stale time.Time
+	// refused is how often in a row the host was not ready since something was placed last, and
+	// lost whether that was often enough.
+	refused int
+	lost    bool
 }
 
 // NewAgent makes an agent that does nothing before Run.
@@ -105,7 +113,7 @@ func NewAgent(o Options) (*Agent, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Agent{o: o, wake: make(chan struct{}, 1), loads: make(chan loaded), ready: make(chan struct{}), programs: map[string]*program{}, shown: map[string]string{}}, nil
+	return &Agent{o: o, wake: make(chan struct{}, 1), loads: make(chan loaded), ready: make(chan struct{}), turns: make(chan error), programs: map[string]*program{}, shown: map[string]string{}}, nil
 }
 
 // Stale is since when the agent has heard nothing of the control plane; zero is that it
@@ -156,6 +164,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer cancel()
 	running.Go(func() { a.follow(ctx) })
 	running.Go(func() { a.count(ctx) })
+	if host, can := a.o.Host.(Readier); can {
+		running.Go(func() { a.watch(ctx, host) })
+	}
 	timer := time.NewTimer(0) // begin with what is on the disk
 	defer timer.Stop()
 	for {
@@ -167,6 +178,8 @@ func (a *Agent) Run(ctx context.Context) error {
 			a.hear()
 		case l := <-a.loads:
 			l.program.took(a, l)
+		case err := <-a.turns:
+			a.turned(err)
 		case <-timer.C:
 		}
 		a.converge(ctx)
@@ -188,27 +201,19 @@ func (a *Agent) recall() {
 		delete(a.memory.Intents, release.Tow)
 		delete(a.memory.Tries, release.Tow)
 		delete(a.memory.Ran, release.Tow)
+		delete(a.memory.Lost, release.Tow)
 	}
+	killed := a.o.Kills.since(a.memory.Kills)
 	for name := range a.memory.Tries {
 		if name == release.Tow {
 			a.recallSelf()
 			continue
 		}
-		for d, try := range a.memory.died(name) {
-			a.program(name).troubles[d] = deathsOf(d, try)
+		for d, try := range a.memory.died(name, killed) {
+			a.program(name).troubles[d] = try.trouble(d)
 		}
-		a.dirty = true
 	}
-}
-
-// deathsOf is the trouble that the process died of a release.
-func deathsOf(d release.Digest, try *Try) *Trouble {
-	t := &Trouble{Release: d, Kind: Crashed, Count: try.Deaths, Text: "the node's process ended while it ran this release"}
-	if try.Deaths >= MostDeaths {
-		t.Kind = GaveUp
-		t.Text = fmt.Sprintf("the node's process ended %d times while it ran this release", try.Deaths)
-	}
-	return t
+	a.memory.Kills, a.dirty = a.o.Kills, true
 }
 
 // rest is the end in good order, which is no death.
@@ -257,6 +262,7 @@ func (a *Agent) hear() {
 			p := a.program(name) // somebody wants it tried again
 			clear(p.troubles)
 			clear(p.ahead)
+			delete(a.memory.Lost, name)
 		}
 	}
 	a.memory.Heard, a.memory.Intents, a.memory.Policy = time.Now(), h.Intents, h.Policy
@@ -328,6 +334,7 @@ func (a *Agent) drop(p *program) {
 	delete(a.programs, p.name)
 	delete(a.memory.Tries, p.name)
 	delete(a.memory.Ran, p.name)
+	delete(a.memory.Lost, p.name)
 	a.dirty = true
 }
 
@@ -341,7 +348,7 @@ func (a *Agent) settle() {
 		p.settles = time.Time{}
 		for d := range p.tried {
 			if t := a.memory.Tries[name][d]; t != nil && (d == p.main || d == p.beside) {
-				t.Deaths, t.Settled = 0, true
+				t.Deaths, t.Starved, t.Killed, t.Lost, t.Settled = 0, 0, "", 0, true
 			}
 		}
 		a.memory.forget(name)
@@ -382,7 +389,7 @@ func (a *Agent) say(about string, level slog.Level, text string, args ...any) {
 func (a *Agent) status() *Status {
 	s := &Status{
 		Cell: a.o.Cell, Region: a.o.Region, Address: a.o.Address, Version: a.o.Version, ABI: a.o.ABI,
-		Capacity: a.o.Capacity, Incarnation: a.o.Incarnation, Programs: map[string]Running{},
+		Capacity: a.o.Capacity, Incarnation: a.o.Incarnation, Unready: a.unready, Programs: map[string]Running{},
 	}
 	if a.o.Self != nil {
 		s.Upgrades = a.o.Self.Platform
@@ -395,6 +402,8 @@ func (a *Agent) status() *Status {
 		for _, d := range slices.Sorted(maps.Keys(p.troubles)) {
 			r.Troubles = append(r.Troubles, *p.troubles[d])
 		}
+		r.Lost = slices.Clone(a.memory.Lost[name])
+		r.References = p.referencesOf(a.memory.Intents[name])
 		s.Programs[name] = r
 	}
 	return s

@@ -48,6 +48,19 @@ type Checker interface {
 	Check(ctx context.Context, program string, p *release.Loaded) error
 }
 
+// A Readier is a Host that can say whether it answers: an error is why it does not. It is asked
+// each second, and has 2 s for its answer. Who drains, does not listen yet or has nothing to
+// serve has lost nothing, and says nil.
+type Readier interface {
+	Ready(ctx context.Context) error
+}
+
+// A Resolver is a Host that can say which secret references of a release's environment resolve
+// here.
+type Resolver interface {
+	References(ctx context.Context, program string, p *release.Loaded) (References, error)
+}
+
 // Prepared is a release that is ready to answer.
 type Prepared interface {
 	// Probe tries out what answers its calls.

@@ -26,6 +26,10 @@ type Memory struct {
 	Ran map[string][]release.Digest `json:"ran,omitempty"`
 	// Tries are how the node has got on with releases, by program.
 	Tries map[string]map[release.Digest]*Try `json:"tries,omitempty"`
+	// Lost are the losses of readiness that programs saw since their deployments began.
+	Lost map[string][]Loss `json:"lost,omitempty"`
+	// Kills is what the kernel had killed for want of memory as the process began.
+	Kills Kills `json:"kills,omitzero"`
 	// Policy is the trust policy as it was heard last.
 	Policy []byte `json:"policy,omitempty"`
 }
@@ -36,6 +40,11 @@ type Try struct {
 	Since      time.Time `json:"since"`
 	Running    bool      `json:"running,omitempty"` // begun, and not ended in good order
 	Deaths     int       `json:"deaths,omitempty"`  // of the process, that are counted against it
+	// Starved is at how many of these deaths the kernel had killed something for want of memory,
+	// and Killed what it was at the last of them.
+	Starved int    `json:"starved,omitempty"`
+	Killed  string `json:"killed,omitempty"`
+	Lost    int    `json:"lost,omitempty"` // losses of readiness that are counted against it
 	// Settled: it ran for long enough, so that a death is not counted against it.
 	Settled bool `json:"settled,omitempty"`
 }
@@ -87,7 +96,7 @@ func (f keeperFile) Save(m *Memory) error {
 }
 
 func newMemory() *Memory {
-	return &Memory{Intents: map[string]*Intent{}, Ran: map[string][]release.Digest{}, Tries: map[string]map[release.Digest]*Try{}}
+	return &Memory{Intents: map[string]*Intent{}, Ran: map[string][]release.Digest{}, Tries: map[string]map[release.Digest]*Try{}, Lost: map[string][]Loss{}}
 }
 
 // ran notes that a program runs a release now, and forgets all but the one before.
@@ -113,30 +122,52 @@ func (m *Memory) previous(program string, now release.Digest) release.Digest {
 	return ""
 }
 
-// died notes that the process has ended as it ran something of a program, if that was not in
-// good order, and gives what there is against releases since then. A death is counted against
-// one release: of those that ran and are not settled the one that was begun last, and of two that were
-// begun at once the candidate.
-func (m *Memory) died(program string) map[release.Digest]*Try {
-	var last *Try
+// suspect is the release of a program against which it is counted what befalls the process: of
+// those that run and are not settled the one that was begun last, and of two that were begun
+// at once the candidate. It is nil where there is none.
+func (m *Memory) suspect(program string) (of release.Digest, last *Try) {
 	intent := cmp.Or(m.Intents[program], &Intent{})
 	for d, t := range m.Tries[program] {
 		if t.Running && !t.Settled && (last == nil || t.Since.After(last.Since) || t.Since.Equal(last.Since) && d == intent.Candidate) {
-			last = t
+			of, last = d, t
 		}
+	}
+	return of, last
+}
+
+// died notes that the process has ended as it ran something of a program, if that was not in
+// good order, and gives what there is against releases since then. Killed is what the kernel
+// killed meanwhile for want of memory; "" is nothing.
+func (m *Memory) died(program, killed string) map[release.Digest]*Try {
+	intent := cmp.Or(m.Intents[program], &Intent{})
+	_, last := m.suspect(program)
+	for _, t := range m.Tries[program] {
 		t.Running = false
 	}
 	if last != nil {
 		last.Deaths++
+		if killed != "" {
+			last.Starved++
+			last.Killed = killed
+		}
 	}
 	against := map[release.Digest]*Try{}
 	for d, t := range m.Tries[program] {
 		// What was tried for an earlier deployment may be tried again.
-		if t.Deaths > 0 && (t == last || t.Deployment == intent.Deployment) {
+		if t.against() && (t == last || t.Deployment == intent.Deployment) {
 			against[d] = t
 		}
 	}
 	return against
+}
+
+// against reports whether there is something against the release.
+func (t *Try) against() bool { return t.Deaths > 0 || t.Lost > 0 }
+
+// lost notes a loss of readiness, and what it is counted against; "" is nothing.
+func (m *Memory) lost(program string, against release.Digest, now time.Time) {
+	all := append(m.Lost[program], Loss{At: now.UTC().Truncate(time.Second), Release: against})
+	m.Lost[program] = slices.Clone(all[max(0, len(all)-mostLosses):])
 }
 
 // try notes that a release is about to run, and reports whether it is to be watched.

@@ -18,13 +18,13 @@ func TestDeathsAreCountedOnce(t *testing.T) {
 	for life := 1; life <= MostDeaths; life++ {
 		m.try(program, deployment, one, now)
 		m.try(program, deployment, two, now) // at once, by a coarse clock
-		against := m.died(program)
+		against := m.died(program, "")
 		if against[two] == nil || against[two].Deaths != life || against[one] != nil {
 			t.Fatalf("after %d deaths of the candidate there is %v against releases", life, against)
 		}
 	}
 	m.try(program, deployment, one, now) // alone, as the node has given up on the other
-	against := m.died(program)
+	against := m.died(program, "")
 	if against[two] == nil || against[two].Deaths != MostDeaths {
 		t.Errorf("that it died of the candidate is forgotten: %v", against)
 	}
@@ -33,7 +33,7 @@ func TestDeathsAreCountedOnce(t *testing.T) {
 	}
 	// Another deployment may try the candidate again.
 	m.Intents[program].Deployment = "shop.prod.3"
-	if against := m.died(program); len(against) > 0 {
+	if against := m.died(program, ""); len(against) > 0 {
 		t.Errorf("there is %v against releases of a deployment that has not begun them", against)
 	}
 }

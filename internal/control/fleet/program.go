@@ -21,8 +21,9 @@ type program struct {
 	troubles     map[release.Digest]*Trouble
 	tried        map[release.Digest]bool // begun by this process, and running
 	ahead        map[release.Digest]bool // fetched, or being fetched
-	anyhow       release.Digest          // that the node died of, and runs for want of another
-	settles      time.Time               // when what is tried has run for long enough
+	references   map[release.Digest]References
+	anyhow       release.Digest // that the node died of, and runs for want of another
+	settles      time.Time      // when what is tried has run for long enough
 	probed       *Probed
 	probing      *Probed // the round that is under way
 }
@@ -31,6 +32,7 @@ func newProgram(name string) *program {
 	return &program{
 		name: name, ready: map[release.Digest]Prepared{}, loading: map[release.Digest]context.CancelFunc{},
 		notBefore: map[release.Digest]time.Time{}, troubles: map[release.Digest]*Trouble{}, tried: map[release.Digest]bool{}, ahead: map[release.Digest]bool{},
+		references: map[release.Digest]References{},
 	}
 }
 
@@ -41,7 +43,9 @@ type loaded struct {
 	ready   Prepared
 	err     error
 	probed  *Probed // of a probe, nothing else
-	ahead   bool    // it was fetched ahead alone, and something is wrong with it
+	ahead   bool    // it was fetched ahead alone
+	// references are which of the environment's resolve here; nil is not known.
+	references *References
 }
 
 // wants is what shall be in place, of what the node can run.
@@ -142,6 +146,9 @@ func (p *program) place(a *Agent, i *Intent, main, beside release.Digest, share 
 			p.survived(a, d)
 		}
 	}
+	if main != p.main || beside != p.beside {
+		a.placed()
+	}
 	p.main, p.beside, p.share = main, beside, share
 	if watched {
 		p.settles = time.Now().Add(a.o.Settle)
@@ -199,6 +206,7 @@ func (p *program) load(ctx context.Context, a *Agent, d release.Digest) {
 		l := loaded{program: p, release: d}
 		var parts *release.Loaded
 		if parts, l.err = a.o.Objects.Get(ctx, p.name, d, policy); l.err == nil {
+			l.references = a.referencesOf(ctx, p.name, parts)
 			l.ready, l.err = a.o.Host.Prepare(ctx, p.name, parts)
 		}
 		a.done(l)
@@ -212,14 +220,21 @@ func (p *program) fetch(ctx context.Context, a *Agent, d release.Digest) {
 	a.ends.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, a.o.LoadTime)
 		defer cancel()
+		l := loaded{program: p, release: d, ahead: true}
 		parts, err := a.o.Objects.Get(ctx, p.name, d, policy)
-		if checker, can := a.o.Host.(Checker); err == nil && can {
-			err = checker.Check(ctx, p.name, parts)
+		if err == nil {
+			l.references = a.referencesOf(ctx, p.name, parts)
+			if checker, can := a.o.Host.(Checker); can {
+				err = checker.Check(ctx, p.name, parts)
+			}
 		}
 		if fault := (*Fault)(nil); errors.As(err, &fault) { // better known before it is needed
-			a.done(loaded{program: p, release: d, err: err, ahead: true})
+			l.err = err
 		} else if err != nil {
 			a.o.Log.Debug("a release could not be fetched ahead", "program", p.name, "release", d.Short(), "error", err)
+		}
+		if l.err != nil || l.references != nil {
+			a.done(l)
 		}
 	})
 }
@@ -252,9 +267,13 @@ func (p *program) took(a *Agent, l loaded) {
 		}
 		return
 	}
+	if l.references != nil {
+		p.references[l.release] = *l.references
+	}
 	var fault *Fault
 	was := p.troubles[l.release]
 	switch {
+	case l.err == nil && l.ahead: // there is nothing against it
 	case l.err == nil:
 		p.ready[l.release] = l.ready
 		if was != nil && was.Kind == Fetching {

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
+	"time"
 
 	"towpath.dev/internal/control/release"
 )
@@ -45,6 +47,9 @@ type Status struct {
 	// Upgrades is the platform whose tow may take its process's place, "linux/amd64". "": it
 	// follows no deployments of tow.
 	Upgrades string `json:"upgrades,omitempty"`
+	// Unready is why nobody can ask it, though it lives; "" is that it is ready, or that it
+	// does not say.
+	Unready string `json:"unready,omitempty"`
 	// Programs is what it runs, by name.
 	Programs map[string]Running `json:"programs,omitempty"`
 }
@@ -60,7 +65,22 @@ type Running struct {
 	Troubles []Trouble `json:"troubles,omitempty"`
 	// Probed is how the last round of probing went that the node took part in.
 	Probed *Probed `json:"probed,omitempty"`
+	// Lost is when the node lost its readiness since its deployment began: the last few times.
+	Lost []Loss `json:"lost,omitempty"`
+	// References are of what runs and of what may soon, where there are any.
+	References []References `json:"references,omitempty"`
 }
+
+// A Loss is one of readiness: the node lived, and three times in a row did not say that it was
+// ready.
+type Loss struct {
+	At time.Time `json:"at"` // by the node's clock, to the second
+	// Release is the one that it is counted against, by the rule for deaths; "" is none.
+	Release release.Digest `json:"release,omitempty"`
+}
+
+// mostLosses is how many losses of readiness a node remembers of a program.
+const mostLosses = 3
 
 // Probed is how a probe went. "" is well.
 type Probed struct {
@@ -81,28 +101,33 @@ const (
 	Unbound  Kind = "bind"   // what it calls is not bound here: a secret is missing, a setting is wrong
 	Crashed  Kind = "crash"  // the node died while it ran it
 	GaveUp   Kind = "gaveup" // it died so twice, and went back by itself
+	Unready  Kind = "ready"  // the node was not ready while it ran it, and has not died
 )
 
 // Final reports whether a node that has such a trouble does not run the release, and will
 // not by itself.
-func (k Kind) Final() bool { return k != Fetching && k != Crashed }
+func (k Kind) Final() bool { return k != Fetching && k != Crashed && k != Unready }
 
 // A Trouble is what a node has with a release.
 type Trouble struct {
 	Release release.Digest `json:"release"`
 	Kind    Kind           `json:"kind"`
-	Count   int            `json:"count,omitempty"` // of crashes
-	Text    string         `json:"text,omitempty"`
+	// Count is of deaths, and where there are none of losses of readiness. Of the deaths, Starved
+	// were likely for want of memory.
+	Count   int    `json:"count,omitempty"`
+	Starved int    `json:"starved,omitempty"`
+	Text    string `json:"text,omitempty"`
 }
 
 // maxTrouble bounds a trouble's text, in bytes, so that a status stays within MaxStatus.
 const maxTrouble = 300
 
-// Encode is the status as the store has it. What it says of troubles is cut where there
-// would be too much of it.
+// Encode is the status as the store has it. Where there would be too much of it, texts are cut
+// and older losses of readiness left out; then references, as what is missing is told as trouble
+// too; then all losses.
 func (s *Status) Encode() []byte {
 	text := encode(s)
-	for room := maxTrouble; len(text) > MaxStatus && room > 10; room /= 2 {
+	for room := maxTrouble; len(text) > MaxStatus && room > 5; room /= 2 {
 		text = encode(s.cut(room))
 	}
 	return text
@@ -111,6 +136,7 @@ func (s *Status) Encode() []byte {
 // cut is the status with shorter texts.
 func (s *Status) cut(room int) *Status {
 	short := *s
+	short.Unready = cut(s.Unready, room)
 	short.Programs = map[string]Running{}
 	for name, r := range s.Programs {
 		troubles := make([]Trouble, len(r.Troubles))
@@ -121,6 +147,17 @@ func (s *Status) cut(room int) *Status {
 		r.Troubles = troubles
 		if r.Probed != nil {
 			r.Probed = &Probed{r.Probed.Deployment, r.Probed.Round, cut(r.Probed.Release, room), cut(r.Probed.Candidate, room)}
+		}
+		r.Lost = r.Lost[max(0, len(r.Lost)-1):]
+		r.References = slices.Clone(r.References)
+		for i := range r.References {
+			r.References[i] = r.References[i].cut(room)
+		}
+		if room < 40 {
+			r.References = nil
+		}
+		if room < 20 {
+			r.Lost = nil
 		}
 		short.Programs[name] = r
 	}

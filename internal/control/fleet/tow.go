@@ -36,8 +36,9 @@ func (s *Successor) Error() string {
 // Launch is the release of tow that a process which begins shall run; "" is the one that is
 // installed. It notes that the last one died, if it did, so that one that dies twice is not
 // run again, and that another one is about to be tried: the memory is to be saved before.
-func (m *Memory) Launch(now time.Time) release.Digest {
-	m.died(release.Tow)
+// What the kernel has killed stays to be compared for the other programs, by the agent.
+func (m *Memory) Launch(now time.Time, kills Kills) release.Digest {
+	m.died(release.Tow, kills.since(m.Kills))
 	for len(m.Ran[release.Tow]) > 0 {
 		d := m.Ran[release.Tow][0]
 		t := m.Tries[release.Tow][d]
@@ -73,8 +74,8 @@ func (a *Agent) recallSelf() {
 			p.tried[d] = true
 			p.settles = time.Now().Add(a.o.Settle)
 		}
-		if t.Deaths > 0 && t.Deployment == deployment {
-			p.troubles[d] = deathsOf(d, t)
+		if t.against() && t.Deployment == deployment {
+			p.troubles[d] = t.trouble(d)
 		}
 	}
 	a.dirty = true

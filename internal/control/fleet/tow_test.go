@@ -32,7 +32,7 @@ func (u *upgradable) launch() {
 	if err != nil {
 		u.t.Fatal(err)
 	}
-	d := m.Launch(time.Now())
+	d := m.Launch(time.Now(), Kills{})
 	if err := p.Save(m); err != nil {
 		u.t.Fatal(err)
 	}
