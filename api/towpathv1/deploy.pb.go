@@ -35,7 +35,9 @@ type CreateDeploymentRequest struct {
 	Pipeline []byte `protobuf:"bytes,7,opt,name=pipeline,proto3" json:"pipeline,omitempty"`
 	// How many recorded requests were answered by the candidate as by the release that runs,
 	// and none otherwise.
-	Replayed      int64 `protobuf:"varint,8,opt,name=replayed,proto3" json:"replayed,omitempty"`
+	Replayed int64 `protobuf:"varint,8,opt,name=replayed,proto3" json:"replayed,omitempty"`
+	// Of those, how many took the candidate more work.
+	Dearer        int64 `protobuf:"varint,9,opt,name=dearer,proto3" json:"dearer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -122,6 +124,13 @@ func (x *CreateDeploymentRequest) GetPipeline() []byte {
 func (x *CreateDeploymentRequest) GetReplayed() int64 {
 	if x != nil {
 		return x.Replayed
+	}
+	return 0
+}
+
+func (x *CreateDeploymentRequest) GetDearer() int64 {
+	if x != nil {
+		return x.Dearer
 	}
 	return 0
 }
@@ -800,7 +809,9 @@ type AskDeploymentRequest struct {
 	Why  string `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
 	// Of a replay: how many recorded requests were answered by the candidate as by the release
 	// that runs, and none otherwise.
-	Requests      int64 `protobuf:"varint,4,opt,name=requests,proto3" json:"requests,omitempty"`
+	Requests int64 `protobuf:"varint,4,opt,name=requests,proto3" json:"requests,omitempty"`
+	// Of those, how many took the candidate more work.
+	Dearer        int64 `protobuf:"varint,5,opt,name=dearer,proto3" json:"dearer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -859,6 +870,13 @@ func (x *AskDeploymentRequest) GetWhy() string {
 func (x *AskDeploymentRequest) GetRequests() int64 {
 	if x != nil {
 		return x.Requests
+	}
+	return 0
+}
+
+func (x *AskDeploymentRequest) GetDearer() int64 {
+	if x != nil {
+		return x.Dearer
 	}
 	return 0
 }
@@ -1995,7 +2013,7 @@ var File_towpath_v1_deploy_proto protoreflect.FileDescriptor
 const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\n" +
 	"\x17towpath/v1/deploy.proto\x12\n" +
-	"towpath.v1\"\xfe\x01\n" +
+	"towpath.v1\"\x96\x02\n" +
 	"\x17CreateDeploymentRequest\x12\x18\n" +
 	"\aprogram\x18\x01 \x01(\tR\aprogram\x12 \n" +
 	"\venvironment\x18\x02 \x01(\tR\venvironment\x12\x18\n" +
@@ -2004,7 +2022,8 @@ const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\x03why\x18\x05 \x01(\tR\x03why\x12)\n" +
 	"\x06checks\x18\x06 \x03(\v2\x11.towpath.v1.CheckR\x06checks\x12\x1a\n" +
 	"\bpipeline\x18\a \x01(\fR\bpipeline\x12\x1a\n" +
-	"\breplayed\x18\b \x01(\x03R\breplayed\"/\n" +
+	"\breplayed\x18\b \x01(\x03R\breplayed\x12\x16\n" +
+	"\x06dearer\x18\t \x01(\x03R\x06dearer\"/\n" +
 	"\x05Check\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"*\n" +
@@ -2049,12 +2068,13 @@ const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\x1bListDeploymentEventsRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"6\n" +
 	"\x1cListDeploymentEventsResponse\x12\x16\n" +
-	"\x06events\x18\x01 \x03(\fR\x06events\"h\n" +
+	"\x06events\x18\x01 \x03(\fR\x06events\"\x80\x01\n" +
 	"\x14AskDeploymentRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x10\n" +
 	"\x03why\x18\x03 \x01(\tR\x03why\x12\x1a\n" +
-	"\brequests\x18\x04 \x01(\x03R\brequests\"\x17\n" +
+	"\brequests\x18\x04 \x01(\x03R\brequests\x12\x16\n" +
+	"\x06dearer\x18\x05 \x01(\x03R\x06dearer\"\x17\n" +
 	"\x15AskDeploymentResponse\"|\n" +
 	"\x06Freeze\x12 \n" +
 	"\venvironment\x18\x01 \x01(\tR\venvironment\x12\x18\n" +

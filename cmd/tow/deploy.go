@@ -140,8 +140,9 @@ func (d *deploying) run(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	counted := found.counted()
 	r, err := c.Deploy.CreateDeployment(ctx, &towpathv1.CreateDeploymentRequest{
-		Program: p.Name, Environment: d.to, Release: string(made.digest), Request: rand.Text(), Why: d.why, Checks: checks, Pipeline: stages, Replayed: found.unexplained(d.differs),
+		Program: p.Name, Environment: d.to, Release: string(made.digest), Request: rand.Text(), Why: d.why, Checks: checks, Pipeline: stages, Replayed: counted.requests, Dearer: counted.dearer,
 	})
 	if err != nil {
 		return d.at.told(err)

@@ -29,7 +29,22 @@ import (
 const replayMost = 3000
 
 // evidence is what recorded requests show.
-type evidence struct{ requests, differ int64 }
+type evidence struct {
+	requests int64
+	differ   int64
+	dearer   int64 // that took the candidate more work
+}
+
+// add counts a comparison.
+func (e *evidence) add(c *record.Comparison) {
+	e.requests++
+	if !c.Same {
+		e.differ++
+	}
+	if c.Dearer() {
+		e.dearer++
+	}
+}
 
 // versions are two versions of a program that answer the same requests.
 type versions struct {
@@ -104,12 +119,7 @@ func (v *versions) recorded(ctx context.Context, dir string) (evidence, error) {
 		if cmp.Skipped != "" {
 			continue
 		}
-		found.requests++
-		if cmp.Same {
-			continue
-		}
-		found.differ++
-		if len(shown) < maxDiffering {
+		if found.add(cmp); !cmp.Same && len(shown) < maxDiffering {
 			shown = append(shown, &replayed{ID: e.ID, View: e.Record.View, Begin: e.Begin, Outcome: e.Outcome, Artifact: e.Record.Artifact, Comparison: cmp})
 		}
 	}
@@ -149,15 +159,13 @@ func (v *versions) generate(ctx context.Context) evidence {
 		if err != nil || c.Skipped != "" {
 			continue
 		}
-		if found.requests++; !c.Same {
-			found.differ++
-		}
+		found.add(c)
 	}
 	if found.requests > 0 {
 		v.judgement("generated", found)
 	}
 	if found.differ > 0 {
-		found.requests = 0 // they prove nothing
+		found.requests, found.dearer = 0, 0 // they prove nothing
 	}
 	return found
 }
@@ -185,25 +193,34 @@ func (v *versions) judgement(what string, found evidence) {
 	if v.unicode {
 		mark = map[bool]string{true: "✓", false: "≠"}[well]
 	}
-	fmt.Fprintf(v.err, "%s %s %s requests, %s differ\n", what, mark, thousands(int(found.requests)), thousands(int(found.differ)))
+	fmt.Fprintf(v.err, "%s %s %s\n", what, mark, found)
+}
+
+// String is "3,000 requests, 0 differ", and how many are dearer, if any.
+func (e evidence) String() string {
+	text := fmt.Sprintf("%s requests, %s differ", thousands(int(e.requests)), thousands(int(e.differ)))
+	if e.dearer > 0 {
+		text += fmt.Sprintf(", %s take more work", thousands(int(e.dearer)))
+	}
+	return text
 }
 
 // check is the evidence as a check of the plan.
 func (e evidence) check(why string) *towpathv1.Check {
-	text := fmt.Sprintf("%s requests, %s differ", thousands(int(e.requests)), thousands(int(e.differ)))
+	text := e.String()
 	if e.differ > 0 {
 		text += ": " + why
 	}
 	return &towpathv1.Check{Name: "replay", Text: text}
 }
 
-// unexplained is how many requests say that nothing changes: all, where none differs. Where
-// differences are intended, the others say little, and none is counted.
-func (e evidence) unexplained(why string) int64 {
-	if e.differ > 0 && why != "" {
-		return 0
+// counted is what says that nothing changes: all, where no answer differs. Where differences
+// are intended, the others say little, and none is counted.
+func (e evidence) counted() evidence {
+	if e.differ > 0 {
+		return evidence{}
 	}
-	return e.requests
+	return e
 }
 
 func deployReplayCommand(u *ui) *cobra.Command {
@@ -259,7 +276,7 @@ func (u *ui) addReplay(ctx context.Context, c *client.Control, id, dir, why stri
 	case found.requests == 0:
 		return fmt.Errorf("%s has no request of %s that both releases can answer: record some with \"tow serve --record\"", dir, plan.Program)
 	}
-	if _, err := c.Deploy.AskDeployment(ctx, &towpathv1.AskDeploymentRequest{Id: id, Kind: string(deploy.AskReplay), Why: why, Requests: found.requests}); err != nil {
+	if _, err := c.Deploy.AskDeployment(ctx, &towpathv1.AskDeploymentRequest{Id: id, Kind: string(deploy.AskReplay), Why: why, Requests: found.requests, Dearer: found.dearer}); err != nil {
 		return err
 	}
 	fmt.Fprintf(u.out, "%s: taken for evidence\n", id)

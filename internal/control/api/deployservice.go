@@ -70,7 +70,7 @@ func (s *deployService) CreateDeployment(ctx context.Context, q *v1.CreateDeploy
 	}
 	p := deploy.Plan{
 		Program: q.GetProgram(), Environment: q.GetEnvironment(), Release: d, Request: q.GetRequest(),
-		By: access.Caller(ctx).Name, Why: q.GetWhy(), Pipeline: pipeline, Replayed: max(q.GetReplayed(), 0),
+		By: access.Caller(ctx).Name, Why: q.GetWhy(), Pipeline: pipeline, Replayed: verdict.Replay{Requests: q.GetReplayed(), Dearer: q.GetDearer()},
 	}
 	for _, c := range q.GetChecks() {
 		p.Checks = append(p.Checks, deploy.Check{Name: c.GetName(), Text: c.GetText()})
@@ -263,7 +263,7 @@ func (s *deployService) AskDeployment(ctx context.Context, q *v1.AskDeploymentRe
 	if kind != deploy.AskBack && kind != deploy.AskApprove && kind != deploy.AskReplay {
 		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("%.40q cannot be asked: expected back, approve or replay", q.GetKind()))
 	}
-	if err := s.service.Ask(ctx, q.GetId(), kind, deploy.Ask{By: access.Caller(ctx).Name, Why: q.GetWhy(), Requests: q.GetRequests()}); err != nil {
+	if err := s.service.Ask(ctx, q.GetId(), kind, deploy.Ask{By: access.Caller(ctx).Name, Why: q.GetWhy(), Replay: verdict.Replay{Requests: q.GetRequests(), Dearer: q.GetDearer()}}); err != nil {
 		return nil, refused(err)
 	}
 	return &v1.AskDeploymentResponse{}, nil

@@ -189,7 +189,7 @@ func (m *move) queued() {
 	}
 	if !m.p.ofTow() {
 		m.s.Test, _ = newTest(&m.p.Pipeline) // creating the plan has refused what is wrong
-		m.replayed(m.p.Replayed)
+		_ = m.s.Test.Replay(m.p.Replayed)
 	}
 	m.phase(Running)
 	m.s.Step = Gate
@@ -249,25 +249,14 @@ func (m *move) asked(kind AskKind) string {
 	return text
 }
 
-// replayed takes for evidence that so many recorded requests were answered alike. Of several
-// replays, which may be of the same requests, the largest counts.
-func (m *move) replayed(requests int64) bool {
-	more := requests - m.s.Replayed
-	if more <= 0 {
-		return false
-	}
-	m.s.Replayed = requests
-	_ = m.s.Test.Replay(more, 0)
-	return true
-}
-
 // running goes on with the stage, unless something is against the candidate.
 func (m *move) running() {
 	if m.against() {
 		return
 	}
-	if a, ok := m.w.Asks[AskReplay]; ok && m.s.Test != nil && m.replayed(a.Requests) {
-		m.event(EventReplayed, "%s replayed %d recorded requests, and none differs", a.By, a.Requests)
+	if a, ok := m.w.Asks[AskReplay]; ok && m.s.Test != nil && a.Replay.Requests > m.s.Test.Replayed.Requests {
+		_ = m.s.Test.Replay(a.Replay) // it was looked at when it came
+		m.event(EventReplayed, "%s replayed %d recorded requests: no answer differs, and %d are dearer", a.By, a.Replay.Requests, a.Replay.Dearer)
 	}
 	m.adopt()
 	switch m.s.Step {

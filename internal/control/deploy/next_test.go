@@ -326,14 +326,14 @@ func TestReplayedWhileItWaits(t *testing.T) {
 	s.world.Passed = 2 * time.Minute
 	s.settle()
 	s.waits(t, "evidence that it is not worse")
-	for _, n := range []int64{1, 1} {
-		s.world.Asks[AskReplay] = Ask{By: "ann", Requests: n}
+	for _, n := range []int64{2, 1} {
+		s.world.Asks[AskReplay] = Ask{By: "ann", Replay: verdict.Replay{Requests: n}}
 		s.settle()
 	}
-	if s.state.Replayed != 1 || s.state.Test.Replayed != 1 {
-		t.Errorf("%d and %d requests are in the evidence of one", s.state.Replayed, s.state.Test.Replayed)
+	if s.state.Test.Replayed.Requests != 2 {
+		t.Errorf("%+v is in the evidence of two", s.state.Test.Replayed)
 	}
-	s.world.Asks[AskReplay] = Ask{By: "ann", Requests: 5000}
+	s.world.Asks[AskReplay] = Ask{By: "ann", Replay: verdict.Replay{Requests: 5000}}
 	m := s.move()
 	if len(m.Events) == 0 || m.Events[0].Type != EventReplayed || !strings.Contains(m.Events[0].Text, "ann replayed 5000") {
 		t.Errorf("the events are %+v", m.Events)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"towpath.dev/internal/control/release"
+	"towpath.dev/internal/control/verdict"
 )
 
 // A Plan is a deployment as it was asked for. It never changes.
@@ -22,9 +23,9 @@ type Plan struct {
 	Created time.Time `json:"created"`
 	// Checks are what was found out before it was asked for: build, tests, replay.
 	Checks []Check `json:"checks,omitempty"`
-	// Replayed is how many recorded requests the candidate answered as the release did that
-	// ran then, and none otherwise.
-	Replayed int64 `json:"replayed,omitempty"`
+	// Replayed is what recorded requests showed before, that the candidate and the release that runs
+	// were asked.
+	Replayed verdict.Replay `json:"replayed,omitzero"`
 	Pipeline
 }
 

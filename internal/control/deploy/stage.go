@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"towpath.dev/internal/control/fleet"
-	"towpath.dev/internal/control/verdict"
 )
 
 // gate lets a stage begin.
@@ -319,9 +318,6 @@ func (m *move) beginBaking() {
 	m.event(EventStageBakes, "%s bakes until %s at least", m.stage().Name, m.now.Add(m.stage().Bake).UTC().Format("15:04:05Z"))
 }
 
-// silence is how old counters may be with which a stage passes.
-const silence = 30 * time.Second
-
 // bake waits for evidence, and passes the stage with it.
 func (m *move) bake() {
 	stage := m.stage()
@@ -362,39 +358,6 @@ func (m *move) behindWave() []string {
 		}
 	}
 	return all
-}
-
-// lacks is which evidence a stage lacks; "" is none.
-func (m *move) lacks() string {
-	stage := m.stage()
-	if m.p.ofTow() {
-		return ""
-	}
-	switch compares := m.compares(); {
-	case compares && max(m.w.Quiet, m.w.ControlQuiet) > silence:
-		return "counters of both releases, which nodes have not handed over of late"
-	case m.w.Quiet > silence:
-		return "counters of the candidate, which nodes have not handed over of late"
-	}
-	if m.s.From == "" {
-		return "" // nobody asks for what was never there
-	}
-	if got := m.s.Test.Requests.Candidate - m.s.Answered; got < stage.Requests {
-		return fmt.Sprintf("%d requests that the candidate answers in %s", stage.Requests, stage.Name)
-	}
-	if stage.Kind == Onebox && m.s.Test.Decision() != verdict.Pass {
-		return "evidence that it is not worse: more requests, or a replay of recorded ones"
-	}
-	return ""
-}
-
-// compares reports whether a node that is attached is still to run the release that ran
-// before. Where a fleet is small, a wave may be all of it.
-func (m *move) compares() bool {
-	return m.s.From != "" && slices.ContainsFunc(m.w.attached(), func(name string) bool {
-		i := m.w.Intents[m.w.Nodes[name].Cell]
-		return i != nil && i.RoleOf(name).Main == m.s.From
-	})
 }
 
 // pass ends a stage, and begins the next one.

@@ -53,9 +53,7 @@ type State struct {
 	Onebox string        `json:"onebox,omitempty"`
 	Test   *verdict.Test `json:"test,omitempty"`
 	// Answered is how many requests the candidate had answered when the stage began to bake.
-	Answered int64 `json:"answered,omitempty"`
-	// Replayed is how many recorded requests are in the evidence.
-	Replayed int64    `json:"replayed,omitempty"`
+	Answered int64    `json:"answered,omitempty"`
 	Wait     *Wait    `json:"wait,omitempty"`
 	Cause    *Outcome `json:"cause,omitempty"` // why it goes back
 	Outcome  *Outcome `json:"outcome,omitempty"`
@@ -138,9 +136,8 @@ type Ask struct {
 	Why   string    `json:"why,omitempty"`
 	At    time.Time `json:"at"`
 	Stage int       `json:"stage,omitempty"` // of an approval: up to which stage
-	// Requests, of a replay, is how many recorded requests both releases answered alike, and none
-	// otherwise.
-	Requests int64 `json:"requests,omitempty"`
+	// Replay is what a replay showed.
+	Replay verdict.Replay `json:"replay,omitzero"`
 }
 
 // A Freeze keeps stages from beginning. What is under way goes back all the same.

@@ -50,14 +50,15 @@ func (t *Test) Serve(requests Pair) error {
 	return nil
 }
 
-// Replay counts recorded requests that were replayed against both releases, and those of them whose
-// answers differ without an explanation.
-func (t *Test) Replay(requests, differ int64) error {
-	if differ < 0 || requests < differ {
-		return fmt.Errorf("%d of %d replayed requests differ; it is between none and all", differ, requests)
+// Replay takes a replay for evidence. Of several, which may be of the same requests, the
+// largest counts.
+func (t *Test) Replay(r Replay) error {
+	if !r.valid() {
+		return fmt.Errorf("of %d replayed requests %d differ and %d are dearer; both are between none and all", r.Requests, r.Differed, r.Dearer)
 	}
-	t.Replayed += requests
-	t.Differed += differ
+	if r.Requests > t.Replayed.Requests {
+		t.Replayed = r
+	}
 	return nil
 }
 

@@ -167,17 +167,11 @@ func TestStage(t *testing.T) {
 		}
 		before, copied := test.LogE(), test.Clone()
 		test.Stage()
-		test.PassAnew()
 		if d := test.LogE() - before; math.Abs(d) > 1e-9*max(1, math.Abs(before)) {
 			t.Errorf("log E was %v, and is %v after a stage began", before, test.LogE())
 		}
 		if copied.LogE() != before {
 			t.Errorf("a copy changed with the test")
-		}
-		for _, w := range test.Verdict().Ways {
-			if w.How != "" {
-				t.Errorf("%s passes by %s after passing began anew", w.Metric, w.How)
-			}
 		}
 	})
 }

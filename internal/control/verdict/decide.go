@@ -45,7 +45,7 @@ type Way struct {
 // How a metric passes.
 const (
 	ByTraffic = "traffic" // less than Worse times worse, or rarer than is tolerated
-	ByReplay  = "replay"  // no recorded request's answer differs, in so many that a rate that is not tolerated would have shown
+	ByReplay  = "replay"  // no recorded request's answer differs, and few took more work, in so many that a rate that is not tolerated would have shown
 )
 
 // Decision is what shall become of the candidate by the evidence so far. It may be asked at any time and
@@ -86,25 +86,25 @@ func (t *Test) Verdict() Verdict {
 
 // passes is how a metric passes now, or "".
 func (t *Test) passes(m *Metric) string {
-	n, x := t.sincePass(m)
+	n, x := t.answered(m)
 	switch {
 	case t.logPass(m, n, x, 0, 0) >= -math.Log(t.Beta):
 		return ByTraffic
-	case t.Differed == 0 && byAnswer(m.Name) && Bound(t.Replayed, 0, t.Beta) <= m.Tolerated:
+	case t.Replayed.Differed == 0 && Bound(t.Replayed.Requests, t.Replayed.of(m.Name), t.Beta) <= m.Tolerated:
 		return ByReplay
 	}
 	return ""
 }
 
-// sincePass is how many requests of the candidate count for passing, and how many of those were bad.
-func (t *Test) sincePass(m *Metric) (n, x float64) {
-	n = float64(t.Requests.Candidate - t.Before)
-	return n, min(n, float64(m.Bad.Candidate-m.Before))
+// answered is how many requests the candidate had, and how many of those were bad.
+func (t *Test) answered(m *Metric) (n, x float64) {
+	n = float64(t.Requests.Candidate)
+	return n, min(n, float64(m.Bad.Candidate))
 }
 
 // way says whether a metric passes, and if not what would let it.
 func (t *Test) way(m *Metric) Way {
-	n, x := t.sincePass(m)
+	n, x := t.answered(m)
 	w := Way{Metric: m.Name, Bad: m.Bad, Served: t.Requests, How: t.passes(m), E: finite(t.logPass(m, n, x, 0, 0)), Of: 1 / t.Beta}
 	if w.How == "" {
 		w.MoreRequests, w.MoreEvents = t.wants(m, n, x)
@@ -112,8 +112,14 @@ func (t *Test) way(m *Metric) Way {
 	return w
 }
 
-// byAnswer reports whether two answers that are the same say that the metric is.
-func byAnswer(metric string) bool { return metric != Slow && metric != CPU }
+// of is how many of the requests speak against a candidate. Where no answer differs that is none,
+// but for what an answer does not show: the work that it took.
+func (r Replay) of(metric string) int64 {
+	if metric == Slow || metric == CPU {
+		return r.Dearer
+	}
+	return 0
+}
 
 // logPass is what the bettors for a metric have on average, after n requests of the candidate of which x were
 // bad, and after so many more events of both with a share w. Half bet that it is not Worse

@@ -12,13 +12,3 @@ func (t *Test) Stage() {
 		}
 	}
 }
-
-// PassAnew has passing begin anew: what let a candidate pass so far does not count any more.
-func (t *Test) PassAnew() {
-	t.Before, t.Replayed, t.Differed = t.Requests.Candidate, 0, 0
-	for i := range t.Metrics {
-		m := &t.Metrics[i]
-		m.Before = m.Bad.Candidate
-		clear(m.Against)
-	}
-}

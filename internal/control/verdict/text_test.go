@@ -32,7 +32,7 @@ func TestTexts(t *testing.T) {
 	add(t, passes, Slow, Stored(0.1), 120, 1080)
 
 	replayed := fresh(Error, Slow)
-	if err := replayed.Replay(3000, 0); err != nil {
+	if err := replayed.Replay(Replay{Requests: 3000, Dearer: 90}); err != nil {
 		t.Fatal(err)
 	}
 

@@ -80,13 +80,24 @@ type Test struct {
 	Beta     float64   `json:"beta"`
 	Worse    float64   `json:"worse"`
 	Rates    []float64 `json:"rates"`
-	Requests Pair      `json:"requests"`           // that were answered
-	Before   int64     `json:"before,omitempty"`   // the candidate's before passing began anew
-	Replayed int64     `json:"replayed,omitempty"` // recorded requests, by both releases
-	Differed int64     `json:"differed,omitempty"` // of those without an explanation
-	Slack    float64   `json:"slack,omitempty"`    // between hosts, of the share that was last seen
+	Requests Pair      `json:"requests"` // that were answered
+	Replayed Replay    `json:"replayed,omitzero"`
+	Slack    float64   `json:"slack,omitempty"` // between hosts, of the share that was last seen
 	Crashes  Pair      `json:"crashes,omitzero"`
 	Metrics  []Metric  `json:"metrics"`
+}
+
+// Replay is recorded requests that both releases answered from what their calls had brought.
+type Replay struct {
+	Requests int64 `json:"requests"`
+	Differed int64 `json:"differed,omitempty"` // whose answers differ without an explanation
+	// Dearer are those for which the candidate spent more gas than the release, by a fifth and more, or
+	// made calls that the release did not make.
+	Dearer int64 `json:"dearer,omitempty"`
+}
+
+func (r Replay) valid() bool {
+	return r.Differed >= 0 && r.Differed <= r.Requests && r.Dearer >= 0 && r.Dearer <= r.Requests
 }
 
 // Metric is one kind of bad events.
@@ -96,9 +107,8 @@ type Metric struct {
 	Bad       Pair    `json:"bad"`
 	// Logarithms of what each bettor has: of those who say that the candidate is worse, by
 	// the test's rates, and of those who say that it is not.
-	For     Logs  `json:"for"`
-	Against Logs  `json:"against"`
-	Before  int64 `json:"before,omitempty"` // the candidate's bad ones before passing began anew
+	For     Logs `json:"for"`
+	Against Logs `json:"against"`
 }
 
 // New makes a test in which nothing has been counted. It fails if the options make no sense.
@@ -179,17 +189,15 @@ func (t *Test) valid() error {
 		check(r >= 1 && r <= 1000, "a rate to bet on is %v; it is a ratio of 1 to 1000", r)
 	}
 	check(len(t.Metrics) > 0, "there are no metrics; leave them out for the default")
-	check(t.Requests.Candidate >= 0 && t.Requests.Control >= 0 && t.Before >= 0 && t.Before <= t.Requests.Candidate &&
-		t.Differed >= 0 && t.Differed <= t.Replayed && t.Crashes.Candidate >= 0 && t.Crashes.Control >= 0,
-		"counts of requests make no sense: %+v, %d before; %d replayed, %d differed; crashes %+v",
-		t.Requests, t.Before, t.Replayed, t.Differed, t.Crashes)
+	check(t.Requests.Candidate >= 0 && t.Requests.Control >= 0 && t.Replayed.valid() && t.Crashes.Candidate >= 0 && t.Crashes.Control >= 0,
+		"counts of requests make no sense: %+v; of a replay %+v; crashes %+v", t.Requests, t.Replayed, t.Crashes)
 	seen := map[string]bool{}
 	for _, m := range t.Metrics {
 		check(!seen[m.Name], "the metric %q is there twice", m.Name)
 		seen[m.Name] = true
 		check(m.Name != "" && m.Name != Crash, "%q is no metric to bet on; crashes are counted in every test", m.Name)
 		check(m.Tolerated > 0 && m.Tolerated < 1, "of %s a rate of %v is tolerated; it is between 0 and 1, such as 0.001", m.Name, m.Tolerated)
-		check(m.Before >= 0 && m.Before <= m.Bad.Candidate && m.Bad.Control >= 0, "counts of %s make no sense: %+v, %d before", m.Name, m.Bad, m.Before)
+		check(m.Bad.Candidate >= 0 && m.Bad.Control >= 0, "counts of %s make no sense: %+v", m.Name, m.Bad)
 		check(len(m.For) == len(t.Rates) && len(m.Against) == len(better), "%s has %d and %d sums; it has %d and %d",
 			m.Name, len(m.For), len(m.Against), len(t.Rates), len(better))
 	}

@@ -18,6 +18,9 @@ type Run struct {
 	Error  string          `json:"error,omitempty"` // "" when there is an output
 	// Missing are the calls that a replay asked and the record has no answer to.
 	Missing []Call `json:"missing,omitempty"`
+	// Gas is what a replay's last pass spent, and Calls how many calls it made.
+	Gas   int64 `json:"gas,omitempty"`
+	Calls int   `json:"calls,omitempty"`
 	// Err is a replay's error: a *engine.Fault and so on.
 	Err error `json:"-"`
 }
@@ -58,7 +61,7 @@ func (r *Replayer) Replay(ctx context.Context, e *Entry) (*Run, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	run := &Run{Err: err}
+	run := &Run{Err: err, Gas: again.Gas, Calls: len(again.Answers)}
 	if err != nil {
 		run.Error = errorText(err)
 	} else {
@@ -131,6 +134,13 @@ func Compare(ctx context.Context, e *Entry, own, against *Replayer) (*Comparison
 		e.Record.Artifact != to.program.Hash() && placeless(c.Before.Error) == placeless(c.After.Error)
 	c.Same = sameError && len(c.Differences) == 0 && len(c.Missing) == 0
 	return c, nil
+}
+
+// Dearer reports whether After took more work than Before: more calls, or more gas by a fifth,
+// and by more than a small program may be off by. Both are replays.
+func (c *Comparison) Dearer() bool {
+	const some = 1000
+	return c.Replayed && (c.After.Calls > c.Before.Calls || c.After.Gas > c.Before.Gas+max(c.Before.Gas/5, some))
 }
 
 // skips says why the runs cannot be compared; "" when they can.
