@@ -1,12 +1,19 @@
 package api
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
+	"time"
 
 	rpc "towpath.dev/api/towpathv1/towpathv1connect"
 	"towpath.dev/internal/control/access"
+	"towpath.dev/internal/control/deploy"
 )
 
 // AlarmsPath is where Alertmanager tells of alarms, as its webhook receiver does.
@@ -19,18 +26,47 @@ type alarms struct {
 		Status      string            `json:"status"`
 		Labels      map[string]string `json:"labels"`
 		Annotations map[string]string `json:"annotations"`
+		StartsAt    time.Time         `json:"startsAt"`
 	} `json:"alerts"`
 }
 
-// The labels of an alarm that takes deployments back: which program's, where, and that it
-// shall.
+// The labels of an alarm that takes deployments back: which program's, and where.
 const (
 	alarmProgram     = "towpath_program"
 	alarmEnvironment = "towpath_environment"
 )
 
+// of are the alarms that fire and name a program and its environment. Of several of one program
+// it is the one that began last: if a deployment had begun before any of them, then before that one.
+func (all *alarms) of() []deploy.Alarm {
+	last := map[[2]string]deploy.Alarm{}
+	for _, a := range all.Alerts {
+		program, environment := a.Labels[alarmProgram], a.Labels[alarmEnvironment]
+		if a.Status != "firing" || program == "" || environment == "" {
+			continue
+		}
+		key := [2]string{environment, program}
+		if old, ok := last[key]; !ok || a.StartsAt.After(old.Since) {
+			last[key] = deploy.Alarm{
+				Environment: environment, Program: program, Name: cmp.Or(a.Labels["alertname"], "without a name"),
+				Text: a.Annotations["summary"], Since: a.StartsAt,
+			}
+		}
+	}
+	var out []deploy.Alarm
+	for _, a := range last {
+		out = append(out, a)
+	}
+	slices.SortFunc(out, func(a, b deploy.Alarm) int {
+		return cmp.Or(cmp.Compare(a.Environment, b.Environment), cmp.Compare(a.Program, b.Program))
+	})
+	return out
+}
+
 // alarmRoute has deployments go back that are under way while an alarm fires that names
-// their program and environment. Alarms of others are none of its business.
+// their program and environment. All of a group is done that can be. The status is for
+// Alertmanager, which sends again at once what was answered with 5xx; what was answered with
+// 4xx it logs and counts as failed, and tells of it again with the group's next notification.
 func (s *deployService) alarmRoute() Route {
 	return Route{
 		Pattern: "POST " + AlarmsPath, Procedure: rpc.DeployServiceAskDeploymentProcedure,
@@ -41,31 +77,40 @@ func (s *deployService) alarmRoute() Route {
 				plain(w, http.StatusBadRequest, fmt.Sprintf("expected what Alertmanager's webhook sends: %v\n", err))
 				return
 			}
-			asked := 0
-			for _, a := range all.Alerts {
-				program, environment := a.Labels[alarmProgram], a.Labels[alarmEnvironment]
-				if a.Status != "firing" || program == "" || environment == "" {
-					continue
-				}
-				who := access.Caller(r.Context())
-				if err := access.PermitIn(who, environment); err != nil {
-					plain(w, http.StatusForbidden, err.Error()+"\n")
-					return
-				}
-				why := "the alarm " + a.Labels["alertname"]
-				if text := a.Annotations["summary"]; text != "" {
-					why += ": " + text
-				}
-				ok, err := s.service.AskActive(r.Context(), environment, program, who.Name, why)
-				if err != nil {
-					plain(w, http.StatusServiceUnavailable, "the store cannot be asked now; send it again\n")
-					return
-				}
-				if ok {
-					asked++
-				}
+			worst, text := http.StatusOK, &strings.Builder{}
+			for _, a := range all.of() {
+				status, said := s.alarmed(r.Context(), a)
+				worst = max(worst, status)
+				fmt.Fprintf(text, "%s in %s: %s\n", shorten(a.Program), shorten(a.Environment), said)
 			}
-			plain(w, http.StatusOK, fmt.Sprintf("%d deployments go back\n", asked))
+			if worst != http.StatusOK {
+				s.opts.Log.Warn("not all alarms could be acted upon", "by", access.Caller(r.Context()).Name, "of", text.String())
+			}
+			plain(w, worst, cmp.Or(text.String(), "no alarm fires that names a program and its environment\n"))
 		}),
 	}
+}
+
+// alarmed acts upon an alarm, and says for a person what came of it.
+func (s *deployService) alarmed(ctx context.Context, a deploy.Alarm) (status int, said string) {
+	who := access.Caller(ctx)
+	if err := access.PermitIn(who, a.Environment); err != nil {
+		return http.StatusForbidden, err.Error()
+	}
+	if a.Since.IsZero() {
+		return http.StatusBadRequest, "the alarm does not say when it began; expected startsAt, as Alertmanager sends it"
+	}
+	id, back, err := s.service.Alarmed(ctx, who.Name, a)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return http.StatusServiceUnavailable, "this control node ends; send it again"
+	case err != nil:
+		s.opts.Log.Warn("an alarm could not be acted upon", "program", a.Program, "environment", a.Environment, "error", err)
+		return http.StatusServiceUnavailable, "the store cannot be asked now; send it again"
+	case id == "":
+		return http.StatusOK, "no deployment is under way"
+	case !back:
+		return http.StatusOK, fmt.Sprintf("%s had not begun when the alarm did, at %s, and goes on", id, a.Since.UTC().Format(time.RFC3339))
+	}
+	return http.StatusOK, id + " goes back"
 }

@@ -243,10 +243,21 @@ func (m *move) open(first bool) bool {
 func (m *move) asked(kind AskKind) string {
 	a := m.w.Asks[kind]
 	text := a.By + " asked for it"
+	if a.Alarm != "" {
+		text = "the alarm " + a.Alarm + " fires"
+	}
 	if a.Why != "" {
 		text += ": " + a.Why
 	}
 	return text
+}
+
+// blame is whose doing it is what an ask comes to.
+func (a *Ask) blame() Blame {
+	if a.Alarm != "" {
+		return AnAlarm
+	}
+	return APerson
 }
 
 // running goes on with the stage, unless something is against the candidate.
@@ -302,8 +313,8 @@ func (m *move) returning() {
 
 // against goes back if something is against the candidate.
 func (m *move) against() bool {
-	if _, ok := m.w.Asks[AskBack]; ok {
-		m.goBack(Outcome{Result: Returned, Blame: APerson, Why: m.asked(AskBack)})
+	if ask, ok := m.w.Asks[AskBack]; ok {
+		m.goBack(Outcome{Result: Returned, Blame: ask.blame(), Why: m.asked(AskBack)})
 		return true
 	}
 	if o := m.troubled(); o != nil {

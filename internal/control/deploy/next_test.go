@@ -174,6 +174,7 @@ func TestOutcomes(t *testing.T) {
 		{"nobody trusted signed it", func(s *scene) { s.trouble("n0", fleet.Distrust, 0) }, Returned, YourCode},
 		{"a secret is missing", func(s *scene) { s.trouble("n0", fleet.Unbound, 0) }, Returned, YourCode},
 		{"asked for", func(s *scene) { s.world.Asks[AskBack] = Ask{By: "ann", Why: "no"} }, Returned, APerson},
+		{"an alarm", func(s *scene) { s.world.Asks[AskBack] = Ask{By: "alertmanager", Alarm: "TooSlow"} }, Returned, AnAlarm},
 		{"asked for while frozen", func(s *scene) {
 			s.world.Freezes = []Freeze{{By: "bob", Why: "x"}}
 			s.world.Asks[AskBack] = Ask{By: "ann"}

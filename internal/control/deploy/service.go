@@ -199,25 +199,6 @@ func (s *Service) Ask(ctx context.Context, id string, kind AskKind, ask Ask) err
 	return err
 }
 
-// AskActive has a program's deployment go back that is under way, and reports whether there
-// is one.
-func (s *Service) AskActive(ctx context.Context, environment, program, by, why string) (bool, error) {
-	heads, err := s.Heads(ctx, environment)
-	if err != nil {
-		return false, err
-	}
-	h := heads[program]
-	if h == nil || h.Active == "" {
-		return false, nil
-	}
-	err = s.Ask(ctx, h.Active, AskBack, Ask{By: by, Why: why})
-	var over *Refused
-	if errors.As(err, &over) { // it ended meanwhile
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // Freeze keeps stages from beginning. A second one for the same takes the first one's place.
 func (s *Service) Freeze(ctx context.Context, f Freeze) error {
 	f.At = s.now()

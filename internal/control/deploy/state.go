@@ -75,6 +75,7 @@ const (
 	YourDependency Blame = "your dependency"
 	TheUpgrade     Blame = "the new tow" // where tow itself is deployed
 	APerson        Blame = "a person"
+	AnAlarm        Blame = "an alarm" // fired, and nobody has said yet what of
 	Nobody         Blame = "nobody"
 )
 
@@ -136,6 +137,8 @@ type Ask struct {
 	Why   string    `json:"why,omitempty"`
 	At    time.Time `json:"at"`
 	Stage int       `json:"stage,omitempty"` // of an approval: up to which stage
+	// Alarm is the one that asks, of which By has told; "" is that a person does.
+	Alarm string `json:"alarm,omitempty"`
 	// Replay is what a replay showed.
 	Replay verdict.Replay `json:"replay,omitzero"`
 }

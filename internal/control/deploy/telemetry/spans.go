@@ -282,6 +282,8 @@ func resultOf(o *deploy.Outcome) (result, kind string) {
 		return resultFailure, "code"
 	case o.Blame == deploy.YourDependency:
 		return resultFailure, "dependency"
+	case o.Blame == deploy.AnAlarm:
+		return resultFailure, "alarm"
 	}
 	return resultFailure, "_OTHER"
 }

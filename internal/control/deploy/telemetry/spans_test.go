@@ -110,6 +110,7 @@ func TestResults(t *testing.T) {
 		{deploy.Outcome{Result: deploy.Returned, Blame: deploy.YourCode}, "failure", "code"},
 		{deploy.Outcome{Result: deploy.Returned, Blame: deploy.YourDependency}, "failure", "dependency"},
 		{deploy.Outcome{Result: deploy.Returned, Blame: deploy.APerson}, "cancellation", ""},
+		{deploy.Outcome{Result: deploy.Returned, Blame: deploy.AnAlarm}, "failure", "alarm"},
 		{deploy.Outcome{Result: deploy.Returned, Blame: deploy.Nobody}, "failure", "_OTHER"},
 		{deploy.Outcome{Result: deploy.Cancelled, Blame: deploy.APerson}, "cancellation", ""},
 		{deploy.Outcome{Result: deploy.Superseded, Blame: deploy.Nobody}, "skip", ""},
