@@ -50,7 +50,7 @@ func (h *fleetHost) Prepare(ctx context.Context, _ string, l *release.Loaded) (f
 		return nil, &fleet.Fault{Kind: fleet.Unfit, Err: err}
 	}
 	out := &preparedRelease{digest: l.Digest, release: &serve.Release{Engine: p}}
-	out.bindings, err = h.responder.bind(out.release, root, l.Release.Environment)
+	out.bindings, err = h.responder.bind(out.release, l.Release.Program, root, l.Release.Environment)
 	if err != nil {
 		return nil, &fleet.Fault{Kind: fleet.Unbound, Err: errors.Join(err, discard(ctx, out.release))}
 	}

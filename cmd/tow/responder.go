@@ -29,10 +29,17 @@ type responder struct {
 	pool   bind.Pool // the connections of all of them
 
 	mu   sync.Mutex
-	envs map[string]*shared // by root and name
+	envs map[common]*shared
 }
 
-// shared is what the releases of an environment have in common: what was answered, what
+// common is what releases that share have in common.
+type common struct {
+	of    string // a program, or the folder of several
+	env   string
+	cache int64 // bytes; whoever wants another size gets another cache
+}
+
+// shared is what the releases in an environment have in common: what was answered, what
 // is asked, and how its sources are. It is there as long as one of them.
 type shared struct {
 	cache   *fetch.Cache
@@ -41,7 +48,7 @@ type shared struct {
 }
 
 func newResponder(server *serve.Server) *responder {
-	return &responder{server: server, envs: map[string]*shared{}}
+	return &responder{server: server, envs: map[common]*shared{}}
 }
 
 // load makes a release of an artifact, its calls answered by an environment of the
@@ -56,7 +63,7 @@ func (r *responder) load(ctx context.Context, data []byte, root, env string) (*s
 		return nil, err
 	}
 	release := &serve.Release{Engine: p}
-	if _, err := r.bind(release, root, env); err != nil {
+	if _, err := r.bind(release, root, root, env); err != nil {
 		_ = p.Close(ctx)
 		return nil, err
 	}
@@ -75,8 +82,10 @@ func discard(ctx context.Context, r *serve.Release) error {
 	return err
 }
 
-// bind gives a release what answers its calls; nil where there are none.
-func (r *responder) bind(release *serve.Release, root, env string) (*bind.Bindings, error) {
+// bind gives a release what answers its calls; nil where there are none. The files of
+// the environment are in root, and of says with whom in it the release shares: the
+// releases of a program whose binding is changed lie in folders of their own.
+func (r *responder) bind(release *serve.Release, of, root, env string) (*bind.Bindings, error) {
 	m := release.Engine.Manifest() // no copy: a fetcher knows operations by where they are
 	if len(m.Operations) == 0 {
 		return nil, nil
@@ -92,8 +101,8 @@ func (r *responder) bind(release *serve.Release, root, env string) (*bind.Bindin
 	if err != nil {
 		return nil, err
 	}
-	common, leave := r.join(root+"\x00"+env, e.Cache)
-	release.Fetcher = fetch.New(m, bindings.Bound, fetch.Options{Cache: common.cache, Sources: common.sources, Observe: r.server.Asked})
+	with, leave := r.join(common{of, env, e.Cache})
+	release.Fetcher = fetch.New(m, bindings.Bound, fetch.Options{Cache: with.cache, Sources: with.sources, Observe: r.server.Asked})
 	release.Close = func() error {
 		leave()
 		return bindings.Close()
@@ -101,20 +110,20 @@ func (r *responder) bind(release *serve.Release, root, env string) (*bind.Bindin
 	return bindings, nil
 }
 
-// join gives what releases of an environment share, and what says that one is gone. A
+// join gives what releases in an environment share, and what says that one is gone. A
 // release that follows another is bound before that one goes, so it finds all there.
-func (r *responder) join(key string, cache int64) (common *shared, leave func()) {
+func (r *responder) join(key common) (with *shared, leave func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if common = r.envs[key]; common == nil {
-		common = &shared{cache: fetch.NewCache(cache), sources: &fetch.Sources{}}
-		r.envs[key] = common
+	if with = r.envs[key]; with == nil {
+		with = &shared{cache: fetch.NewCache(key.cache), sources: &fetch.Sources{}}
+		r.envs[key] = with
 	}
-	common.users++
-	return common, func() {
+	with.users++
+	return with, func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if common.users--; common.users == 0 {
+		if with.users--; with.users == 0 {
 			delete(r.envs, key)
 		}
 	}

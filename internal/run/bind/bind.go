@@ -277,7 +277,7 @@ func (e *Environment) bind(b *Bindings, op *artifact.Operation, m *artifact.Mani
 	}
 	caller := src.Bind(source.Operation{Meta: op, Schema: &m.Schema, Settings: how})
 	src.callers = append(src.callers, caller)
-	return fetch.Bound{Caller: caller, Source: from, Key: src.key(op, &m.Schema, how)}, true
+	return fetch.Bound{Caller: caller, Source: from, At: src.at(), Key: src.key(op, &m.Schema, how)}, true
 }
 
 // complain notes what the environment lacks, and what the program does not have.

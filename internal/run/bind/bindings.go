@@ -24,7 +24,7 @@ type Bindings struct {
 // opened is a source that Bindings have opened, or were lent.
 type opened struct {
 	source.Source
-	says    identity        // what it was opened with
+	says    identity        // what it was opened with: its name, its settings, and what these mean here
 	callers []source.Caller // of these Bindings
 }
 
@@ -37,7 +37,7 @@ func (e *Environment) open(name string, t *settings.Table, opts Options) *opened
 	if src == nil {
 		return nil
 	}
-	o := &opened{Source: src, says: says}
+	o := &opened{Source: src, says: source.Sum([]byte(name), []byte(e.Root), says[:])}
 	s, ok := src.(source.Shareable)
 	if !ok || failed != nil || e.err() != nil {
 		return o // with a mistake, these Bindings come to nothing
@@ -49,6 +49,9 @@ func (e *Environment) open(name string, t *settings.Table, opts Options) *opened
 	}
 	return o
 }
+
+// at is the identity as a text.
+func (o *opened) at() string { return hex.EncodeToString(o.says[:12]) }
 
 // key tells an operation's binding apart: by its source, by how it is asked, and by
 // the types that its answers are read for.

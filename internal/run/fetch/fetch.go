@@ -35,7 +35,10 @@ import (
 // Bound is what answers an operation in an environment.
 type Bound struct {
 	Caller source.Caller
-	Source string // its name in the environment; breakers and retry budgets are a source's
+	Source string // its name in the environment
+	// At tells sources of one name apart, as those before and after their settings were
+	// changed; breakers and retry budgets are a source's.
+	At string
 	// Key tells bindings apart, in a cache that outlives them and among calls under way
 	// that Fetchers share: two that could answer differently have different keys.
 	Key string
@@ -89,7 +92,7 @@ func New(m *artifact.Manifest, bound []Bound, opts Options) *Fetcher {
 	for i := range m.Operations {
 		meta := &m.Operations[i]
 		op := &operation{
-			meta: meta, caller: bound[i].Caller, source: sources.of(bound[i].Source),
+			meta: meta, caller: bound[i].Caller, source: sources.of(bound[i].Source, bound[i].At),
 			prefix: meta.QualifiedName() + "\x00" + bound[i].Key + "\x00", slots: &slots{},
 		}
 		if meta.Shared {

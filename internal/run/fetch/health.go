@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -28,13 +29,13 @@ const (
 	retrySaved = 10
 )
 
-// Sources is what Fetchers of one environment have in common: what is known of the
+// Sources is what Fetchers in one environment have in common: what is known of the
 // health of its sources, and the calls under way of shared operations, which
 // requests of all of them may join. It outlives them. The zero value knows of none.
 type Sources struct {
 	mu       sync.Mutex
-	byName   map[string]*health
-	underWay map[string]*slots // by the prefix of an operation's keys
+	health   map[[2]string]*health // by Bound.Source and Bound.At
+	underWay map[string]*slots     // by the prefix of an operation's keys
 }
 
 // slotsOf are the calls under way of a shared operation, by the prefix of its keys:
@@ -56,16 +57,17 @@ func (s *Sources) slotsOf(prefix string) *slots {
 	return at
 }
 
-func (s *Sources) of(name string) *health {
+func (s *Sources) of(name, at string) *health {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h := s.byName[name]
+	key := [2]string{name, at}
+	h := s.health[key]
 	if h == nil {
 		h = newHealth(name)
-		if s.byName == nil {
-			s.byName = map[string]*health{}
+		if s.health == nil {
+			s.health = map[[2]string]*health{}
 		}
-		s.byName[name] = h
+		s.health[key] = h
 	}
 	return h
 }
@@ -75,9 +77,9 @@ func (s *Sources) Open() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var names []string
-	for name, h := range s.byName {
-		if h.breaker.IsOpen() {
-			names = append(names, name)
+	for _, h := range s.health {
+		if h.breaker.IsOpen() && !slices.Contains(names, h.name) {
+			names = append(names, h.name)
 		}
 	}
 	return names

@@ -126,3 +126,17 @@ func TestCallThatNoReleaseWaitsForIsGivenUp(t *testing.T) {
 		}
 	})
 }
+
+// TestSourcesOfOneName: a source that was replaced has a breaker of its own.
+func TestSourcesOfOneName(t *testing.T) {
+	var s Sources
+	before, after := s.of("stock", "1"), s.of("stock", "2")
+	if before == after || s.of("stock", "1") != before {
+		t.Error("two sources of one name have one breaker, or one has two")
+	}
+	before.breaker.Open()
+	after.breaker.Open()
+	if open := s.Open(); len(open) != 1 || open[0] != "stock" {
+		t.Errorf("%q are left alone", open)
+	}
+}
