@@ -45,6 +45,8 @@ func openPostgres(t *settings.Table) (db *postgresDB, opened [sha256.Size]byte) 
 		return nil, opened
 	}
 	config.MaxConns = int32(connections)
+	// A connection ends after an hour, pgxpool's default, and with it the statements that
+	// were prepared for releases that are gone.
 	config.PingTimeout = time.Second
 	conn := config.ConnConfig
 	conn.ConnectTimeout = connectTimeout
