@@ -95,13 +95,13 @@ type Kind string
 
 // The kinds of troubles.
 const (
-	Fetching Kind = "fetch"  // it cannot be had now; the node tries again
-	Distrust Kind = "trust"  // no key that the policy trusts has signed it
-	Unfit    Kind = "load"   // it is no program that this node can run
-	Unbound  Kind = "bind"   // what it calls is not bound here: a secret is missing, a setting is wrong
-	Crashed  Kind = "crash"  // the node died while it ran it
-	GaveUp   Kind = "gaveup" // it died so twice, and went back by itself
-	Unready  Kind = "ready"  // the node was not ready while it ran it, and has not died
+	Fetching Kind = "fetch"   // it cannot be had now; the node tries again
+	Distrust Kind = "trust"   // no key that the policy trusts has signed it
+	Unfit    Kind = "load"    // it is no program that this node can run
+	Unbound  Kind = "bind"    // what it calls is not bound here: a secret is missing, a setting is wrong
+	Crashed  Kind = "crash"   // the node died while it ran it
+	GaveUp   Kind = "gaveup"  // it died so twice, and went back by itself
+	Unready  Kind = "unready" // the node was not ready while it ran it, and has not died
 )
 
 // Final reports whether a node that has such a trouble does not run the release, and will
