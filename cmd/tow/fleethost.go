@@ -26,7 +26,13 @@ type fleetHost struct {
 	own       ownServer
 
 	mu     sync.Mutex
-	placed map[string][2]*preparedRelease // main and beside, by program
+	placed map[string]placement // by program
+}
+
+// placement is what the server serves of a program.
+type placement struct {
+	main, beside *preparedRelease // nil is none
+	share        float64          // of the root requests, to beside
 }
 
 // preparedRelease is a release of the fleet, made ready for the server.
@@ -75,19 +81,19 @@ func (p *preparedRelease) Close() { _ = discard(context.Background(), p.release)
 func (h *fleetHost) Place(program string, main, beside fleet.Prepared, share float64) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var now [2]*preparedRelease
-	now[0], _ = main.(*preparedRelease)
-	now[1], _ = beside.(*preparedRelease)
+	now := placement{share: share}
+	now.main, _ = main.(*preparedRelease)
+	now.beside, _ = beside.(*preparedRelease)
 	switch {
-	case now[0] == nil:
+	case now.main == nil:
 		delete(h.placed, program)
 		h.responder.server.Remove(program)
-	case now[1] == nil:
+	case now.beside == nil:
 		h.placed[program] = now
-		h.responder.server.Place(program, now[0].release, nil, 0)
+		h.responder.server.Place(program, now.main.release, nil, 0)
 	default:
 		h.placed[program] = now
-		h.responder.server.Place(program, now[0].release, now[1].release, share)
+		h.responder.server.Place(program, now.main.release, now.beside.release, share)
 	}
 	return nil
 }
@@ -98,23 +104,26 @@ func (h *fleetHost) Counts() map[string][]fleet.Count {
 	placed := maps.Clone(h.placed)
 	h.mu.Unlock()
 	all := map[string][]fleet.Count{}
-	for program, pair := range placed {
-		for k, p := range pair {
-			if p == nil {
-				continue
-			}
-			for _, t := range p.release.Tallies() {
-				all[program] = append(all[program], countOf(p, t, k == 1))
-			}
+	for program, now := range placed {
+		for _, t := range now.main.release.Tallies() {
+			all[program] = append(all[program], countOf(now.main, t))
+		}
+		if now.beside == nil {
+			continue
+		}
+		for _, t := range now.beside.release.Tallies() {
+			c := countOf(now.beside, t)
+			c.Beside, c.Share = true, now.share
+			all[program] = append(all[program], c)
 		}
 	}
 	return all
 }
 
 // countOf is a tally as the fleet counts.
-func countOf(p *preparedRelease, t serve.Tally, beside bool) fleet.Count {
+func countOf(p *preparedRelease, t serve.Tally) fleet.Count {
 	return fleet.Count{
-		Release: p.digest, Since: p.release.Placed(), Beside: beside, View: t.View, Requests: t.Requests,
+		Release: p.digest, Since: p.release.Placed(), View: t.View, Requests: t.Requests,
 		Bad: map[string]int64{
 			verdict.Error: t.Errors, verdict.Service: t.Services, verdict.Timeout: t.Timeouts, verdict.Fault: t.Faults,
 			verdict.Fallback: t.Fallback, verdict.Shed: t.Shed,

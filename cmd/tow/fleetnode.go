@@ -79,7 +79,7 @@ func (s *serving) fleetNode(ctx context.Context, m *membership, dir string) erro
 	var next *fleet.Successor
 	var running sync.WaitGroup
 	err = s.answer(until, func(ctx context.Context, r *responder) (func(context.Context), error) {
-		host := &fleetHost{responder: r, disk: disk, cache: cache, placed: map[string][2]*preparedRelease{}}
+		host := &fleetHost{responder: r, disk: disk, cache: cache, placed: map[string]placement{}}
 		agent, err := fleet.NewAgent(fleet.Options{
 			Node: name, Environment: environment, Cell: s.cell, Region: s.region, Address: link.address,
 			Version: version(), Incarnation: rand.Text(), ABI: abi.Version, Capacity: float64(runtime.GOMAXPROCS(0)),

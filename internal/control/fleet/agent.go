@@ -506,6 +506,7 @@ func (a *Agent) count(ctx context.Context) {
 	tick := time.NewTicker(a.o.Counting)
 	defer tick.Stop()
 	var last time.Time
+	number := int64(0)
 	for {
 		select {
 		case <-ctx.Done():
@@ -519,7 +520,8 @@ func (a *Agent) count(ctx context.Context) {
 			continue
 		}
 		last = time.Now()
-		c := &Counters{Node: a.o.Node, Incarnation: a.o.Incarnation, Programs: a.o.Host.Counts()}
+		number++
+		c := &Counters{Node: a.o.Node, Incarnation: a.o.Incarnation, Number: number, Programs: a.o.Host.Counts()}
 		asking, cancel := context.WithTimeout(ctx, reportTime)
 		if err := a.o.Link.Count(asking, c); err != nil && ctx.Err() == nil {
 			a.o.Log.Debug("counters could not be handed over", "error", err)

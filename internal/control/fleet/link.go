@@ -81,9 +81,13 @@ func (f *Fault) Unwrap() error { return f.Err }
 // Counters are what a node's releases have done since they were placed. They grow, and begin
 // anew when a release is placed anew, which Since says.
 type Counters struct {
-	Node        string             `json:"node"`
-	Incarnation string             `json:"incarnation"`
-	Programs    map[string][]Count `json:"programs"`
+	Node        string `json:"node"`
+	Incarnation string `json:"incarnation"`
+	// Number grows with each time that they are handed over, and begins anew with the incarnation.
+	Number   int64              `json:"number"`
+	Programs map[string][]Count `json:"programs"`
+	// Age is how long ago they were handed over, as the control node says that tells them on.
+	Age time.Duration `json:"age,omitempty"`
 }
 
 // A Count is of one view of one release.
@@ -91,10 +95,12 @@ type Count struct {
 	Release  release.Digest   `json:"release"`
 	Since    time.Time        `json:"since"` // when it was placed
 	Beside   bool             `json:"beside,omitempty"`
+	Share    float64          `json:"share,omitempty"` // of the root requests, that is given to what is beside
 	View     string           `json:"view"`
 	Requests int64            `json:"requests"`
 	Bad      map[string]int64 `json:"bad,omitempty"` // by the names of verdict's metrics
-	// Latency is of answered requests, and CPU of all, in microseconds.
+	// Latency is of answered requests, and until they left of those whose clients did not wait for
+	// the answer, which are none of Requests; CPU is of all. Both are in microseconds.
 	Latency *verdict.Histogram `json:"latency,omitempty"`
 	CPU     *verdict.Histogram `json:"cpu,omitempty"`
 }

@@ -194,7 +194,11 @@ func (h *Host) Counts() map[string][]fleet.Count {
 	h.serve()
 	var all []fleet.Count
 	for d, p := range h.placed {
-		all = append(all, fleet.Count{Release: d, Since: p.since, Beside: d == h.beside, View: "v", Requests: p.requests, Bad: maps.Clone(p.bad)})
+		c := fleet.Count{Release: d, Since: p.since, View: "v", Requests: p.requests, Bad: maps.Clone(p.bad)}
+		if d == h.beside {
+			c.Beside, c.Share = true, h.share
+		}
+		all = append(all, c)
 	}
 	return map[string][]fleet.Count{h.o.Program: all}
 }
