@@ -37,7 +37,9 @@ type CreateDeploymentRequest struct {
 	// and none otherwise.
 	Replayed int64 `protobuf:"varint,8,opt,name=replayed,proto3" json:"replayed,omitempty"`
 	// Of those, how many took the candidate more work.
-	Dearer        int64 `protobuf:"varint,9,opt,name=dearer,proto3" json:"dearer,omitempty"`
+	Dearer int64 `protobuf:"varint,9,opt,name=dearer,proto3" json:"dearer,omitempty"`
+	// The release that ran then, and that the candidate was compared with; empty is none.
+	Against       string `protobuf:"bytes,10,opt,name=against,proto3" json:"against,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -133,6 +135,13 @@ func (x *CreateDeploymentRequest) GetDearer() int64 {
 		return x.Dearer
 	}
 	return 0
+}
+
+func (x *CreateDeploymentRequest) GetAgainst() string {
+	if x != nil {
+		return x.Against
+	}
+	return ""
 }
 
 // Check is something that was found out about a candidate before.
@@ -804,7 +813,7 @@ func (x *ListDeploymentEventsResponse) GetEvents() [][]byte {
 type AskDeploymentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// "back", "approve" or "replay"
+	// "back", "approve", "replay", or "leave": to end without the nodes that are behind
 	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
 	Why  string `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
 	// Of a replay: how many recorded requests were answered by the candidate as by the release
@@ -2013,7 +2022,7 @@ var File_towpath_v1_deploy_proto protoreflect.FileDescriptor
 const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\n" +
 	"\x17towpath/v1/deploy.proto\x12\n" +
-	"towpath.v1\"\x96\x02\n" +
+	"towpath.v1\"\xb0\x02\n" +
 	"\x17CreateDeploymentRequest\x12\x18\n" +
 	"\aprogram\x18\x01 \x01(\tR\aprogram\x12 \n" +
 	"\venvironment\x18\x02 \x01(\tR\venvironment\x12\x18\n" +
@@ -2023,7 +2032,9 @@ const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\x06checks\x18\x06 \x03(\v2\x11.towpath.v1.CheckR\x06checks\x12\x1a\n" +
 	"\bpipeline\x18\a \x01(\fR\bpipeline\x12\x1a\n" +
 	"\breplayed\x18\b \x01(\x03R\breplayed\x12\x16\n" +
-	"\x06dearer\x18\t \x01(\x03R\x06dearer\"/\n" +
+	"\x06dearer\x18\t \x01(\x03R\x06dearer\x12\x18\n" +
+	"\aagainst\x18\n" +
+	" \x01(\tR\aagainst\"/\n" +
 	"\x05Check\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"*\n" +

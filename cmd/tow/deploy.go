@@ -74,7 +74,7 @@ that call it, or takes what it took no longer, it is not deployed without --brea
 	f.BoolVar(&d.detach, "detach", false, "do not wait for it: print its name, and end")
 	f.BoolVar(&d.json, "json", false, "print what happens as lines of JSON")
 	d.at.flags(c)
-	c.AddCommand(deployListCommand(u), deployStatusCommand(u), deployExplainCommand(u), deployApproveCommand(u), deployReplayCommand(u), deployRollbackCommand(u))
+	c.AddCommand(deployListCommand(u), deployStatusCommand(u), deployExplainCommand(u), deployApproveCommand(u), deployReplayCommand(u), deployRollbackCommand(u), deployLeaveCommand(u))
 	return c
 }
 
@@ -142,7 +142,7 @@ func (d *deploying) run(ctx context.Context, dir string) error {
 	}
 	counted := found.counted()
 	r, err := c.Deploy.CreateDeployment(ctx, &towpathv1.CreateDeploymentRequest{
-		Program: p.Name, Environment: d.to, Release: string(made.digest), Request: rand.Text(), Why: d.why, Checks: checks, Pipeline: stages, Replayed: counted.requests, Dearer: counted.dearer,
+		Program: p.Name, Environment: d.to, Release: string(made.digest), Request: rand.Text(), Why: d.why, Checks: checks, Pipeline: stages, Replayed: counted.requests, Dearer: counted.dearer, Against: made.head.GetCurrent(),
 	})
 	if err != nil {
 		return d.at.told(err)

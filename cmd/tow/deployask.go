@@ -136,6 +136,13 @@ begun is cancelled. After one that has ended, deploy the version that you want.`
 	return c
 }
 
+func deployLeaveCommand(u *ui) *cobra.Command {
+	return deployAskCommand(u, "leave ID", "End a deployment without the nodes that are behind",
+		`End a deployment that has passed, or goes back, and waits for nodes that do not come to
+run what they shall. They take it up when they can; the next deployment may begin.`,
+		"  tow deploy leave shop.prod.17 --why \"eu-7's disk is full\"", deploy.AskLeave, "ends without the nodes that are behind")
+}
+
 func deployAskCommand(u *ui, use, short, long, example string, kind deploy.AskKind, done string) *cobra.Command {
 	at, why := &controlAt{}, ""
 	c := &cobra.Command{

@@ -123,6 +123,9 @@ func (v *versions) recorded(ctx context.Context, dir string) (evidence, error) {
 			shown = append(shown, &replayed{ID: e.ID, View: e.Record.View, Begin: e.Begin, Outcome: e.Outcome, Artifact: e.Record.Artifact, Comparison: cmp})
 		}
 	}
+	if found.requests == 0 {
+		return found, wrong{fmt.Errorf("%s has no request of %s that both versions can answer: record some with \"tow serve --records DIR\"", dir, v.program)}
+	}
 	v.judgement("replay", found)
 	for _, s := range shown[:min(len(shown), 5)] {
 		fmt.Fprintf(v.err, "  %s  %s\n", s.ID, s.View)
@@ -273,8 +276,6 @@ func (u *ui) addReplay(ctx context.Context, c *client.Control, id, dir, why stri
 		return err
 	case found.differ > 0:
 		return wrong{fmt.Errorf("%s of %s recorded requests get another answer from the candidate, and %s has no new evidence; \"tow deploy rollback %s\" takes it back", thousands(int(found.differ)), thousands(int(found.requests)), id, id)}
-	case found.requests == 0:
-		return fmt.Errorf("%s has no request of %s that both releases can answer: record some with \"tow serve --record\"", dir, plan.Program)
 	}
 	if _, err := c.Deploy.AskDeployment(ctx, &towpathv1.AskDeploymentRequest{Id: id, Kind: string(deploy.AskReplay), Why: why, Requests: found.requests, Dearer: found.dearer}); err != nil {
 		return err

@@ -89,7 +89,8 @@ type DeployServiceClient interface {
 	WatchDeployment(context.Context, *towpathv1.WatchDeploymentRequest) (*connect.ServerStreamForClient[towpathv1.WatchDeploymentResponse], error)
 	// Everything that happened to a deployment.
 	ListDeploymentEvents(context.Context, *towpathv1.ListDeploymentEventsRequest) (*towpathv1.ListDeploymentEventsResponse, error)
-	// Has a deployment go back, approves its next stage, or adds a replay to its evidence.
+	// Has a deployment go back, approves its next stage, adds a replay to its evidence, or ends it
+	// without the nodes that are behind.
 	AskDeployment(context.Context, *towpathv1.AskDeploymentRequest) (*towpathv1.AskDeploymentResponse, error)
 	// Keeps stages of deployments from beginning, until it is lifted.
 	SetFreeze(context.Context, *towpathv1.SetFreezeRequest) (*towpathv1.SetFreezeResponse, error)
@@ -400,7 +401,8 @@ type DeployServiceHandler interface {
 	WatchDeployment(context.Context, *towpathv1.WatchDeploymentRequest, *connect.ServerStream[towpathv1.WatchDeploymentResponse]) error
 	// Everything that happened to a deployment.
 	ListDeploymentEvents(context.Context, *towpathv1.ListDeploymentEventsRequest) (*towpathv1.ListDeploymentEventsResponse, error)
-	// Has a deployment go back, approves its next stage, or adds a replay to its evidence.
+	// Has a deployment go back, approves its next stage, adds a replay to its evidence, or ends it
+	// without the nodes that are behind.
 	AskDeployment(context.Context, *towpathv1.AskDeploymentRequest) (*towpathv1.AskDeploymentResponse, error)
 	// Keeps stages of deployments from beginning, until it is lifted.
 	SetFreeze(context.Context, *towpathv1.SetFreezeRequest) (*towpathv1.SetFreezeResponse, error)

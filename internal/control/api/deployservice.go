@@ -70,7 +70,7 @@ func (s *deployService) CreateDeployment(ctx context.Context, q *v1.CreateDeploy
 	}
 	p := deploy.Plan{
 		Program: q.GetProgram(), Environment: q.GetEnvironment(), Release: d, Request: q.GetRequest(),
-		By: access.Caller(ctx).Name, Why: q.GetWhy(), Pipeline: pipeline, Replayed: verdict.Replay{Requests: q.GetReplayed(), Dearer: q.GetDearer()},
+		By: access.Caller(ctx).Name, Why: q.GetWhy(), Pipeline: pipeline, Against: release.Digest(q.GetAgainst()), Replayed: verdict.Replay{Requests: q.GetReplayed(), Dearer: q.GetDearer()},
 	}
 	for _, c := range q.GetChecks() {
 		p.Checks = append(p.Checks, deploy.Check{Name: c.GetName(), Text: c.GetText()})
@@ -260,8 +260,8 @@ func (s *deployService) ListDeploymentEvents(ctx context.Context, q *v1.ListDepl
 
 func (s *deployService) AskDeployment(ctx context.Context, q *v1.AskDeploymentRequest) (*v1.AskDeploymentResponse, error) {
 	kind := deploy.AskKind(q.GetKind())
-	if kind != deploy.AskBack && kind != deploy.AskApprove && kind != deploy.AskReplay {
-		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("%.40q cannot be asked: expected back, approve or replay", q.GetKind()))
+	if !kind.Valid() {
+		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("%.40q cannot be asked: expected back, approve, replay or leave", q.GetKind()))
 	}
 	if err := s.service.Ask(ctx, q.GetId(), kind, deploy.Ask{By: access.Caller(ctx).Name, Why: q.GetWhy(), Replay: verdict.Replay{Requests: q.GetRequests(), Dearer: q.GetDearer()}}); err != nil {
 		return nil, refused(err)

@@ -289,9 +289,9 @@ func (w *worker) txn(s *snapshot, m *Move) (election.Txn, error) {
 	txn.Then = append(txn.Then, election.Put(stateKey(p.ID), state, 0))
 	if m.Forward {
 		txn.If = append(txn.If, unchanged(freezeKey, s.freeze))
-		for other, at := range s.busy {
+		for key, at := range s.busy {
 			if s.state.value.Phase == Queued {
-				txn.If = append(txn.If, unchanged(headKey(p.Environment, other), at))
+				txn.If = append(txn.If, unchanged(key, at))
 			}
 		}
 	}

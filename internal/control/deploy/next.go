@@ -189,11 +189,17 @@ func (m *move) queued() {
 	}
 	if !m.p.ofTow() {
 		m.s.Test, _ = newTest(&m.p.Pipeline) // creating the plan has refused what is wrong
-		_ = m.s.Test.Replay(m.p.Replayed)
+		if m.p.Against == m.s.From { // else it was of another change
+			_ = m.s.Test.Replay(m.p.Replayed)
+		}
 	}
 	m.phase(Running)
 	m.s.Step = Gate
-	m.event(EventBegun, "from %s to %s", ranBy(m.p.Program, m.s.From), m.p.Release.Short())
+	text := ""
+	if m.p.Against != "" && m.p.Against != m.s.From {
+		text = fmt.Sprintf("; it was compared with %s, which ran when it was asked for, and what was replayed does not count", m.p.Against.Short())
+	}
+	m.event(EventBegun, "from %s to %s%s", ranBy(m.p.Program, m.s.From), m.p.Release.Short(), text)
 }
 
 // newTest is the test that a plan asks for.
@@ -291,24 +297,52 @@ func (m *move) finishing() {
 		m.intendAll(m.p.Release)
 		return
 	}
-	if behind := m.behind(m.p.Release); len(behind) > 0 {
-		m.wait(0, "%s to run %s", some(behind), m.p.Release.Short())
+	out := Outcome{Result: Succeeded, Blame: Nobody, Why: "all stages passed"}
+	if behind := m.behind(m.p.Release); len(behind) > 0 && !m.left(&out, behind) {
+		m.wait(0, "%s to run %s (or tow deploy leave %s)", some(behind), m.p.Release.Short(), m.p.ID)
 		return
 	}
-	m.end(Outcome{Result: Succeeded, Blame: Nobody, Why: "all stages passed"})
+	m.end(out)
 }
 
-// returning has all nodes run what they ran before.
+// returning has all nodes run what they ran before. A node that says that it cannot is not
+// waited for: what comes next is perhaps what it can run.
 func (m *move) returning() {
+	if m.p.ofTow() && !m.recede() {
+		return
+	}
 	if !m.intended(m.s.From) {
 		m.intendAll(m.s.From)
 		return
 	}
-	if behind := m.behind(m.s.From); len(behind) > 0 {
-		m.wait(0, "%s to run %s again", some(behind), ranBy(m.p.Program, m.s.From))
+	out := *m.s.Cause
+	var behind, cannot []string
+	for _, name := range m.behind(m.s.From) {
+		r := m.w.Nodes[name].Programs[m.p.Program]
+		if t := r.Trouble(m.s.From); r.Deployment == m.p.ID && t != nil && t.Kind.Final() {
+			cannot = append(cannot, fmt.Sprintf("%s (%s)", name, t.Text))
+		} else {
+			behind = append(behind, name)
+		}
+	}
+	if len(behind) > 0 && !m.left(&out, behind) {
+		m.wait(0, "%s to run %s again (or tow deploy leave %s)", some(behind), ranBy(m.p.Program, m.s.From), m.p.ID)
 		return
 	}
-	m.end(*m.s.Cause)
+	if len(cannot) > 0 {
+		out.Why += "; these nodes cannot run " + ranBy(m.p.Program, m.s.From) + " again: " + some(cannot)
+	}
+	m.end(out)
+}
+
+// left notes that nodes are left behind, if a person has said so. They take up what is intended
+// when they can.
+func (m *move) left(out *Outcome, behind []string) bool {
+	_, ok := m.w.Asks[AskLeave]
+	if ok {
+		out.Why += "; " + m.asked(AskLeave) + ", and left behind " + some(behind)
+	}
+	return ok
 }
 
 // against goes back if something is against the candidate.
@@ -352,7 +386,9 @@ func (m *move) goBack(why Outcome) {
 		text += "; " + why.Evidence
 	}
 	m.event(EventReturns, "goes back to %s: %s%s", ranBy(m.p.Program, m.s.From), text, why.Blame.note())
-	m.intendAll(m.s.From)
+	if !m.p.ofTow() {
+		m.intendAll(m.s.From)
+	}
 }
 
 // end ends the deployment, and lets the next one begin.

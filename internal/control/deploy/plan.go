@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"towpath.dev/internal/control/release"
@@ -23,10 +24,29 @@ type Plan struct {
 	Created time.Time `json:"created"`
 	// Checks are what was found out before it was asked for: build, tests, replay.
 	Checks []Check `json:"checks,omitempty"`
-	// Replayed is what recorded requests showed before, that the candidate and the release that runs
-	// were asked.
+	// Against is the release that ran when it was asked for, and that the candidate was compared
+	// with; "" is none. Replayed is what recorded requests showed that both were asked.
+	Against  release.Digest `json:"against,omitempty"`
 	Replayed verdict.Replay `json:"replayed,omitzero"`
 	Pipeline
+}
+
+// where says which nodes the stage is for, where that is not all.
+func (s *Stage) where() string {
+	var all []string
+	if s.Node != "" {
+		all = append(all, s.Node)
+	}
+	for _, c := range s.Cells {
+		all = append(all, "cell "+c)
+	}
+	for _, r := range s.Regions {
+		all = append(all, "region "+r)
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(all, ", ") + ", as its pipeline says"
 }
 
 // A Check is something that was found out about the candidate before.
@@ -58,6 +78,9 @@ type Pipeline struct {
 
 // Concurrency is what a deployment does about others of its program.
 type Concurrency string
+
+// replaces reports whether it takes the place of those that have not begun.
+func (c Concurrency) replaces() bool { return c == Supersede || c == Cancel }
 
 // What a deployment does about others.
 const (

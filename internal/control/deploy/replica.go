@@ -254,7 +254,7 @@ type snapshot struct {
 	state  stored[State]
 	head   stored[Head]
 	freeze int64 // the revision of the freezes; 0: there are none
-	busy   map[string]int64
+	busy   map[string]int64 // revisions of what says whether others are under way, by key
 	world  World
 }
 
@@ -289,11 +289,18 @@ func (r *replica) of(id string) *snapshot {
 		Freezes: *r.freezes.value, Asks: maps.Clone(r.asks[id]),
 	}}
 	for _, other := range p.After {
-		h := r.heads[headKey(p.Environment, other)]
-		out.busy[other] = h.modified
-		if h.value != nil && h.value.Active != "" && other != p.Program {
+		key := headKey(p.Environment, other)
+		h := r.heads[key]
+		out.busy[key] = h.modified
+		if h.value == nil || h.value.Active == "" || other == p.Program {
+			continue
+		}
+		// One that has not begun may be waiting for this one: who begins first goes first.
+		s := r.states[h.value.Active]
+		if s.value == nil || s.value.Phase != Queued {
 			out.world.Busy[other] = h.value.Active
 		}
+		out.busy[stateKey(h.value.Active)] = s.modified
 	}
 	for name, status := range r.nodes[p.Environment] {
 		n := &Node{Status: status, Attached: r.attached[name] == p.Environment}

@@ -94,6 +94,17 @@ func (s *Service) create(ctx context.Context, p Plan) (id string, done bool, err
 		return "", false, err
 	}
 	p.ID, p.Created = idOf(p.Program, p.Environment, head.Last), s.now()
+	if head.Active != "" && p.Concurrency.replaces() {
+		waits, err := s.waits(ctx, head.Active)
+		if err != nil {
+			return "", false, err
+		}
+		if waits != nil { // written as it is, so that it cannot begin by what was known before
+			head.Active, head.Queue = "", nil
+			txn.If = append(txn.If, election.ModifiedAt(waits.Key, waits.Modified))
+			txn.Then = append(txn.Then, election.Put(waits.Key, waits.Value, 0))
+		}
+	}
 	head.enter(&p)
 	plan := encode(&p)
 	if len(plan) > MaxPlan {
@@ -131,12 +142,26 @@ func (s *Service) free(ctx context.Context, program, environment string, n int64
 	return n, nil
 }
 
+// waits is the state of a deployment that has not begun; nil if it has.
+func (s *Service) waits(ctx context.Context, id string) (*election.Entry, error) {
+	key := stateKey(id)
+	page, err := s.Store.Range(ctx, election.Span{Keys: election.Key(key)})
+	if err != nil || len(page.Entries) == 0 {
+		return nil, err
+	}
+	state, err := decode[State](key, page.Entries[0].Value)
+	if err != nil || state.Phase != Queued {
+		return nil, err
+	}
+	return &page.Entries[0], nil
+}
+
 // enter gives a deployment its place.
 func (h *Head) enter(p *Plan) {
 	switch {
 	case h.Active == "":
 		h.Active = p.ID
-	case p.Concurrency == Supersede || p.Concurrency == Cancel:
+	case p.Concurrency.replaces():
 		h.Queue = []string{p.ID}
 	default:
 		h.Queue = append(h.Queue, p.ID)
@@ -176,6 +201,9 @@ func (s *Service) Ask(ctx context.Context, id string, kind AskKind, ask Ask) err
 	case st.Phase == Ended:
 		return refuse("%s has ended (%s): deploy the release that you want with \"tow deploy\"", id, st.Outcome.Result)
 	case kind == AskBack:
+	case kind == AskLeave && st.Phase != Returning && st.Phase != Finishing:
+		return refuse("%s still has stages before it: \"tow deploy rollback %s\" takes it back", id, id)
+	case kind == AskLeave:
 	case st.Phase == Returning:
 		return refuse("%s goes back, and does not go on any more", id)
 	case kind == AskReplay && st.Test == nil:

@@ -26,12 +26,12 @@ func (m *move) gate() {
 	}
 	targets := m.w.targets(stage)
 	if len(targets) == 0 || len(m.w.attached()) == 0 {
-		m.wait(0, "a node in %s that %s reaches", m.p.Environment, stage.Name)
+		m.wait(0, "a node in %s that %s reaches%s", m.p.Environment, stage.Name, stage.where())
 		return
 	}
 	m.forward = true
 	m.event(EventStageBegun, "%s begins in %s", stage.Name, strings.Join(targets, ", "))
-	m.s.Failed = 0
+	m.s.Failed, m.s.Baked = 0, 0
 	m.askProbes()
 }
 
@@ -157,7 +157,7 @@ func (m *move) reachOnebox() {
 	if n == nil || !n.Attached || m.s.Onebox == "" {
 		name := m.chooseOnebox()
 		if name == "" {
-			m.wait(0, "a node that can be the onebox")
+			m.wait(0, "a node that can be the onebox%s", stage.where())
 			return
 		}
 		m.s.Onebox = name
@@ -308,14 +308,14 @@ func (m *move) unavailable() float64 {
 	return m.p.Unavailable
 }
 
-// beginBaking begins to wait for evidence.
+// beginBaking begins to wait for evidence, or goes on with it.
 func (m *move) beginBaking() {
 	m.step(Baking)
-	if m.s.Test != nil {
+	if m.s.Test != nil && m.s.Baked == 0 {
 		m.s.Answered = m.s.Test.Requests.Candidate
 		m.s.Test.Stage()
 	}
-	m.event(EventStageBakes, "%s bakes until %s at least", m.stage().Name, m.now.Add(m.stage().Bake).UTC().Format("15:04:05Z"))
+	m.event(EventStageBakes, "%s bakes until %s at least", m.stage().Name, m.now.Add(m.stage().Bake-m.s.Baked).UTC().Format("15:04:05Z"))
 }
 
 // bake waits for evidence, and passes the stage with it.
@@ -323,14 +323,14 @@ func (m *move) bake() {
 	stage := m.stage()
 	if stage.Kind == Onebox && m.s.From != "" {
 		if !m.oneboxServes() {
-			m.step(Reach) // it is chosen anew, if it has to be
+			m.reachAgain() // it is chosen anew, if it has to be
 			return
 		}
-	} else if behind := m.behindWave(); len(behind) > 0 {
-		m.step(Reach)
+	} else if behind, of := m.behindWave(); behind > int(m.unavailable()*float64(of)) {
+		m.reachAgain()
 		return
 	}
-	if left := stage.Bake - m.elapsed(); left > 0 {
+	if left := stage.Bake - m.s.Baked - m.elapsed(); left > 0 {
 		m.wait(left, "%s to bake", stage.Name)
 		return
 	}
@@ -342,22 +342,30 @@ func (m *move) bake() {
 	m.pass()
 }
 
-// behindWave are nodes of the stage that do not run the candidate, as they shall.
-func (m *move) behindWave() []string {
-	var all []string
+// reachAgain sees to nodes that do not run the candidate any more. What has baked has.
+func (m *move) reachAgain() {
+	m.s.Baked += m.elapsed()
+	m.step(Reach)
+}
+
+// behindWave is how many nodes of the stage do not run the candidate, as they shall, and how
+// many shall. Where some come and go, as in a fleet that grows with what it is asked, others have
+// evidence meanwhile.
+func (m *move) behindWave() (behind, of int) {
 	for _, cell := range m.w.targets(m.stage()) {
 		i := m.w.Intents[cell]
 		nodes := m.w.nodesIn(cell)
 		if i == nil || i.Candidate != m.p.Release {
-			return nodes
+			return len(nodes), 0
 		}
+		of += within(i, nodes)
 		for _, name := range nodes {
 			if m.under(i, name) {
-				all = append(all, name)
+				behind++
 			}
 		}
 	}
-	return all
+	return behind, of
 }
 
 // pass ends a stage, and begins the next one.

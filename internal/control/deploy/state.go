@@ -52,11 +52,13 @@ type State struct {
 	// Onebox is the node that is it.
 	Onebox string        `json:"onebox,omitempty"`
 	Test   *verdict.Test `json:"test,omitempty"`
-	// Answered is how many requests the candidate had answered when the stage began to bake.
-	Answered int64    `json:"answered,omitempty"`
-	Wait     *Wait    `json:"wait,omitempty"`
-	Cause    *Outcome `json:"cause,omitempty"` // why it goes back
-	Outcome  *Outcome `json:"outcome,omitempty"`
+	// Baked is for how long the stage has baked, before the step that is under way; Answered is how
+	// many requests the candidate had answered when it began to.
+	Baked    time.Duration `json:"baked,omitempty"`
+	Answered int64         `json:"answered,omitempty"`
+	Wait     *Wait         `json:"wait,omitempty"`
+	Cause    *Outcome      `json:"cause,omitempty"` // why it goes back
+	Outcome  *Outcome      `json:"outcome,omitempty"`
 }
 
 // A Wait is why a deployment does not go on.
@@ -129,7 +131,13 @@ const (
 	AskBack    AskKind = "back" // to go back, or not to begin
 	AskApprove AskKind = "approve"
 	AskReplay  AskKind = "replay" // to take a replay of recorded requests for evidence
+	AskLeave   AskKind = "leave"  // to end without the nodes that are behind
 )
+
+// Valid reports whether it is a kind that there is.
+func (k AskKind) Valid() bool {
+	return k == AskBack || k == AskApprove || k == AskReplay || k == AskLeave
+}
 
 // An Ask is what a person asked for.
 type Ask struct {

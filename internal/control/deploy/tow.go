@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"towpath.dev/internal/control/fleet"
@@ -88,6 +89,62 @@ func ranBy(program string, d release.Digest) string {
 		return "the tow that is installed"
 	}
 	return "nothing"
+}
+
+// recede has cells run again what they ran, by as many nodes at a time as may be unavailable, and
+// one at least: each of them starts anew. It reports whether all are to.
+func (m *move) recede() bool {
+	var waits []string
+	for _, cell := range m.w.cells() {
+		if !m.intendedIn(cell, m.s.From) {
+			if text := m.recedeIn(cell); text != "" {
+				waits = append(waits, text)
+			}
+		}
+	}
+	switch {
+	case len(m.intents) > 0:
+	case len(waits) > 0:
+		m.wait(0, "%s", strings.Join(waits[:min(len(waits), 3)], "; "))
+	default:
+		return true
+	}
+	return false
+}
+
+// recedeIn takes some nodes of a cell back, and says what it waits for.
+func (m *move) recedeIn(cell string) string {
+	nodes, have := m.w.nodesIn(cell), 0
+	i := m.w.Intents[cell]
+	if i != nil && i.Deployment == m.p.ID {
+		have = within(i, nodes)
+	}
+	if have == 0 {
+		m.intend(cell, func(i *fleet.Intent) { *i = fleet.Intent{Release: m.s.From} })
+		return ""
+	}
+	var changing []string
+	away := 0
+	for _, name := range nodes {
+		switch n := m.w.Nodes[name]; {
+		case fleet.Order(i.Deployment, name) >= i.Reach && n.Programs[m.p.Program].Main != m.s.From:
+			changing = append(changing, name)
+		case !n.Attached:
+			away++
+		}
+	}
+	// Those that are away may be so for what is taken back: that goes on, if one by one.
+	room := max(1, int(m.unavailable()*float64(len(nodes)))-away) - len(changing)
+	if room <= 0 {
+		return fmt.Sprintf("%s of %s to run %s again, before others do", some(changing), cell, ranBy(m.p.Program, m.s.From))
+	}
+	to := fleet.ReachOf(m.p.ID, nodes, have-room)
+	m.intend(cell, func(i *fleet.Intent) {
+		if i.Reach = min(i.Reach, to); i.Reach == 0 {
+			*i = fleet.Intent{Release: m.s.From}
+		}
+	})
+	return ""
 }
 
 // unwell is what is wrong with nodes since they were to become another tow; nil is nothing. A node

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,7 +13,7 @@ import (
 // A World is what a decision is made from, beside plan and state.
 type World struct {
 	Head *Head
-	// Busy are deployments under way of other programs in the environment, by program.
+	// Busy are deployments that have begun of other programs in the environment, by program.
 	Busy    map[string]string
 	Nodes   map[string]*Node         // of the environment, by name
 	Intents map[string]*fleet.Intent // of the program, by cell
@@ -91,8 +92,8 @@ func (w *World) targets(s *Stage) []string {
 		return w.cells()
 	}
 	regions := map[string]string{}
-	for _, n := range w.Nodes {
-		regions[n.Cell] = n.Region
+	for _, name := range slices.Backward(slices.Sorted(maps.Keys(w.Nodes))) { // where they disagree, the first one's word
+		regions[w.Nodes[name].Cell] = w.Nodes[name].Region
 	}
 	return slices.DeleteFunc(w.cells(), func(cell string) bool {
 		if slices.Contains(s.Regions, regions[cell]) {
