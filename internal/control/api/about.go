@@ -154,6 +154,8 @@ func narrow(p access.Principal, answer any) {
 		m.Groups = slices.DeleteFunc(m.Groups, func(g string) bool { return other(access.EnvironmentOf(g)) })
 	case *v1.ListNodesResponse:
 		m.Nodes = slices.DeleteFunc(m.Nodes, func(n *v1.Node) bool { return other(n.GetEnvironment()) })
+	case *v1.ListFreezesResponse: // those of all environments are of this one too
+		m.Freezes = slices.DeleteFunc(m.Freezes, func(f *v1.Freeze) bool { return f.GetEnvironment() != "" && other(f.GetEnvironment()) })
 	case *v1.ListPrincipalsResponse:
 		m.Principals = slices.DeleteFunc(m.Principals, func(q *v1.Principal) bool { return other(q.GetEnvironment()) })
 	}

@@ -110,7 +110,7 @@ func New(o Options) (*Server, error) {
 	s.mount(towpathv1connect.NewKeyValueServiceHandler(o.KV, options))
 	s.mount(towpathv1connect.NewElectionServiceHandler(o.Election, options))
 	if d := o.Deployments; d != nil {
-		service := &deployService{s, deploy.Service{Store: o.Store, Objects: d.Events}}
+		service := &deployService{s, deploy.Service{Store: o.Store, Objects: d.Events}, newRoom()}
 		s.mount(towpathv1connect.NewDeployServiceHandler(service, options))
 		o.Routes = append(append(slices.Clone(o.Routes), service.objectRoutes()...), service.alarmRoute())
 	}

@@ -1,13 +1,10 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +12,6 @@ import (
 	"connectrpc.com/connect"
 
 	v1 "towpath.dev/api/towpathv1"
-	rpc "towpath.dev/api/towpathv1/towpathv1connect"
 	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/access"
 	"towpath.dev/internal/control/deploy"
@@ -38,15 +34,57 @@ type Deployments struct {
 type deployService struct {
 	*Server
 	service deploy.Service
+	room    room
 }
 
 // refused is an error as the caller hears it.
 func refused(err error) error {
 	var why *deploy.Refused
-	if errors.As(err, &why) {
+	switch {
+	case errors.As(err, &why):
 		return connect.NewError(connect.CodeFailedPrecondition, why)
+	case errors.Is(err, deploy.ErrBusy):
+		return connect.NewError(connect.CodeAborted, err)
+	case errors.Is(err, deploy.ErrObjects):
+		return connect.NewError(connect.CodeUnavailable, err)
 	}
 	return err
+}
+
+// whole sees that a release is here with all its parts, and gives its document.
+func (s *deployService) whole(ctx context.Context, d release.Digest) (*release.Release, error) {
+	objects := s.opts.Deployments.Objects
+	r, err := objects.Release(ctx, d)
+	if err != nil {
+		return nil, s.notWhole(d, err)
+	}
+	weight, err := objects.Weight(ctx, r)
+	if err != nil {
+		return nil, s.notWhole(d, err)
+	}
+	leave, err := s.room.take(ctx, weight, s.opts.Timeout)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if _, err := release.Load(ctx, objects, d); err != nil {
+		return nil, s.notWhole(d, err)
+	}
+	return r, nil
+}
+
+// notWhole is why a release cannot be had: because of what it is, or of the store.
+func (s *deployService) notWhole(d release.Digest, err error) error {
+	switch {
+	case errors.Is(err, blob.ErrNotFound):
+		return connect.NewError(connect.CodeFailedPrecondition, fmt.Errorf("the release %s is not here as a whole: put its objects first (%w)", d.Short(), err))
+	case errors.Is(err, release.ErrDamaged), errors.Is(err, release.ErrMalformed):
+		return connect.NewError(connect.CodeFailedPrecondition, err)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	}
+	s.opts.Log.Warn("a release could not be read", "release", d, "error", err)
+	return connect.NewError(connect.CodeUnavailable, fmt.Errorf("the store of objects cannot be asked for the release %s now; ask again (%w)", d.Short(), err))
 }
 
 func (s *deployService) CreateDeployment(ctx context.Context, q *v1.CreateDeploymentRequest) (*v1.CreateDeploymentResponse, error) {
@@ -61,11 +99,11 @@ func (s *deployService) CreateDeployment(ctx context.Context, q *v1.CreateDeploy
 			return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the pipeline cannot be read: %w", err))
 		}
 	}
-	loaded, err := release.Load(ctx, s.opts.Deployments.Objects, d)
+	r, err := s.whole(ctx, d)
 	if err != nil {
-		return nil, connect.NewError(connect.CodeFailedPrecondition, fmt.Errorf("the release %s is not here as a whole: put its objects first (%w)", d.Short(), err))
+		return nil, err
 	}
-	if r := loaded.Release; r.Program != q.GetProgram() || r.Environment != q.GetEnvironment() {
+	if r.Program != q.GetProgram() || r.Environment != q.GetEnvironment() {
 		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the release %s is of %s in %s, and not of %s in %s", d.Short(), r.Program, r.Environment, q.GetProgram(), q.GetEnvironment()))
 	}
 	p := deploy.Plan{
@@ -317,123 +355,6 @@ func (s *deployService) GetCounters(_ context.Context, q *v1.GetCountersRequest)
 		out.Counters = append(out.Counters, text)
 	}
 	return out, nil
-}
-
-// Objects of releases are small as a rule, and may be large: they have paths of their own.
-func (s *deployService) GetObject(ctx context.Context, q *v1.GetObjectRequest) (*v1.GetObjectResponse, error) {
-	data, err := s.object(ctx, q.GetKind(), q.GetDigest())
-	if err != nil {
-		return nil, err
-	}
-	return &v1.GetObjectResponse{Data: data}, nil
-}
-
-func (s *deployService) PutObject(ctx context.Context, q *v1.PutObjectRequest) (*v1.PutObjectResponse, error) {
-	return &v1.PutObjectResponse{}, s.putObject(ctx, q.GetKind(), q.GetDigest(), q.GetData())
-}
-
-// signaturesKind is what signatures are asked for as.
-const signaturesKind = "signatures"
-
-// object reads an object, or the signatures of a release as a list of envelopes.
-func (s *deployService) object(ctx context.Context, kind, digest string) ([]byte, error) {
-	d, err := release.ParseDigest(digest)
-	if err != nil {
-		return nil, connect.NewError(connect.CodeInvalidArgument, err)
-	}
-	var data []byte
-	if kind == signaturesKind {
-		var all []*release.Envelope
-		if all, err = s.opts.Deployments.Objects.Signatures(ctx, d); err == nil {
-			data, err = lines(all)
-		}
-	} else if err = release.Kind(kind).Check(); err != nil {
-		return nil, connect.NewError(connect.CodeInvalidArgument, err)
-	} else {
-		data, err = s.opts.Deployments.Objects.Object(ctx, release.Kind(kind), d)
-	}
-	if errors.Is(err, blob.ErrNotFound) {
-		return nil, connect.NewError(connect.CodeNotFound, fmt.Errorf("there is no %s %s here: deploy the release that it is of once more", kind, d))
-	}
-	return data, err
-}
-
-// lines are envelopes, one on each line.
-func lines(all []*release.Envelope) ([]byte, error) {
-	var text bytes.Buffer
-	for _, e := range all {
-		line, err := e.Encode()
-		if err != nil {
-			return nil, err
-		}
-		text.Write(line)
-		text.WriteByte('\n')
-	}
-	return text.Bytes(), nil
-}
-
-func (s *deployService) putObject(ctx context.Context, kind, digest string, data []byte) error {
-	d, err := release.ParseDigest(digest)
-	if err != nil {
-		return connect.NewError(connect.CodeInvalidArgument, err)
-	}
-	if kind == signaturesKind {
-		e, err := release.DecodeEnvelope(data)
-		if err != nil {
-			return connect.NewError(connect.CodeInvalidArgument, err)
-		}
-		return s.opts.Deployments.Objects.AddSignatures(ctx, d, e)
-	}
-	if err := release.Kind(kind).Check(); err != nil {
-		return connect.NewError(connect.CodeInvalidArgument, err)
-	}
-	if found := release.DigestOf(data); found != d {
-		return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the %s is %s, and not %s: it was changed on its way; send it again", kind, found.Short(), d.Short()))
-	}
-	_, err = s.opts.Deployments.Objects.Put(ctx, release.Kind(kind), data)
-	return err
-}
-
-// ObjectPath is where objects of releases are read and put.
-const ObjectPath = "/objects/{kind}/{digest}"
-
-// objectRoutes serve objects of any size.
-func (s *deployService) objectRoutes() []Route {
-	subject := func(r *http.Request) (string, string) {
-		return access.Subject(r.PathValue("kind"), r.PathValue("digest")), ""
-	}
-	answer := func(w http.ResponseWriter, err error) {
-		status := http.StatusServiceUnavailable
-		switch connect.CodeOf(err) {
-		case connect.CodeInvalidArgument:
-			status = http.StatusBadRequest
-		case connect.CodeNotFound:
-			status = http.StatusNotFound
-		}
-		plain(w, status, err.Error()+"\n")
-	}
-	return []Route{
-		{Pattern: "GET " + ObjectPath, Procedure: rpc.DeployServiceGetObjectProcedure, Subject: subject, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			data, err := s.object(r.Context(), r.PathValue("kind"), r.PathValue("digest"))
-			if err != nil {
-				answer(w, err)
-				return
-			}
-			w.Header().Set("Content-Type", "application/octet-stream")
-			_, _ = w.Write(data)
-		})},
-		{Pattern: "PUT " + ObjectPath, Procedure: rpc.DeployServicePutObjectProcedure, Subject: subject, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, release.MaxArtifact))
-			if err == nil {
-				err = s.putObject(r.Context(), r.PathValue("kind"), r.PathValue("digest"), data)
-			}
-			if err != nil {
-				answer(w, err)
-				return
-			}
-			w.WriteHeader(http.StatusNoContent)
-		})},
-	}
 }
 
 func (s *deployService) SetPolicy(ctx context.Context, q *v1.SetPolicyRequest) (*v1.SetPolicyResponse, error) {

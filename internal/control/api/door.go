@@ -23,6 +23,8 @@ type call struct {
 	who   *access.Known
 	wire  *http.ResponseController
 	said  bool // the log has its last line
+	// failed is how a route's handler answered, if that was no success.
+	failed error
 }
 
 type callKey struct{}
@@ -83,7 +85,11 @@ func (s *Server) route(route Route) http.Handler {
 		defer cancel()
 		s.begin(c)
 		route.Handler.ServeHTTP(w, r.WithContext(ctx))
-		s.end(c, context.Cause(ctx))
+		why := context.Cause(ctx)
+		if why == nil {
+			why = c.failed
+		}
+		s.end(c, why)
 	})
 }
 

@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"towpath.dev/election"
@@ -50,5 +49,5 @@ func (s *Service) SetPolicy(ctx context.Context, objects *release.Objects, data 
 			return err
 		}
 	}
-	return errors.Join(errBusy)
+	return ErrBusy
 }

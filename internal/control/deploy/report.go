@@ -41,7 +41,7 @@ func Report(ctx context.Context, store election.Store, environment, node string,
 			return nil
 		}
 	}
-	return errBusy
+	return ErrBusy
 }
 
 // nodeEvents is what a node did between two statuses.

@@ -43,8 +43,11 @@ func (s *Service) now() time.Time {
 // tries is how often a write is tried that others were faster at.
 const tries = 20
 
-// errBusy is that others were faster all the time.
-var errBusy = errors.New("others write the same all the time; ask again")
+// ErrBusy is that others were faster all the time.
+var ErrBusy = errors.New("others write the same all the time; ask again")
+
+// ErrObjects is that the store of objects does not say what has to be known.
+var ErrObjects = errors.New("the store of objects cannot be asked now; ask again")
 
 // Create begins a deployment, or has it wait for its turn, and gives its name. A request
 // that was made before gives the same name again.
@@ -66,15 +69,19 @@ func (s *Service) Create(ctx context.Context, p Plan) (string, error) {
 		}
 		last = err // it may have been written: the next look tells
 	}
-	return "", errors.Join(errBusy, last)
+	if last != nil {
+		return "", last
+	}
+	return "", ErrBusy
 }
 
-// create tries once.
+// create tries once. It is not done where others were faster, or where it is not known whether the
+// last write has been made.
 func (s *Service) create(ctx context.Context, p Plan) (id string, done bool, err error) {
 	key := headKey(p.Environment, p.Program)
 	page, err := s.Store.Range(ctx, election.Span{Keys: election.Key(key)})
 	if err != nil {
-		return "", false, err
+		return "", true, err
 	}
 	head, at := &Head{}, int64(0)
 	if len(page.Entries) > 0 {
@@ -91,13 +98,13 @@ func (s *Service) create(ctx context.Context, p Plan) (id string, done bool, err
 	}
 	txn := election.Txn{If: []election.Compare{unchanged(key, at)}}
 	if head.Last, err = s.free(ctx, p.Program, p.Environment, head.Last+1); err != nil {
-		return "", false, err
+		return "", true, err
 	}
 	p.ID, p.Created = idOf(p.Program, p.Environment, head.Last), s.now()
 	if head.Active != "" && p.Concurrency.replaces() {
 		waits, err := s.waits(ctx, head.Active)
 		if err != nil {
-			return "", false, err
+			return "", true, err
 		}
 		if waits != nil { // written as it is, so that it cannot begin by what was known before
 			head.Active, head.Queue = "", nil
@@ -129,7 +136,7 @@ func (s *Service) free(ctx context.Context, program, environment string, n int64
 		had := false
 		for _, err := range s.Objects.List(ctx, eventsPrefix(environment, program, n), "") {
 			if err != nil {
-				return 0, err
+				return 0, fmt.Errorf("%w (which numbers of deployments were given: %w)", ErrObjects, err)
 			}
 			had = true
 			break
@@ -277,7 +284,7 @@ func (s *Service) freezes(ctx context.Context, change func([]Freeze) ([]Freeze, 
 			return nil
 		}
 	}
-	return errBusy
+	return ErrBusy
 }
 
 // Freezes are those in force, and those that have ended by themselves.

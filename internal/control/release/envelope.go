@@ -25,6 +25,9 @@ type Envelope struct {
 type Signature struct {
 	KeyID KeyID
 	Sig   []byte
+	// Key is the one that has signed, where whoever did so says which it is; nil where not. That
+	// a signature is good by it says whose it is, and not that anybody trusts that one.
+	Key PublicKey
 }
 
 // Bounds of envelopes that are read.
@@ -50,7 +53,7 @@ func seal(payloadType string, payload []byte, signers []*Signer) (*Envelope, err
 		if err != nil {
 			return nil, fmt.Errorf("the key %s did not sign: %w", s.KeyID().Short(), err)
 		}
-		e.Signatures = append(e.Signatures, Signature{s.KeyID(), sig})
+		e.Signatures = append(e.Signatures, Signature{KeyID: s.KeyID(), Sig: sig})
 	}
 	return e, nil
 }
@@ -99,13 +102,22 @@ type wire struct {
 type wireSignature struct {
 	KeyID KeyID  `json:"keyid"`
 	Sig   string `json:"sig"`
+	Key   string `json:"key,omitempty"` // not DSSE's
 }
 
 // Encode is the envelope's JSON.
 func (e *Envelope) Encode() ([]byte, error) {
 	w := wire{PayloadType: e.PayloadType, Payload: base64.StdEncoding.EncodeToString(e.Payload), Signatures: []wireSignature{}}
 	for _, s := range e.Signatures {
-		w.Signatures = append(w.Signatures, wireSignature{s.KeyID, base64.StdEncoding.EncodeToString(s.Sig)})
+		one := wireSignature{KeyID: s.KeyID, Sig: base64.StdEncoding.EncodeToString(s.Sig)}
+		if s.Key != nil {
+			key, err := s.Key.MarshalText()
+			if err != nil {
+				return nil, err
+			}
+			one.Key = string(key)
+		}
+		w.Signatures = append(w.Signatures, one)
 	}
 	return canonical(w)
 }
@@ -136,10 +148,14 @@ func DecodeEnvelope(data []byte) (*Envelope, error) {
 		if err == nil && len(sig) != ed25519.SignatureSize {
 			err = fmt.Errorf("expected %d bytes, found %d", ed25519.SignatureSize, len(sig))
 		}
+		one := Signature{KeyID: s.KeyID, Sig: sig}
+		if s.Key != "" && err == nil {
+			one.Key, err = unkey(s.Key)
+		}
 		if err := errors.Join(err, s.KeyID.Check()); err != nil {
 			return nil, fmt.Errorf("an envelope: its signature %d: %w", i+1, err)
 		}
-		e.Signatures = append(e.Signatures, Signature{s.KeyID, sig})
+		e.Signatures = append(e.Signatures, one)
 	}
 	return e, nil
 }
@@ -155,6 +171,15 @@ func unbase64(text string) ([]byte, error) {
 		return nil, fmt.Errorf("expected base64: %w", err)
 	}
 	return data, nil
+}
+
+// unkey reads a key that came with its signature.
+func unkey(text string) (PublicKey, error) {
+	der, err := unbase64(text)
+	if err != nil {
+		return nil, fmt.Errorf("its key: %w", err)
+	}
+	return parsePublic(der)
 }
 
 // DecodeEnvelopes reads envelopes that may come from anywhere, one on each line.

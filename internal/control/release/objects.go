@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 
 	"towpath.dev/internal/blob"
 )
@@ -66,6 +65,41 @@ func (o *Objects) Object(ctx context.Context, kind Kind, digest Digest) ([]byte,
 		"delete it and make the release again: the same sources give the same object")
 }
 
+// Size is how many bytes an object has, as the store says.
+func (o *Objects) Size(ctx context.Context, kind Kind, digest Digest) (int64, error) {
+	if err := errors.Join(kind.Check(), digest.Check()); err != nil {
+		return 0, err
+	}
+	_, size, err := o.store.Head(ctx, objectName(kind, digest), 1)
+	return size, err
+}
+
+// Release reads a release's document.
+func (o *Objects) Release(ctx context.Context, digest Digest) (*Release, error) {
+	document, err := o.Object(ctx, KindRelease, digest)
+	if err != nil {
+		return nil, err
+	}
+	r, err := Decode(document)
+	if err != nil {
+		return nil, fmt.Errorf("the release %s of %s: %w", digest.Short(), o, malformed{err})
+	}
+	return r, nil
+}
+
+// Weight is how many bytes the parts of a release have together, as the store says.
+func (o *Objects) Weight(ctx context.Context, r *Release) (int64, error) {
+	all := int64(0)
+	for _, p := range r.parts() {
+		size, err := o.Size(ctx, p.kind, p.Digest)
+		if err != nil {
+			return 0, fmt.Errorf("its %s: %w", p.kind, err)
+		}
+		all += size
+	}
+	return all, nil
+}
+
 // Publish keeps a release and its parts, its document last: a release that is there is
 // there as a whole. The artifact and the bundle are those that it was made of.
 func (o *Objects) Publish(ctx context.Context, r *Release, module, bundle []byte) (Digest, error) {
@@ -88,76 +122,4 @@ func (o *Objects) Publish(ctx context.Context, r *Release, module, bundle []byte
 		return "", err
 	}
 	return o.Put(ctx, KindRelease, document)
-}
-
-// signaturesAt is the prefix of the names of a release's signatures.
-func signaturesAt(release Digest) string { return objectName(KindRelease, release) + ".sig/" }
-
-// AddSignatures keeps the signatures of a release's envelope beside it.
-func (o *Objects) AddSignatures(ctx context.Context, release Digest, e *Envelope) error {
-	if err := release.Check(); err != nil {
-		return err
-	}
-	for _, s := range e.Signatures {
-		if err := s.KeyID.Check(); err != nil {
-			return err
-		}
-		data, err := (&Envelope{PayloadType: e.PayloadType, Payload: e.Payload, Signatures: []Signature{s}}).Encode()
-		if err != nil {
-			return err
-		}
-		// Ed25519 gives one signature for one statement. Where there is another, it is bad, and
-		// whoever verifies it will say so.
-		err = o.store.Create(ctx, signaturesAt(release)+string(s.KeyID), data, blob.Standard)
-		if err != nil && !errors.Is(err, blob.ErrExists) {
-			return err
-		}
-	}
-	return nil
-}
-
-// Signatures are those of a release. One that cannot be read is as good as none, and is an
-// error only where there is no other: whoever may write to the store could leave one.
-func (o *Objects) Signatures(ctx context.Context, release Digest) ([]*Envelope, error) {
-	if err := release.Check(); err != nil {
-		return nil, err
-	}
-	var read []*Envelope
-	var unread []error
-	for info, err := range o.store.List(ctx, signaturesAt(release), "") {
-		if err != nil {
-			return nil, err
-		}
-		if len(read)+len(unread) == maxSignatures {
-			break
-		}
-		e, err := o.signature(ctx, info.Name)
-		switch {
-		case err == nil:
-			read = append(read, e)
-		case errors.Is(err, ErrDamaged):
-			unread = append(unread, err)
-		case !errors.Is(err, blob.ErrNotFound):
-			return nil, err
-		}
-	}
-	if len(read) == 0 {
-		return nil, errors.Join(unread...)
-	}
-	return read, nil
-}
-
-func (o *Objects) signature(ctx context.Context, name string) (*Envelope, error) {
-	data, err := o.store.Get(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	e, err := DecodeEnvelope(data)
-	if err == nil && (len(e.Signatures) != 1 || string(e.Signatures[0].KeyID) != path.Base(name)) {
-		err = errors.New("expected one signature, of the key that it is named by")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: the signature %s is %w: %w; delete it and sign the release again", o, name, ErrDamaged, err)
-	}
-	return e, nil
 }

@@ -145,7 +145,7 @@ func TestADiskKeepsWhatItFetched(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := objects.AddSignatures(t.Context(), m.digest, envelope); err != nil {
+	if err := objects.AddSignatures(t.Context(), nil, m.digest, envelope); err != nil {
 		t.Fatal(err)
 	}
 	for _, from := range [][]release.Source{{objects}, nil} {

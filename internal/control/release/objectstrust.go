@@ -12,7 +12,10 @@ import (
 	"towpath.dev/internal/blob"
 )
 
-func policyName(version int64) string { return fmt.Sprintf("policies/%012d", version) }
+// policiesAt is the prefix of the names of policies, which have the order of their versions.
+const policiesAt = "policies/"
+
+func policyName(version int64) string { return fmt.Sprintf(policiesAt+"%012d", version) }
 
 // PutPolicy keeps a signed policy. There is one of each version: who comes second with
 // another is refused.
@@ -50,7 +53,7 @@ func (o *Objects) Policy(ctx context.Context, known *Policy, roots Roots) (*Poli
 	if known != nil {
 		after = policyName(known.Version)
 	}
-	for info, err := range o.store.List(ctx, "policies/", after) {
+	for info, err := range o.store.List(ctx, policiesAt, after) {
 		if err != nil {
 			return known, err
 		}

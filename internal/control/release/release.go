@@ -10,7 +10,7 @@
 //	rel, err := release.New("prod", artifact, binding, nil)
 //	digest, err := objects.Publish(ctx, rel, artifact, bundle)
 //	envelope, err := release.Sign(rel, signer)
-//	err = objects.AddSignatures(ctx, digest, envelope)
+//	err = objects.AddSignatures(ctx, policy, digest, envelope)
 //
 // and on a node
 //

@@ -2,9 +2,7 @@
 
 package release
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // TypeRelease is the payloadType of a statement about a release.
 const TypeRelease = "application/vnd.towpath.release+json"
@@ -40,7 +38,8 @@ func (r *Release) statement() (*Statement, error) {
 	return &Statement{Format, digest, r.Program, r.Environment, r.ABI}, nil
 }
 
-// Sign says of a release what its signature has to say.
+// Sign says of a release what its signature has to say, and by which keys, so that whoever keeps
+// it can see that it is good.
 func Sign(r *Release, by ...*Signer) (*Envelope, error) {
 	s, err := r.statement()
 	if err != nil {
@@ -50,5 +49,12 @@ func Sign(r *Release, by ...*Signer) (*Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	return seal(TypeRelease, payload, by)
+	e, err := seal(TypeRelease, payload, by)
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range by {
+		e.Signatures[i].Key = s.Public()
+	}
+	return e, nil
 }

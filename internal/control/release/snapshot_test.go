@@ -173,7 +173,7 @@ func TestStartingInAnOutage(t *testing.T) {
 	objects := release.NewObjects(blobtest.NewMemory())
 	ctx := t.Context()
 	publish(t, objects, w.release)
-	if err := objects.AddSignatures(ctx, w.release.digest, sign(t, w.release.release, w.ci)); err != nil {
+	if err := objects.AddSignatures(ctx, nil, w.release.digest, sign(t, w.release.release, w.ci)); err != nil {
 		t.Fatal(err)
 	}
 	retired := policyOf(w.root, 6, []*release.Signer{w.ci, w.control}, func(p *release.Policy) {

@@ -32,6 +32,9 @@ func (k Kind) Check() error {
 	return nil
 }
 
+// Most is how many bytes an object of the kind has at most; 0 is that there is no such kind.
+func (k Kind) Most() int64 { return kinds[k] }
+
 // A Source gives objects. What it gives is what their digest says, or an error that is
 // [ErrDamaged]; what it does not have is blob.ErrNotFound. It is safe for concurrent use.
 type Source interface {
@@ -45,6 +48,17 @@ type Source interface {
 
 // ErrDamaged is that an object's bytes are not those that its digest tells of.
 var ErrDamaged = errors.New("damaged")
+
+// ErrMalformed is that a release is here as a whole and is none: its document or a part cannot be
+// read, or they do not belong together.
+var ErrMalformed = errors.New("malformed")
+
+// malformed is an error that is ErrMalformed, and says why instead of saying so.
+type malformed struct{ error }
+
+func (malformed) Is(target error) bool { return target == ErrMalformed }
+
+func (m malformed) Unwrap() error { return m.error }
 
 // verified gives an object's bytes if they are what the digest says. Next is what to do
 // about it if not.
@@ -73,7 +87,9 @@ type Loaded struct {
 	executable []byte
 }
 
-// Load reads a release with its parts and sees that they belong together.
+// Load reads a release with its parts and sees that they belong together. What is not there is
+// blob.ErrNotFound, what is not as it was is ErrDamaged, and what is no release ErrMalformed; other
+// errors are the source's.
 func Load(ctx context.Context, from Source, digest Digest) (*Loaded, error) {
 	if err := digest.Check(); err != nil {
 		return nil, err
@@ -84,7 +100,7 @@ func Load(ctx context.Context, from Source, digest Digest) (*Loaded, error) {
 		return nil, err
 	}
 	if l.Release, err = Decode(document); err != nil {
-		return nil, fmt.Errorf("the release %s of %s: %w", digest.Short(), from, err)
+		return nil, fmt.Errorf("the release %s of %s: %w", digest.Short(), from, malformed{err})
 	}
 	for _, p := range l.Release.parts() {
 		if *l.part(p.kind), err = part(ctx, from, p.kind, p.Part); err != nil {
@@ -92,7 +108,7 @@ func Load(ctx context.Context, from Source, digest Digest) (*Loaded, error) {
 		}
 	}
 	if err := l.read(); err != nil {
-		return nil, fmt.Errorf("the release %s of %s: %w", digest.Short(), from, err)
+		return nil, fmt.Errorf("the release %s of %s: %w", digest.Short(), from, malformed{err})
 	}
 	if l.Signatures, err = from.Signatures(ctx, digest); err != nil {
 		return nil, err
@@ -128,7 +144,7 @@ func (l *Loaded) read() (err error) {
 func part(ctx context.Context, from Source, kind Kind, p Part) ([]byte, error) {
 	data, err := from.Object(ctx, kind, p.Digest)
 	if err == nil && int64(len(data)) != p.Size {
-		err = fmt.Errorf("its %s has %d bytes, and the document says %d: make the release again", kind, len(data), p.Size)
+		err = malformed{fmt.Errorf("its %s has %d bytes, and the document says %d: make the release again", kind, len(data), p.Size)}
 	}
 	return data, err
 }

@@ -122,6 +122,8 @@ func TestEnvelopesThatAreRefused(t *testing.T) {
 		{`"application/vnd.towpath.release+json"`, `""`, "payloadType"},
 		{`"sig":"`, `"sig":"AAAA`, "expected 64 bytes, found 67"},
 		{string(s.KeyID()), "x", "no key's id"},
+		{`"key":"`, `"key":"!`, "its key: expected base64"},
+		{`"key":"`, `"key":"AAAA`, "a public key cannot be read"},
 	} {
 		_, err := release.DecodeEnvelope([]byte(strings.Replace(good, test.old, test.new, 1)))
 		says(t, err, test.says)
@@ -462,7 +464,7 @@ func TestSignaturesInAStore(t *testing.T) {
 		t.Errorf("%v, %v", all, err)
 	}
 	for range 2 {
-		if err := objects.AddSignatures(ctx, m.digest, sign(t, m.release, a, b)); err != nil {
+		if err := objects.AddSignatures(ctx, nil, m.digest, sign(t, m.release, a, b)); err != nil {
 			t.Fatal(err)
 		}
 	}

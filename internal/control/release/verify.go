@@ -164,8 +164,11 @@ func (v *verification) other(e *Envelope) string {
 	return fmt.Sprintf("it is about %.60s to %.60s with the ABI %d", s.Program, s.Environment, s.ABI)
 }
 
-// key is that of an id; nil if the policy has none.
+// key is that of an id; nil if the policy has none, or is nil.
 func (p *Policy) key(id KeyID) *Key {
+	if p == nil {
+		return nil
+	}
 	for i := range p.Keys {
 		if p.Keys[i].Key.ID() == id {
 			return &p.Keys[i]
