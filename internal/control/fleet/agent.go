@@ -74,6 +74,7 @@ type Agent struct {
 	// successor ends the loop: it is to take the process's place.
 	successor *Successor
 	reported  *Status   // as the control plane has it; nil is not known
+	reports   int64     // that were tried
 	retry     time.Time // of what failed; zero is nothing
 	pause     time.Duration
 	dirty     bool              // the memory is to be saved
@@ -422,6 +423,8 @@ func (a *Agent) report(ctx context.Context) {
 	if a.reported != nil && a.reported.Same(s) {
 		return
 	}
+	a.reports++
+	s.Number = a.reports
 	asking, cancel := context.WithTimeout(ctx, reportTime)
 	defer cancel()
 	if err := a.o.Link.Report(asking, s); err != nil {

@@ -36,7 +36,10 @@ func ParseStatusKey(key string) (environment, node string, ok bool) {
 
 // A Status is what a node is and runs. Only the node writes it.
 type Status struct {
-	Seq         int64   `json:"seq"` // grows with each write
+	Seq int64 `json:"seq"` // grows with each write
+	// Number is the how-manieth report of its incarnation it is: it grows with each that is tried,
+	// so that one that comes late takes no newer one's place. 0: the node does not count them.
+	Number      int64   `json:"number,omitempty"`
 	Cell        string  `json:"cell"`
 	Region      string  `json:"region,omitempty"`
 	Address     string  `json:"address,omitempty"`
@@ -185,10 +188,10 @@ func DecodeStatus(key string, value []byte) (*Status, error) {
 // tow itself, where it is not to be upgraded.
 func (s *Status) Follows(program string) bool { return program != release.Tow || s.Upgrades != "" }
 
-// Same reports whether two statuses say the same, whichever was written first.
+// Same reports whether two statuses say the same, whichever was reported or written first.
 func (s *Status) Same(other *Status) bool {
 	a, b := *s, *other
-	a.Seq, b.Seq = 0, 0
+	a.Seq, b.Seq, a.Number, b.Number = 0, 0, 0, 0
 	return reflect.DeepEqual(a, b)
 }
 
