@@ -100,6 +100,10 @@ func (m *move) event(kind EventType, format string, args ...any) {
 	m.events = append(m.events, e)
 }
 
+// takeUp is in how long a node that is attached takes up what it shall run: it is what an agent
+// gives itself to get a release and make it ready.
+const takeUp = 5 * time.Minute
+
 // wait says what is waited for, and for how long probably; 0 is not known. An event is made
 // of it when it is something else than before.
 func (m *move) wait(after time.Duration, format string, args ...any) {
@@ -189,7 +193,7 @@ func (m *move) queued() {
 	}
 	if !m.p.ofTow() {
 		m.s.Test, _ = newTest(&m.p.Pipeline) // creating the plan has refused what is wrong
-		if m.p.Against == m.s.From { // else it was of another change
+		if m.p.Against == m.s.From {         // else it was of another change
 			_ = m.s.Test.Replay(m.p.Replayed)
 		}
 	}
@@ -299,7 +303,7 @@ func (m *move) finishing() {
 	}
 	out := Outcome{Result: Succeeded, Blame: Nobody, Why: "all stages passed"}
 	if behind := m.behind(m.p.Release); len(behind) > 0 && !m.left(&out, behind) {
-		m.wait(0, "%s to run %s (or tow deploy leave %s)", some(behind), m.p.Release.Short(), m.p.ID)
+		m.wait(takeUp, "%s to run %s (or tow deploy leave %s)", some(behind), m.p.Release.Short(), m.p.ID)
 		return
 	}
 	m.end(out)
@@ -326,7 +330,7 @@ func (m *move) returning() {
 		}
 	}
 	if len(behind) > 0 && !m.left(&out, behind) {
-		m.wait(0, "%s to run %s again (or tow deploy leave %s)", some(behind), ranBy(m.p.Program, m.s.From), m.p.ID)
+		m.wait(takeUp, "%s to run %s again (or tow deploy leave %s)", some(behind), ranBy(m.p.Program, m.s.From), m.p.ID)
 		return
 	}
 	if len(cannot) > 0 {

@@ -253,7 +253,7 @@ type snapshot struct {
 	plan   *Plan
 	state  stored[State]
 	head   stored[Head]
-	freeze int64 // the revision of the freezes; 0: there are none
+	freeze int64            // the revision of the freezes; 0: there are none
 	busy   map[string]int64 // revisions of what says whether others are under way, by key
 	world  World
 }

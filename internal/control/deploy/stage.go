@@ -177,7 +177,7 @@ func (m *move) reachOnebox() {
 		return
 	}
 	if !m.oneboxServes() {
-		m.wait(0, "%s to have the candidate beside the release", m.s.Onebox)
+		m.wait(takeUp, "%s to have the candidate beside the release", m.s.Onebox)
 		return
 	}
 	m.beginBaking()
@@ -209,16 +209,18 @@ func (m *move) chooseOnebox() string {
 // reachWave raises the reach of the stage's cells, by as many nodes as may be under change.
 func (m *move) reachWave() {
 	var waits []string
+	last := time.Duration(0)
 	for _, cell := range m.w.targets(m.stage()) {
-		if text := m.reachCell(cell); text != "" {
+		if text, within := m.reachCell(cell); text != "" {
 			waits = append(waits, text)
+			last = max(last, within)
 		}
 	}
 	switch {
 	case len(m.intents) > 0:
 		m.event(EventStageReaches, "%s reaches further: %s", m.stage().Name, m.reached())
 	case len(waits) > 0:
-		m.wait(0, "%s", strings.Join(waits[:min(len(waits), 3)], "; "))
+		m.wait(last, "%s", strings.Join(waits[:min(len(waits), 3)], "; "))
 	default:
 		m.beginBaking()
 	}
@@ -257,8 +259,9 @@ func within(i *fleet.Intent, nodes []string) int {
 	return n
 }
 
-// reachCell reaches further in a cell if it has to, and says what it waits for.
-func (m *move) reachCell(cell string) string {
+// reachCell reaches further in a cell if it has to, and says what it waits for, and for how long
+// at most as a rule.
+func (m *move) reachCell(cell string) (string, time.Duration) {
 	nodes := m.w.nodesIn(cell)
 	i := m.w.Intents[cell]
 	if i == nil {
@@ -266,7 +269,7 @@ func (m *move) reachCell(cell string) string {
 	}
 	if i.Candidate != m.p.Release || i.Deployment != m.p.ID { // the cell is new
 		m.intend(cell, func(i *fleet.Intent) { i.Candidate, i.Reach = m.p.Release, 0 })
-		return ""
+		return "", 0
 	}
 	want := int(math.Ceil(m.stage().Share*float64(len(nodes)) - 1e-9))
 	have := within(i, nodes)
@@ -281,24 +284,28 @@ func (m *move) reachCell(cell string) string {
 	}
 	if have >= want {
 		if len(changing) > 0 {
-			return fmt.Sprintf("%s of %s to run the candidate", some(changing), cell)
+			return fmt.Sprintf("%s of %s to run the candidate", some(changing), cell), takeUp
 		}
 		if m.stage().Share == 1 && i.Reach < 1 {
 			m.intend(cell, func(i *fleet.Intent) { i.Reach = 1 })
 		}
-		return ""
+		return "", 0
 	}
 	may := max(1, int(m.unavailable()*float64(len(nodes))))
 	room := may - len(away) - len(changing)
 	if room <= 0 {
 		if len(away) >= may {
-			return fmt.Sprintf("%s of %s to be attached again: %d of %d nodes may be away or under change at once", some(away), cell, may, len(nodes))
+			gone := lostAfter // one of them is no longer waited for
+			for _, name := range away {
+				gone = min(gone, max(0, lostAfter-m.w.Nodes[name].Away))
+			}
+			return fmt.Sprintf("%s of %s to be attached again: %d of %d nodes may be away or under change at once", some(away), cell, may, len(nodes)), gone
 		}
-		return fmt.Sprintf("%s of %s to run the candidate", some(changing), cell)
+		return fmt.Sprintf("%s of %s to run the candidate", some(changing), cell), takeUp
 	}
 	to := fleet.ReachOf(m.p.ID, nodes, min(want, have+room))
 	m.intend(cell, func(i *fleet.Intent) { i.Reach = max(i.Reach, to) })
-	return ""
+	return "", 0
 }
 
 func (m *move) unavailable() float64 {

@@ -105,7 +105,7 @@ func (m *move) recede() bool {
 	switch {
 	case len(m.intents) > 0:
 	case len(waits) > 0:
-		m.wait(0, "%s", strings.Join(waits[:min(len(waits), 3)], "; "))
+		m.wait(takeUp, "%s", strings.Join(waits[:min(len(waits), 3)], "; "))
 	default:
 		return true
 	}
