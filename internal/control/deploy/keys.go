@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"strconv"
 	"strings"
+
 	"towpath.dev/internal/control/fleet"
 )
 
