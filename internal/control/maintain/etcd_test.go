@@ -152,6 +152,7 @@ func underLoad(t *testing.T, own bool) {
 	event := func(e Event) { events <- e }
 	b := quick
 	b.Turn, b.Backoff = 3*time.Second, 10*time.Second
+	b.Leap = 500 // a compaction at each look would leave no look for anything else
 	var ids [3]cluster.ID
 	if own {
 		for i := range ids {
