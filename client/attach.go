@@ -19,6 +19,8 @@ type AttachOptions struct {
 	// run then, all of it each time.
 	Cell    string
 	Intents func(*towpathv1.AttachResponse_Intents)
+	// Incarnation is which run of its process the node is, as it says in its reports.
+	Incarnation string
 	// Attached hears of each welcome; Detached of each end of a stream or attempt that
 	// failed. They are called one after the other. Nil: nobody hears.
 	Attached func(*towpathv1.AttachResponse_Welcome)
@@ -74,7 +76,7 @@ func attach(ctx context.Context, to *Control, o AttachOptions) (welcome bool, er
 	defer cancel(nil)
 	silence := time.AfterFunc(attachSilence, func() { cancel(errSilent) })
 	defer silence.Stop()
-	stream, err := to.Nodes.Attach(ctx, &towpathv1.AttachRequest{Version: o.Version, Address: o.Address, Cell: o.Cell})
+	stream, err := to.Nodes.Attach(ctx, &towpathv1.AttachRequest{Version: o.Version, Address: o.Address, Cell: o.Cell, Incarnation: o.Incarnation})
 	if err != nil {
 		return false, either(context.Cause(ctx), err)
 	}

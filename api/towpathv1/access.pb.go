@@ -1363,7 +1363,10 @@ type AttachRequest struct {
 	// How others reach what it serves; empty if nobody shall.
 	Address string `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
 	// Of a node that runs what is deployed: the cell that it is of. It hears of intents.
-	Cell          string `protobuf:"bytes,3,opt,name=cell,proto3" json:"cell,omitempty"`
+	Cell string `protobuf:"bytes,3,opt,name=cell,proto3" json:"cell,omitempty"`
+	// Which run of its process it is: reports of others are late while it is attached. Empty: it
+	// does not say.
+	Incarnation   string `protobuf:"bytes,4,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1415,6 +1418,13 @@ func (x *AttachRequest) GetAddress() string {
 func (x *AttachRequest) GetCell() string {
 	if x != nil {
 		return x.Cell
+	}
+	return ""
+}
+
+func (x *AttachRequest) GetIncarnation() string {
+	if x != nil {
+		return x.Incarnation
 	}
 	return ""
 }
@@ -2089,11 +2099,12 @@ const file_towpath_v1_access_proto_rawDesc = "" +
 	"\asubject\x18\x05 \x01(\tR\asubject\x12\x18\n" +
 	"\aoutcome\x18\x06 \x01(\tR\aoutcome\x12\x12\n" +
 	"\x04peer\x18\a \x01(\tR\x04peer\x12\x18\n" +
-	"\arequest\x18\b \x01(\tR\arequest\"W\n" +
+	"\arequest\x18\b \x01(\tR\arequest\"y\n" +
 	"\rAttachRequest\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x12\n" +
-	"\x04cell\x18\x03 \x01(\tR\x04cell\"\x90\x04\n" +
+	"\x04cell\x18\x03 \x01(\tR\x04cell\x12 \n" +
+	"\vincarnation\x18\x04 \x01(\tR\vincarnation\"\x90\x04\n" +
 	"\x0eAttachResponse\x12>\n" +
 	"\awelcome\x18\x01 \x01(\v2\".towpath.v1.AttachResponse.WelcomeH\x00R\awelcome\x125\n" +
 	"\x04beat\x18\x02 \x01(\v2\x1f.towpath.v1.AttachResponse.BeatH\x00R\x04beat\x12>\n" +

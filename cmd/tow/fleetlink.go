@@ -30,6 +30,7 @@ type fleetLink struct {
 	m             *membership
 	log           *slog.Logger
 	cell, address string
+	incarnation   string // of the node's process
 
 	mu    sync.Mutex
 	all   []*client.Control
@@ -101,7 +102,7 @@ func (l *fleetLink) Follow(ctx context.Context) (<-chan fleet.Heard, error) {
 		defer close(out)
 		defer cancel()
 		err := client.Attach(ctx, all[:1], client.AttachOptions{
-			Version: version(), Address: l.address, Cell: l.cell,
+			Version: version(), Address: l.address, Cell: l.cell, Incarnation: l.incarnation,
 			Attached: func(w *towpathv1.AttachResponse_Welcome) {
 				l.log.Info("attached", "node", w.GetNode(), "environment", w.GetEnvironment(), "cluster", w.GetCluster())
 			},

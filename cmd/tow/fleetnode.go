@@ -56,7 +56,7 @@ func (s *serving) fleetNode(ctx context.Context, m *membership, dir string) erro
 	if err != nil {
 		return err
 	}
-	link := &fleetLink{m: m, log: log, cell: s.cell, address: s.reachedAt()}
+	link := &fleetLink{m: m, log: log, cell: s.cell, address: s.reachedAt(), incarnation: rand.Text()}
 	stock := &fleet.Stock{Environment: environment, Disk: disk, From: append(outage.sources(), link)}
 	keeper := fleet.KeeperFile(filepath.Join(dir, "memory.json"))
 	kills := fleet.ReadKills(os.DirFS("/"))
@@ -82,7 +82,7 @@ func (s *serving) fleetNode(ctx context.Context, m *membership, dir string) erro
 		host := &fleetHost{responder: r, disk: disk, cache: cache, placed: map[string]placement{}}
 		agent, err := fleet.NewAgent(fleet.Options{
 			Node: name, Environment: environment, Cell: s.cell, Region: s.region, Address: link.address,
-			Version: version(), Incarnation: rand.Text(), ABI: abi.Version, Capacity: float64(runtime.GOMAXPROCS(0)),
+			Version: version(), Incarnation: link.incarnation, ABI: abi.Version, Capacity: float64(runtime.GOMAXPROCS(0)),
 			Host: host, Link: link, Objects: stock, Keeper: keeper, Self: self, Kills: kills, Log: log,
 		})
 		if err != nil {

@@ -43,8 +43,6 @@ func refused(err error) error {
 	switch {
 	case errors.As(err, &why):
 		return connect.NewError(connect.CodeFailedPrecondition, why)
-	case errors.Is(err, deploy.ErrBusy):
-		return connect.NewError(connect.CodeAborted, err)
 	case errors.Is(err, deploy.ErrObjects):
 		return connect.NewError(connect.CodeUnavailable, err)
 	}

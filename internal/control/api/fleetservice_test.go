@@ -48,15 +48,20 @@ func TestForgetNode(t *testing.T) {
 	welcomed, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
 		ended <- client.Attach(ctx, []*client.Control{node}, client.AttachOptions{
-			Version: "tow 1", Cell: "main", Attached: func(*v1.AttachResponse_Welcome) { close(welcomed) },
+			Version: "tow 1", Cell: "main", Incarnation: "1", Attached: func(*v1.AttachResponse_Welcome) { close(welcomed) },
 		})
 	}()
 	<-welcomed
 	wantCode(t, "a node that has said nothing", forget(admin, "prod", "n1"), connect.CodeNotFound)
-	status := &fleet.Status{Cell: "main", Incarnation: "1"}
-	if _, err := node.Nodes.ReportStatus(t.Context(), &v1.ReportStatusRequest{Status: status.Encode()}); err != nil {
+	report := func(s fleet.Status) error {
+		_, err := node.Nodes.ReportStatus(t.Context(), &v1.ReportStatusRequest{Status: s.Encode()})
+		return err
+	}
+	if err := report(fleet.Status{Cell: "main", Incarnation: "1", Number: 2}); err != nil {
 		t.Fatal(err)
 	}
+	wantCode(t, "a late report", report(fleet.Status{Cell: "other", Incarnation: "1", Number: 1}), connect.CodeAborted)
+	wantCode(t, "a report of the process before", report(fleet.Status{Cell: "other", Incarnation: "0", Number: 9}), connect.CodeAborted)
 	if n := known(); n == nil || !n.GetAttached() || n.GetSince() == "" {
 		t.Errorf("an attached node is %v", n)
 	}

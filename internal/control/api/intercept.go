@@ -12,6 +12,7 @@ import (
 
 	"towpath.dev/election"
 	"towpath.dev/internal/control/access"
+	"towpath.dev/internal/control/deploy"
 )
 
 // interceptor sees a call's message: it refuses those of other environments than the
@@ -129,6 +130,8 @@ func (s *Server) plainly(c *call, err error) error {
 		code = connect.CodeOutOfRange
 	case errors.Is(err, election.ErrNoLease):
 		code = connect.CodeNotFound
+	case errors.Is(err, deploy.ErrBusy), errors.Is(err, deploy.ErrLate):
+		code = connect.CodeAborted
 	default:
 		s.opts.Log.Error("a call failed", "procedure", c.event.Procedure, "request", c.event.Request, "error", err)
 		return connect.NewError(code, errors.New("the control node could not do it; its log says why, under the request "+c.event.Request))

@@ -28,6 +28,9 @@ type nodeRecord struct {
 	Version     string `json:"version"`
 	Address     string `json:"address,omitempty"`
 	Since       string `json:"since"`
+	// Incarnation is which run of the node's process it is; "" is that it does not say. Package
+	// deploy reads it: see [deploy.Report].
+	Incarnation string `json:"incarnation,omitempty"`
 }
 
 // nodeService is the nodes' side of the API.
@@ -38,8 +41,9 @@ type nodeService struct{ *Server }
 // a stream that has not ended yet.
 func (s *nodeService) Attach(ctx context.Context, q *v1.AttachRequest, out *connect.ServerStream[v1.AttachResponse]) error {
 	const most = 255
-	if len(q.GetVersion()) > most || len(q.GetAddress()) > most || len(q.GetCell()) > most {
-		return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the version has %d bytes, the address %d and the cell %d: expected %d at most", len(q.GetVersion()), len(q.GetAddress()), len(q.GetCell()), most))
+	if len(q.GetVersion()) > most || len(q.GetAddress()) > most || len(q.GetCell()) > most || len(q.GetIncarnation()) > most {
+		return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the version has %d bytes, the address %d, the cell %d and the incarnation %d: expected %d at most",
+			len(q.GetVersion()), len(q.GetAddress()), len(q.GetCell()), len(q.GetIncarnation()), most))
 	}
 	who := access.Caller(ctx)
 	lease, ttl, err := s.opts.Store.Grant(ctx, 3*s.opts.Beat)
@@ -47,7 +51,7 @@ func (s *nodeService) Attach(ctx context.Context, q *v1.AttachRequest, out *conn
 		return err
 	}
 	defer s.detach(ctx, who, lease)
-	value, err := json.Marshal(nodeRecord{who.Environment, q.GetVersion(), q.GetAddress(), time.Now().UTC().Format(time.RFC3339)})
+	value, err := json.Marshal(nodeRecord{who.Environment, q.GetVersion(), q.GetAddress(), time.Now().UTC().Format(time.RFC3339), q.GetIncarnation()})
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,8 @@ package deploy
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -10,23 +12,42 @@ import (
 	"towpath.dev/internal/control/fleet"
 )
 
-// Report writes what a node runs, if that is new, with the events that tell of it.
+// ErrLate is that a report has come too late: there is a newer one of the node.
+var ErrLate = errors.New("this report of the node has come too late")
+
+// Report writes what a node runs, if that is new, with the events that tell of it. A report that
+// was on its way for so long that a newer one is there, sent by another control node, is ErrLate.
+// Of one run of the node's process the newer one has the higher number. Another run takes over
+// from the one whose report is there while it is attached, and while nothing is there: who
+// attaches last is the one that runs.
 func Report(ctx context.Context, store election.Store, environment, node string, s *fleet.Status, now time.Time) error {
 	key := fleet.StatusKey(environment, node)
 	for range tries {
-		page, err := store.Range(ctx, election.Span{Keys: election.Key(key)})
+		there, err := store.Txn(ctx, election.Txn{Then: []election.Op{
+			election.Get(election.Key(key)), election.Get(election.Key(NodePrefix + node)),
+		}})
 		if err != nil {
 			return err
 		}
-		was, at := &fleet.Status{}, int64(0)
-		if len(page.Entries) > 0 {
-			at = page.Entries[0].Modified
-			if was, err = fleet.DecodeStatus(key, page.Entries[0].Value); err != nil {
-				was = &fleet.Status{}
+		// Numbers go on where those of a node that was forgotten ended, at a revision before this
+		// one: so no event has the name of another.
+		was, at := &fleet.Status{Seq: there.Revision}, int64(0)
+		if all := there.Outcomes[0].Entries; len(all) > 0 {
+			at = all[0].Modified
+			if was, err = fleet.DecodeStatus(key, all[0].Value); err != nil {
+				was = &fleet.Status{Seq: there.Revision}
 			}
 		}
-		if at != 0 && was.Same(s) {
+		switch again := at != 0 && was.Incarnation == s.Incarnation; {
+		case !again:
+			if err := attached(there.Outcomes[1].Entries, node, s); err != nil {
+				return err
+			}
+		case s.Number > was.Number: // and is noted, also where it says the same
+		case was.Same(s):
 			return nil // an answer was lost, or the node does not know that it is there
+		case s.Number > 0:
+			return fmt.Errorf("%w: it is number %d of its process, and number %d is there", ErrLate, s.Number, was.Number)
 		}
 		s.Seq = was.Seq + 1
 		txn := election.Txn{If: []election.Compare{unchanged(key, at)}, Then: []election.Op{election.Put(key, s.Encode(), 0)}}
@@ -42,6 +63,27 @@ func Report(ctx context.Context, store election.Store, environment, node string,
 		}
 	}
 	return ErrBusy
+}
+
+// attached sees that a report is of the run of a node's process that is attached. One that does
+// not number its reports does not say which run is attached either.
+func attached(record []election.Entry, node string, s *fleet.Status) error {
+	if s.Number == 0 {
+		return nil
+	}
+	if len(record) == 0 {
+		return fmt.Errorf("%w: the node %s is not attached; it reports once it is", ErrLate, node)
+	}
+	var is struct {
+		Incarnation string `json:"incarnation"`
+	}
+	if err := json.Unmarshal(record[0].Value, &is); err != nil {
+		return fmt.Errorf("%s in the store: %w", record[0].Key, err)
+	}
+	if is.Incarnation != "" && is.Incarnation != s.Incarnation {
+		return fmt.Errorf("%w: another process of the node %s is attached; see that there is one", ErrLate, node)
+	}
+	return nil
 }
 
 // nodeEvents is what a node did between two statuses.

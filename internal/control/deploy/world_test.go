@@ -224,7 +224,7 @@ func (n *nodeProcess) start() {
 	n.memory.setDead(false)
 	agent, err := fleet.NewAgent(fleet.Options{
 		Node: n.name, Environment: testEnvironment, Cell: n.cell, Incarnation: incarnation,
-		Host: n.host, Link: &link{n: n, store: n.store}, Objects: n.w.objects.Releases(), Keeper: n.memory,
+		Host: n.host, Link: &link{n: n, store: n.store, incarnation: incarnation}, Objects: n.w.objects.Releases(), Keeper: n.memory,
 		Settle: time.Minute, Counting: time.Second,
 	})
 	if err != nil {
@@ -305,8 +305,9 @@ func (k *keeper) Save(m *fleet.Memory) error {
 
 // link is a node's way to the control nodes: as they do, it reads and writes the store.
 type link struct {
-	n     *nodeProcess
-	store *faultstore.Store
+	n           *nodeProcess
+	store       *faultstore.Store
+	incarnation string
 }
 
 const attachedFor = 6 * time.Second
@@ -316,7 +317,7 @@ func (l *link) Follow(ctx context.Context) (<-chan fleet.Heard, error) {
 	if err != nil {
 		return nil, err
 	}
-	value := encode(map[string]string{"environment": testEnvironment})
+	value := encode(map[string]string{"environment": testEnvironment, "incarnation": l.incarnation})
 	if _, err := l.store.Txn(ctx, election.Txn{Then: []election.Op{election.Put(NodePrefix+l.n.name, value, lease)}}); err != nil {
 		return nil, err
 	}

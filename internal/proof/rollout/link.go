@@ -29,7 +29,7 @@ func (l *link) Follow(ctx context.Context) (<-chan fleet.Heard, error) {
 	lease, _, err := l.store.Grant(opening, ttl)
 	if err == nil {
 		var record []byte
-		if record, err = json.Marshal(map[string]string{"environment": l.o.Environment}); err == nil {
+		if record, err = json.Marshal(map[string]string{"environment": l.o.Environment, "incarnation": l.o.Incarnation}); err == nil {
 			_, err = l.store.Txn(opening, election.Txn{Then: []election.Op{election.Put(deploy.NodePrefix+l.o.Name, record, lease)}})
 		}
 	}
