@@ -80,7 +80,7 @@ func TestAlerts(t *testing.T) {
 			}
 		}
 	}
-	for _, metric := range []string{"towpath_deploy_overdue_seconds", "towpath_deploy_step_seconds", "election_seats_held", "towpath_deploy_outbox_events", "towpath_deploy_troubles_total", "towpath_node_certificate_end_timestamp_seconds"} {
+	for _, metric := range []string{"towpath_deploy_overdue_seconds", "towpath_deploy_step_seconds", "towpath_deploy_stage_overdue_seconds", "election_seats_held", "towpath_deploy_outbox_events", "towpath_deploy_troubles_total", "towpath_node_certificate_end_timestamp_seconds"} {
 		if !asked[metric] {
 			t.Errorf("no rule asks for %s", metric)
 		}

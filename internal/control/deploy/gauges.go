@@ -28,6 +28,7 @@ var (
 	deploymentsDesc = prometheus.NewDesc("towpath_deploy_deployments", "Deployments that have not ended, by phase: queued, running, finishing, returning.", []string{"phase"}, nil)
 	stepDesc        = prometheus.NewDesc("towpath_deploy_step_seconds", "For how long a deployment has been in its step, or where there are no steps, in its phase.", append(underWay, "phase", "step"), nil)
 	overdueDesc     = prometheus.NewDesc("towpath_deploy_overdue_seconds", "For how long a wait has been longer than expected; below zero until then. Waits of which no end is expected have none.", underWay, nil)
+	stageDesc       = prometheus.NewDesc("towpath_deploy_stage_overdue_seconds", "For how long a stage has been going on beyond its time to bake; below zero until then.", append(underWay, "stage"), nil)
 	outboxDesc      = prometheus.NewDesc("towpath_deploy_outbox_events", "Events that are in the store and not in object storage yet.", nil, nil)
 	nodesDesc       = prometheus.NewDesc("towpath_deploy_nodes", "Nodes that have a status.", []string{"environment"}, nil)
 	attachedDesc    = prometheus.NewDesc("towpath_deploy_nodes_attached", "Nodes that a control node hears of.", []string{"environment"}, nil)
@@ -35,7 +36,7 @@ var (
 	partitionsDesc  = prometheus.NewDesc("towpath_deploy_partitions", "Seats of the group deploy, one a partition; each has to be held.", nil, nil)
 )
 
-var gaugeDescs = []*prometheus.Desc{deploymentsDesc, stepDesc, overdueDesc, outboxDesc, nodesDesc, attachedDesc, behindDesc, partitionsDesc}
+var gaugeDescs = []*prometheus.Desc{deploymentsDesc, stepDesc, overdueDesc, stageDesc, outboxDesc, nodesDesc, attachedDesc, behindDesc, partitionsDesc}
 
 // Describe is part of [prometheus.Collector].
 func (*fleetGauges) Describe(to chan<- *prometheus.Desc) {
@@ -69,6 +70,10 @@ func (g *fleetGauges) all() (all []prometheus.Metric) {
 		gauge(stepDesc, max(0, now.Sub(st.Since).Seconds()), p.Environment, p.Program, id, string(st.Phase), string(st.Step))
 		if st.Wait != nil && !st.Wait.Until.IsZero() {
 			gauge(overdueDesc, now.Sub(st.Wait.Until).Seconds(), p.Environment, p.Program, id)
+		}
+		if st.Phase == Running && st.Step != Gate && st.Stage < len(p.Stages) {
+			stage := &p.Stages[st.Stage]
+			gauge(stageDesc, (now.Sub(st.Entered) - stage.Bake).Seconds(), p.Environment, p.Program, id, stage.Name)
 		}
 	}
 	for phase, n := range phases {

@@ -32,12 +32,12 @@ func TestGauges(t *testing.T) {
 	v1, v2 := digest("v1"), digest("v2")
 	for n, s := range []State{
 		{Phase: Ended, Since: now.Add(-time.Hour)},
-		{Phase: Running, Step: Baking, Since: now.Add(-10 * time.Minute), Wait: &Wait{For: "the wave to bake", Until: now.Add(5 * time.Minute)}},
+		{Phase: Running, Step: Baking, Since: now.Add(-10 * time.Minute), Entered: now.Add(-time.Hour), Wait: &Wait{For: "the wave to bake", Until: now.Add(5 * time.Minute)}},
 		{Phase: Queued, Since: now.Add(-3 * time.Hour), Wait: &Wait{For: "the next window", Until: now.Add(-20 * time.Minute)}},
 		{Phase: Finishing, Since: now.Add(time.Hour), Wait: &Wait{For: "n1 to run it"}}, // another clock
 	} {
 		id := idOf("shop", "prod", int64(n+1))
-		write(planKey(id), &Plan{ID: id, Program: "shop", Environment: "prod"})
+		write(planKey(id), &Plan{ID: id, Program: "shop", Environment: "prod", Pipeline: Pipeline{Stages: []Stage{{Name: "all", Kind: Wave, Bake: 10 * time.Minute}}}})
 		write(stateKey(id), &s)
 		write(eventKey(id, 1), &Event{})
 	}
@@ -61,6 +61,7 @@ func TestGauges(t *testing.T) {
 		`towpath_deploy_step_seconds{deployment="shop.prod.2",environment="prod",phase="running",program="shop",step="bake"}`: 600,
 		`towpath_deploy_step_seconds{deployment="shop.prod.3",environment="prod",phase="queued",program="shop",step=""}`:      10800,
 		`towpath_deploy_step_seconds{deployment="shop.prod.4",environment="prod",phase="finishing",program="shop",step=""}`:   0,
+		`towpath_deploy_stage_overdue_seconds{deployment="shop.prod.2",environment="prod",program="shop",stage="all"}`:        3000,
 		`towpath_deploy_overdue_seconds{deployment="shop.prod.2",environment="prod",program="shop"}`:                          -300,
 		`towpath_deploy_overdue_seconds{deployment="shop.prod.3",environment="prod",program="shop"}`:                          1200,
 		`towpath_deploy_outbox_events{}`:                    4,

@@ -31,7 +31,7 @@ func (m *move) gate() {
 	}
 	m.forward = true
 	m.event(EventStageBegun, "%s begins in %s", stage.Name, strings.Join(targets, ", "))
-	m.s.Failed, m.s.Baked = 0, 0
+	m.s.Failed, m.s.Baked, m.s.Entered = 0, 0, m.now
 	m.askProbes()
 }
 

@@ -52,6 +52,8 @@ type State struct {
 	// Onebox is the node that is it.
 	Onebox string        `json:"onebox,omitempty"`
 	Test   *verdict.Test `json:"test,omitempty"`
+	// Entered is when the stage began.
+	Entered time.Time `json:"entered,omitzero"`
 	// Baked is for how long the stage has baked, before the step that is under way; Answered is how
 	// many requests the candidate had answered when it began to.
 	Baked    time.Duration `json:"baked,omitempty"`
