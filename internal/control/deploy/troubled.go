@@ -29,13 +29,11 @@ func (m *move) troubled() *Outcome {
 		}
 		deaths := 0
 		if t := r.Trouble(m.p.Release); t != nil {
-			switch t.Kind {
-			case fleet.Fetching: // ours
-			case fleet.Unready: // counted below
-			case fleet.Crashed, fleet.GaveUp:
+			switch { // what is not final is ours, or counted below
+			case t.Kind == fleet.Crashed, t.Kind == fleet.GaveUp:
 				deaths = t.Count
 				starved += t.Starved
-			default:
+			case t.Kind.Final():
 				return &Outcome{Result: Returned, Blame: m.p.blame(), Why: fmt.Sprintf("the node %s cannot run it", name), Evidence: t.Text}
 			}
 		}
