@@ -40,13 +40,20 @@ func logMean(l []float64) float64 {
 	return most + math.Log(sum/float64(len(l)))
 }
 
-// Serve counts requests that were answered since they were last counted.
-func (t *Test) Serve(requests Pair) error {
+// Serve counts requests that were answered since they were last counted. Of the metrics that are
+// unjudged nobody knows whether they were bad, so that they are no reason to pass them.
+func (t *Test) Serve(requests Pair, unjudged ...string) error {
 	if requests.Candidate < 0 || requests.Control < 0 {
 		return fmt.Errorf("requests since the last look: %d of the candidate and %d of the control; a counter that began anew is a new mark, not a difference", requests.Candidate, requests.Control)
 	}
 	t.Requests.Candidate += requests.Candidate
 	t.Requests.Control += requests.Control
+	for _, name := range unjudged {
+		if m := t.metric(name); m != nil {
+			m.Unjudged.Candidate += requests.Candidate
+			m.Unjudged.Control += requests.Control
+		}
+	}
 	return nil
 }
 

@@ -28,7 +28,9 @@ type Verdict struct {
 type Way struct {
 	Metric string `json:"metric"`
 	Bad    Pair   `json:"bad"`
-	Served Pair   `json:"served"` // requests in which they were
+	Served Pair   `json:"served"` // requests in which they were, or could have been seen
+	// Unknown: there were requests, and of none of the candidate's is known whether it was bad.
+	Unknown bool `json:"unknown,omitempty"`
 	// How it passed: by traffic or by replay; "" if it did not.
 	How string `json:"how,omitempty"`
 	// E of the bet that decided, and what it had to reach: of an abort the metric's own against
@@ -75,7 +77,7 @@ func (t *Test) Verdict() Verdict {
 				most = m
 			}
 		}
-		v.Ways = []Way{{Metric: most.Name, Bad: most.Bad, Served: t.Requests, E: finite(most.For.mean()), Of: v.Of * float64(len(t.Metrics))}}
+		v.Ways = []Way{{Metric: most.Name, Bad: most.Bad, Served: t.judged(most), E: finite(most.For.mean()), Of: v.Of * float64(len(t.Metrics))}}
 	default:
 		for i := range t.Metrics {
 			v.Ways = append(v.Ways, t.way(&t.Metrics[i]))
@@ -90,23 +92,44 @@ func (t *Test) passes(m *Metric) string {
 	switch {
 	case t.logPass(m, n, x, 0, 0) >= -math.Log(t.Beta):
 		return ByTraffic
-	case t.Replayed.Differed == 0 && Bound(t.Replayed.Requests, t.Replayed.of(m.Name), t.Beta) <= m.Tolerated:
+	case t.replayed(m):
 		return ByReplay
 	}
 	return ""
 }
 
-// answered is how many requests the candidate had, and how many of those were bad.
+// replayed reports whether a metric passes by the replay alone.
+func (t *Test) replayed(m *Metric) bool {
+	return t.Replayed.Differed == 0 && Bound(t.Replayed.Requests, t.Replayed.of(m.Name), t.Beta) <= m.Tolerated
+}
+
+// ByReplay reports whether the replay alone passes all metrics, whatever traffic there is.
+func (t *Test) ByReplay() bool {
+	for i := range t.Metrics {
+		if !t.replayed(&t.Metrics[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// answered is how many requests the candidate had that were judged, and how many of those were bad.
 func (t *Test) answered(m *Metric) (n, x float64) {
-	n = float64(t.Requests.Candidate)
+	n = float64(t.judged(m).Candidate)
 	return n, min(n, float64(m.Bad.Candidate))
+}
+
+// judged are the requests of which is known whether they were bad.
+func (t *Test) judged(m *Metric) Pair {
+	return Pair{t.Requests.Candidate - m.Unjudged.Candidate, t.Requests.Control - m.Unjudged.Control}
 }
 
 // way says whether a metric passes, and if not what would let it.
 func (t *Test) way(m *Metric) Way {
 	n, x := t.answered(m)
-	w := Way{Metric: m.Name, Bad: m.Bad, Served: t.Requests, How: t.passes(m), E: finite(t.logPass(m, n, x, 0, 0)), Of: 1 / t.Beta}
+	w := Way{Metric: m.Name, Bad: m.Bad, Served: t.judged(m), How: t.passes(m), E: finite(t.logPass(m, n, x, 0, 0)), Of: 1 / t.Beta}
 	if w.How == "" {
+		w.Unknown = w.Served.Candidate == 0 && m.Unjudged.Sum() > 0
 		w.MoreRequests, w.MoreEvents = t.wants(m, n, x)
 	}
 	return w
@@ -140,8 +163,8 @@ func (t *Test) logPass(m *Metric, n, x, events, w float64) float64 {
 func (t *Test) wants(m *Metric, n, x float64) (requests, events int64) {
 	need, rate := -math.Log(t.Beta), x/max(1, n)
 	requests = least(func(more float64) bool { return t.logPass(m, n+more, x+rate*more, 0, 0) >= need })
-	if t.Requests.Candidate > 0 && t.Requests.Control > 0 {
-		w := float64(t.Requests.Candidate) / float64(t.Requests.Sum())
+	if served := t.judged(m); served.Candidate > 0 && served.Control > 0 {
+		w := float64(served.Candidate) / float64(served.Sum())
 		events = least(func(more float64) bool { return t.logPass(m, n, x, more, w) >= need })
 	}
 	return requests, events
@@ -205,6 +228,9 @@ func (v Verdict) by(key func(Way) string, say func(w Way, of string) string) str
 
 // waits says what a metric waits for; of is what its events are called.
 func (w Way) waits(of string) string {
+	if w.Unknown && (w.Metric == Slow || w.Metric == CPU) {
+		return "answers of the release, some thousand of a view, to know what are " + of
+	}
 	var ways []string
 	if w.MoreRequests > 0 {
 		with := " more requests of the candidate without "

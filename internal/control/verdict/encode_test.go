@@ -17,6 +17,9 @@ func TestStored(t *testing.T) {
 		}
 		for range r.IntN(30) {
 			window(t, r, test)
+			if err := test.Serve(Pair{r.Int64N(1e9), r.Int64N(1e9)}, Slow, CPU); err != nil {
+				t.Fatal(err)
+			}
 		}
 		data, err := json.Marshal(test)
 		if err != nil {
@@ -61,6 +64,7 @@ func TestStoredWrong(t *testing.T) {
 		{`"rates":[1.25,`, `"rates":[`, "error has 7 and 4 sums; it has 6 and 4"},
 		{`"bad":[0,0]`, `"bad":[0,-1]`, "counts of error make no sense"},
 		{`"bad":[0,0]`, `"bad":[0]`, "1 numbers where two are expected"},
+		{`"bad":[0,0]`, `"bad":[0,0],"unjudged":[0,1]`, "not judged are {Candidate:0 Control:1} of {Candidate:0 Control:0}"},
 		{`"requests":[0,0]`, `"requests":[0,-3]`, "counts of requests make no sense"},
 		{`"name":"error"`, `"name":"crash"`, `"crash" is no metric to bet on`},
 		{`"tolerated":0.001`, `"tolerated":2`, "of error a rate of 2 is tolerated"},

@@ -55,7 +55,8 @@ func (t *Test) Summary(candidate, control *Histogram) Summary {
 
 func (t *Test) rate(m *Metric) Rate {
 	part := func(bad, of int64) float64 { return float64(bad) / math.Max(1, float64(of)) }
-	return Rate{m.Name, part(m.Bad.Candidate, t.Requests.Candidate), part(m.Bad.Control, t.Requests.Control)}
+	served := t.judged(m)
+	return Rate{m.Name, part(m.Bad.Candidate, served.Candidate), part(m.Bad.Control, served.Control)}
 }
 
 // String is a line such as

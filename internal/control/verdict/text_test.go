@@ -36,6 +36,11 @@ func TestTexts(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	unknown := fresh(Error, Slow)
+	if err := unknown.Serve(Pair{5000, 900}, Slow); err != nil {
+		t.Fatal(err)
+	}
+
 	crashed := fresh(Error)
 	add(t, crashed, Crash, Stored(0.1), 2, 0)
 
@@ -70,6 +75,12 @@ func TestTexts(t *testing.T) {
 			"undecided (E 1.0 of 1000): waits for about 205 more requests of the candidate without slow answers",
 		},
 		{crashed, [2]int64{}, "errors 0% vs 0% · abort (crashed 2 times)", "abort: the candidate crashed 2 times"},
+		{
+			unknown,
+			[2]int64{},
+			"errors 0% vs 0% · undecided (E 1.0 of 1000)",
+			"undecided (E 1.0 of 1000): waits for answers of the release, some thousand of a view, to know what are slow answers",
+		},
 	} {
 		s := c.test.Summary(nil, nil)
 		if c.latency[0] > 0 {

@@ -105,6 +105,9 @@ type Metric struct {
 	Name      string  `json:"name"`
 	Tolerated float64 `json:"tolerated"`
 	Bad       Pair    `json:"bad"`
+	// Unjudged are requests of the test's of which nobody knows whether they were bad: for how slow
+	// an answer is there was no threshold yet.
+	Unjudged Pair `json:"unjudged,omitzero"`
 	// Logarithms of what each bettor has: of those who say that the candidate is worse, by
 	// the test's rates, and of those who say that it is not.
 	For     Logs `json:"for"`
@@ -173,6 +176,11 @@ func (t *Test) Clone() *Test {
 	return &c
 }
 
+// partOf reports whether a number of requests is none to all of them.
+func partOf(n, all Pair) bool {
+	return n.Candidate >= 0 && n.Candidate <= all.Candidate && n.Control >= 0 && n.Control <= all.Control
+}
+
 // valid says all that is wrong with the test.
 func (t *Test) valid() error {
 	var faults []error
@@ -197,7 +205,7 @@ func (t *Test) valid() error {
 		seen[m.Name] = true
 		check(m.Name != "" && m.Name != Crash, "%q is no metric to bet on; crashes are counted in every test", m.Name)
 		check(m.Tolerated > 0 && m.Tolerated < 1, "of %s a rate of %v is tolerated; it is between 0 and 1, such as 0.001", m.Name, m.Tolerated)
-		check(m.Bad.Candidate >= 0 && m.Bad.Control >= 0, "counts of %s make no sense: %+v", m.Name, m.Bad)
+		check(m.Bad.Candidate >= 0 && m.Bad.Control >= 0 && partOf(m.Unjudged, t.Requests), "counts of %s make no sense: %+v; not judged are %+v of %+v", m.Name, m.Bad, m.Unjudged, t.Requests)
 		check(len(m.For) == len(t.Rates) && len(m.Against) == len(better), "%s has %d and %d sums; it has %d and %d",
 			m.Name, len(m.For), len(m.Against), len(t.Rates), len(better))
 	}

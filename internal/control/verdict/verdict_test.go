@@ -154,3 +154,61 @@ func TestReplay(t *testing.T) {
 		}
 	}
 }
+
+// TestUnjudged: requests of which nobody knows whether they were slow do not pass a candidate, and
+// bad ones count from when it is known.
+func TestUnjudged(t *testing.T) {
+	test := newTest(t, Options{Metrics: []string{Error, Slow}})
+	if err := test.Serve(Pair{20_000, 20_000}, Slow, "another"); err != nil {
+		t.Fatal(err)
+	}
+	ways := test.Verdict().Ways
+	if ways[0].How != ByTraffic || ways[1].How != "" || !ways[1].Unknown || ways[1].Served != (Pair{}) || test.Decision() != Undecided {
+		t.Errorf("%+v", ways)
+	}
+	serve(t, test, 1000, 1000)
+	add(t, test, Slow, Stored(0.5), 5, 6)
+	ways = test.Verdict().Ways
+	if ways[1].How != ByTraffic || ways[1].Unknown || ways[1].Served != (Pair{1000, 1000}) || test.Decision() != Pass {
+		t.Errorf("%+v", ways)
+	}
+}
+
+// TestOldState: what was stored before metrics had requests of their own is read as it was meant.
+func TestOldState(t *testing.T) {
+	test := newTest(t, Options{Metrics: []string{Slow}})
+	serve(t, test, 5000, 5000)
+	data, err := json.Marshal(test)
+	if err != nil || strings.Contains(string(data), "unjudged") {
+		t.Fatalf("%s, %v", data, err)
+	}
+	var read Test
+	if err := json.Unmarshal(data, &read); err != nil || read.Decision() != Pass {
+		t.Errorf("%s, %v", read.Verdict(), err)
+	}
+}
+
+// TestByReplay: a replay passes all metrics or it does not.
+func TestByReplay(t *testing.T) {
+	for _, c := range []struct {
+		replay  Replay
+		metrics []string
+		all     bool
+	}{
+		{Replay{}, []string{Error}, false},
+		{Replay{Requests: 3000}, []string{Error, Slow, CPU}, true},
+		{Replay{Requests: 3000, Dearer: 200}, []string{Error, Slow}, false},
+		{Replay{Requests: 3000, Dearer: 200}, []string{Error}, true},
+		{Replay{Requests: 3000, Differed: 1}, []string{Error}, false},
+		{Replay{Requests: 300}, []string{Error, Slow}, false},
+	} {
+		test := newTest(t, Options{Metrics: c.metrics})
+		serve(t, test, 100_000, 100_000) // which passes it otherwise
+		if err := test.Replay(c.replay); err != nil {
+			t.Fatal(err)
+		}
+		if test.ByReplay() != c.all {
+			t.Errorf("%+v passes all of %v: %v", c.replay, c.metrics, test.ByReplay())
+		}
+	}
+}
