@@ -123,7 +123,7 @@ func (h *fleetHost) Counts() map[string][]fleet.Count {
 // countOf is a tally as the fleet counts.
 func countOf(p *preparedRelease, t serve.Tally) fleet.Count {
 	return fleet.Count{
-		Release: p.digest, Since: p.release.Placed(), View: t.View, Requests: t.Requests,
+		Release: p.digest, Since: p.release.Placed(), View: t.View, Requests: t.Requests, Gone: t.Gone,
 		Bad: map[string]int64{
 			verdict.Error: t.Errors, verdict.Service: t.Services, verdict.Timeout: t.Timeouts, verdict.Fault: t.Faults,
 			verdict.Fallback: t.Fallback, verdict.Shed: t.Shed,

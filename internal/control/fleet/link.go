@@ -98,9 +98,10 @@ type Count struct {
 	Share    float64          `json:"share,omitempty"` // of the root requests, that is given to what is beside
 	View     string           `json:"view"`
 	Requests int64            `json:"requests"`
-	Bad      map[string]int64 `json:"bad,omitempty"` // by the names of verdict's metrics
-	// Latency is of answered requests, and until they left of those whose clients did not wait for
-	// the answer, which are none of Requests; CPU is of all. Both are in microseconds.
+	Gone     int64            `json:"gone,omitempty"` // whose clients did not wait for the answer; none of Requests
+	Bad      map[string]int64 `json:"bad,omitempty"`  // by the names of verdict's metrics
+	// Latency is of answered requests, and of those that are gone until they were; CPU is of all.
+	// Both are in microseconds.
 	Latency *verdict.Histogram `json:"latency,omitempty"`
 	CPU     *verdict.Histogram `json:"cpu,omitempty"`
 }

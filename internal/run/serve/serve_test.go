@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -254,7 +255,8 @@ func TestDeadlines(t *testing.T) {
 	}
 }
 
-// TestClientLeaves: the calls of a request whose client has left are cancelled.
+// TestClientLeaves: the calls of a request whose client has left are cancelled. It is counted as
+// gone after the time that it waited, and as no request that was answered.
 func TestClientLeaves(t *testing.T) {
 	begun, gone := make(chan struct{}), make(chan struct{})
 	s := start(t, Options{}, answers(func(ctx context.Context, _ string) (string, error) {
@@ -276,6 +278,22 @@ func TestClientLeaves(t *testing.T) {
 	}
 	<-gone
 	http.DefaultClient.CloseIdleConnections()
+	h.Close() // waits for the request
+	for _, tally := range s.programs.Load().byName["shop"].now.Load().main.Tallies() {
+		if tally.View != "shop.left" {
+			continue
+		}
+		waited := int64(0)
+		for _, n := range tally.Latency {
+			waited += n
+		}
+		tally.Latency, tally.CPU = nil, nil
+		if want := (Tally{View: tally.View, Gone: 1}); waited != 1 || !reflect.DeepEqual(tally, want) {
+			t.Errorf("%d latencies, %+v; expected 1, %+v", waited, tally, want)
+		}
+		return
+	}
+	t.Error("nothing was counted")
 }
 
 func TestHeadersGoAlong(t *testing.T) {

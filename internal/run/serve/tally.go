@@ -14,21 +14,22 @@ import (
 type Tally struct {
 	View     string // qualified
 	Requests int64
+	Gone     int64 // whose clients left before they had an answer; none of Requests
 	Errors   int64 // answers that are problems, for no reason below: an input that it refuses too
 	Services int64 // no answer, as a service had none
 	Timeouts int64
 	Faults   int64 // the program's, and limits that it reached
 	Fallback int64 // an else stood in for a call
 	Shed     int64 // load had optional scopes left out
-	// Latency of answers and CPU of all requests, in microseconds, by buckets: see
-	// [BucketFloor].
+	// Latency of answers, and of requests that are gone until they were, and CPU of all, in
+	// microseconds, by buckets: see [BucketFloor].
 	Latency, CPU []int64
 }
 
 // tally is a Tally that counts.
 type tally struct {
-	requests, errors, services, timeouts, faults, fallback, shed atomic.Int64
-	latency, cpu                                                 [buckets]atomic.Int64
+	requests, gone, errors, services, timeouts, faults, fallback, shed atomic.Int64
+	latency, cpu                                                       [buckets]atomic.Int64
 }
 
 // Buckets are of one microsecond up to 31, and then sixteen to each power of two, up to some
@@ -61,12 +62,17 @@ const (
 	serviceOutcome
 	timeoutOutcome
 	faultOutcome
-	gone // the client; nobody knows what it would have got
+	gone // the client; nobody knows what it would have got, but that it took longer
 )
 
 func (t *tally) count(o outcome, took, ran time.Duration, fallback, shed bool) {
-	t.requests.Add(1)
 	t.cpu[bucket(ran)].Add(1)
+	if o == gone { // neither good nor lost
+		t.gone.Add(1)
+		t.latency[bucket(took)].Add(1)
+		return
+	}
+	t.requests.Add(1)
 	switch o {
 	case answered:
 		t.latency[bucket(took)].Add(1)
@@ -89,7 +95,7 @@ func (t *tally) count(o outcome, took, ran time.Duration, fallback, shed bool) {
 
 func (t *tally) read(view string) Tally {
 	out := Tally{
-		View: view, Requests: t.requests.Load(), Errors: t.errors.Load(), Services: t.services.Load(), Timeouts: t.timeouts.Load(),
+		View: view, Requests: t.requests.Load(), Gone: t.gone.Load(), Errors: t.errors.Load(), Services: t.services.Load(), Timeouts: t.timeouts.Load(),
 		Faults: t.faults.Load(), Fallback: t.fallback.Load(), Shed: t.shed.Load(),
 	}
 	for _, h := range []struct {
