@@ -96,19 +96,20 @@ type everybodysCounters struct {
 	shown   *tls.Certificate           // that they show
 }
 
-// Counters is part of deploy.Counters. Who cannot be reached is left out: its nodes go to
-// others, and tell those.
+// Counters is part of deploy.Counters. A node that has changed its control node is known to both
+// for a while, and is told twice.
 func (e *everybodysCounters) Counters(ctx context.Context, environment, program string) ([]*fleet.Counters, error) {
 	all, err := e.Hub.Counters(ctx, environment, program)
 	if err != nil {
 		return nil, err
 	}
 	view, err := e.group.View(ctx)
-	if err != nil {
-		return all, nil // the store is away, and what this node's own nodes counted is evidence too
+	if err != nil { // the store is away, and what this node's own nodes counted is evidence too
+		return all, &deploy.Unasked{At: []string{"other addresses than " + e.own}, Err: err}
 	}
 	var mu sync.Mutex
 	var asking sync.WaitGroup
+	var unasked deploy.Unasked
 	for _, candidate := range view.Candidates {
 		at := candidate.Labels[urlLabel]
 		if at == "" || at == e.own {
@@ -116,15 +117,19 @@ func (e *everybodysCounters) Counters(ctx context.Context, environment, program 
 		}
 		asking.Go(func() {
 			more, err := e.ask(ctx, at, environment, program)
-			if err != nil {
-				return
-			}
 			mu.Lock()
 			defer mu.Unlock()
+			if err != nil {
+				unasked.At, unasked.Err = append(unasked.At, at), errors.Join(unasked.Err, err)
+				return
+			}
 			all = append(all, more...)
 		})
 	}
 	asking.Wait()
+	if unasked.At != nil {
+		return all, &unasked
+	}
 	return all, nil
 }
 

@@ -46,18 +46,24 @@ func (h *Hub) hear(environment string, c *fleet.Counters) {
 			delete(h.all, key)
 		}
 	}
-	h.all[environment+"/"+c.Node] = heardCounters{environment, now, c}
+	key := environment + "/" + c.Node
+	if old, ok := h.all[key]; ok && old.counters.Incarnation == c.Incarnation && old.counters.Number >= c.Number {
+		return // it was on its way for long
+	}
+	h.all[key] = heardCounters{environment, now, c}
 }
 
-// heard is what the nodes counted of a program.
+// heard is what the nodes counted of a program, and how long ago.
 func (h *Hub) heard(environment, program string) []*fleet.Counters {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var all []*fleet.Counters
 	for _, c := range h.all {
-		if c.environment == environment && len(c.counters.Programs[program]) > 0 && time.Since(c.at) <= heardFor {
+		age := time.Since(c.at)
+		if c.environment == environment && len(c.counters.Programs[program]) > 0 && age <= heardFor {
 			all = append(all, &fleet.Counters{
-				Node: c.counters.Node, Incarnation: c.counters.Incarnation, Programs: map[string][]fleet.Count{program: c.counters.Programs[program]},
+				Node: c.counters.Node, Incarnation: c.counters.Incarnation, Number: c.counters.Number, Age: age,
+				Programs: map[string][]fleet.Count{program: c.counters.Programs[program]},
 			})
 		}
 	}

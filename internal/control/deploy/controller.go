@@ -43,10 +43,23 @@ type Options struct {
 	Log      *slog.Logger      // default: none
 }
 
-// Counters has what nodes counted of a program.
+// Counters has what nodes counted of a program, of some nodes perhaps more than once. Where not all
+// control nodes can be asked, it has what the others know, and an [Unasked] error.
 type Counters interface {
 	Counters(ctx context.Context, environment, program string) ([]*fleet.Counters, error)
 }
+
+// Unasked is that control nodes could not be asked what their nodes counted.
+type Unasked struct {
+	At  []string // where they are
+	Err error
+}
+
+func (u *Unasked) Error() string {
+	return fmt.Sprintf("what nodes of %s counted is not known: %v", strings.Join(u.At, ", "), u.Err)
+}
+
+func (u *Unasked) Unwrap() error { return u.Err }
 
 // Controller carries out deployments of the programs that it is elected for.
 type Controller struct {
@@ -168,6 +181,7 @@ type trial struct {
 	counts  []Count   // since then
 	collect collector
 	asked   time.Time // when counters were asked for last
+	unasked []string  // the control nodes that could not be asked then
 	pause   time.Duration
 	notYet  time.Time // a write failed: not before
 }
@@ -210,7 +224,7 @@ func (w *worker) deployment(ctx context.Context, id string) time.Duration {
 		}
 		after := w.observe(ctx, t, s)
 		s.world.Counts, s.world.Passed = t.counts, time.Since(t.written)
-		s.world.Quiet, s.world.ControlQuiet = t.collect.quiet(true), t.collect.quiet(false)
+		s.world.Heard, s.world.Unasked = t.collect.heardAgo(), t.unasked
 		m := next(s.plan, s.state.value, &s.world, w.c.o.Now().UTC())
 		if m.State == nil {
 			return sooner(after, m.After)
@@ -223,10 +237,9 @@ func (w *worker) deployment(ctx context.Context, id string) time.Duration {
 }
 
 // observe asks for counters, where they matter and it is time to, and gives when it will be
-// again.
+// again. They matter in each step, while a node may run the candidate.
 func (w *worker) observe(ctx context.Context, t *trial, s *snapshot) time.Duration {
-	if st := s.state.value; st.Phase != Running || st.Step != Baking {
-		t.collect = collector{}
+	if st := s.state.value; st.Phase != Running || st.Test == nil || !s.world.placed(s.plan) {
 		return 0
 	}
 	if left := w.c.o.Every - time.Since(t.asked); !t.asked.IsZero() && left > 0 {
@@ -236,10 +249,14 @@ func (w *worker) observe(ctx context.Context, t *trial, s *snapshot) time.Durati
 	asking, cancel := context.WithTimeout(ctx, countTime)
 	defer cancel()
 	all, err := w.c.o.Counters.Counters(asking, s.plan.Environment, s.plan.Program)
-	if err != nil {
-		w.c.o.Log.Warn("counters cannot be had now; evidence waits", "deployment", s.plan.ID, "error", err)
-		return w.c.o.Every
+	var unasked []string
+	if some := (*Unasked)(nil); errors.As(err, &some) {
+		unasked = slices.Sorted(slices.Values(some.At))
 	}
+	if err != nil && (unasked == nil || !slices.Equal(unasked, t.unasked)) {
+		w.c.o.Log.Warn("not all counters can be had now; evidence waits", "deployment", s.plan.ID, "error", err)
+	}
+	t.unasked = unasked
 	t.counts = append(t.counts, t.collect.take(s.plan, s.state.value, all)...)
 	return w.c.o.Every
 }

@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"maps"
-	"math"
 	"slices"
 	"time"
 
@@ -13,59 +12,119 @@ import (
 
 // collector makes counts, which are of a time, from counters, which only grow.
 //
-// A counter that it sees for the first time is a mark: what came before is evidence lost.
-// So it is after a controller took over, a node was restarted, or a release was placed
-// anew.
+// What a node hands over is compared with what it handed over before, and with nothing else:
+// who hands over for the first time, was restarted, was not heard for some seconds, or serves
+// something else than before, sets a mark, and what came before is evidence lost. So it is
+// after a controller took over. Of a node both releases count, or neither; and what is older
+// than what is known is no news, however it got here.
 type collector struct {
-	last       map[counted]fleet.Count
-	thresholds map[[2]string]*threshold // by view and metric
-	heard      map[bool]time.Time       // when counters were heard last, by whether they are the candidate's
+	hosts      map[string]*host // by node, as it was handed over last
+	thresholds map[thresholdOf]*threshold
+	heard      map[source]time.Time
 }
 
-// counted is what a counter counts.
+// A source is a release at a node, of which counters are heard.
+type source struct {
+	node    string
+	release release.Digest
+}
+
+// host is what a node handed over of the program.
+type host struct {
+	incarnation  string
+	number       int64
+	at           time.Time // when a control node heard it
+	main, beside release.Digest
+	share        float64 // of beside
+	counts       map[counted]fleet.Count
+	views        map[string]bool
+	twice        bool // something is counted twice in it
+}
+
+// counted is what a counter of a node counts.
 type counted struct {
-	node, incarnation string
-	release           release.Digest
-	since             int64
-	view              string
+	release release.Digest
+	since   int64
+	view    string
 }
 
-// threshold is what makes an answer of a view slow, or dear: what one in a hundred of the
-// control's exceeded in the window before.
-type threshold struct {
-	window *verdict.Histogram // that fills
-	since  time.Time
-	most   int64 // microseconds; 0 is not known yet
-}
+// mostApart is how far apart a node's counters are, at most, that are compared. Nodes hand over
+// twice a second. What is of a longer time than the others' would be compared with what those
+// did at another time.
+const mostApart = 5 * time.Second
 
-const (
-	thresholdWindow = time.Minute
-	thresholdAt     = 0.99 // the quantile that makes the threshold
-)
-
-// never is for how long counters have not been heard that nobody has ever heard.
-const never = time.Duration(math.MaxInt64)
-
-// quiet is for how long counters of the candidate, or of the control, have not been heard.
-func (c *collector) quiet(candidate bool) time.Duration {
-	if at, ok := c.heard[candidate]; ok {
-		return time.Since(at)
+func hostOf(n *fleet.Counters, program string, now time.Time) *host {
+	h := &host{incarnation: n.Incarnation, number: n.Number, at: now.Add(-n.Age), counts: map[counted]fleet.Count{}, views: map[string]bool{}}
+	for _, c := range n.Programs[program] {
+		key := counted{c.Release, c.Since.UnixNano(), c.View}
+		if _, twice := h.counts[key]; twice {
+			h.twice = true
+		}
+		h.counts[key] = c
+		h.views[c.View] = true
+		if c.Beside {
+			h.beside, h.share = c.Release, c.Share
+		} else {
+			h.main = c.Release
+		}
 	}
-	return never
+	return h
+}
+
+// follows reports whether what a node handed over is of the time since it handed over was.
+func (h *host) follows(was *host) bool {
+	return was != nil && h.incarnation == was.incarnation && h.at.Sub(was.at) <= mostApart &&
+		h.main == was.main && h.beside == was.beside && h.share == was.share && !h.twice && !was.twice
+}
+
+// grown is what a release at the node did for a view. It is false if that is not known.
+func (h *host) grown(was *host, d release.Digest, view string) (*side, bool) {
+	for key, n := range h.counts {
+		if key.release != d || key.view != view {
+			continue
+		}
+		s := newSide()
+		before, known := was.counts[key]
+		return s, known && s.add(n, before)
+	}
+	return nil, false
+}
+
+// Newest has one of each node: what it handed over last. A node that has changed its control
+// node is known to both for a while.
+func Newest(all []*fleet.Counters) []*fleet.Counters {
+	best := map[string]*fleet.Counters{}
+	for _, n := range all {
+		was := best[n.Node]
+		switch {
+		case was == nil, n.Incarnation == was.Incarnation && n.Number > was.Number, n.Incarnation != was.Incarnation && n.Age < was.Age:
+			best[n.Node] = n
+		}
+	}
+	out := make([]*fleet.Counters, 0, len(best))
+	for _, name := range slices.Sorted(maps.Keys(best)) {
+		out = append(out, best[name])
+	}
+	return out
 }
 
 // side is what one release did for a view, at all nodes that count.
 type side struct {
 	requests     int64
+	gone         int64 // whose clients left before they had an answer
 	bad          map[string]int64
 	latency, cpu *verdict.Histogram
+}
+
+func newSide() *side {
+	return &side{bad: map[string]int64{}, latency: &verdict.Histogram{}, cpu: &verdict.Histogram{}}
 }
 
 // add adds what a counter has grown by. It is false if the counter has not only grown.
 func (s *side) add(n fleet.Count, was fleet.Count) bool {
 	latency, ok1 := n.Latency.Since(was.Latency)
 	cpu, ok2 := n.CPU.Since(was.CPU)
-	ok := ok1 && ok2 && n.Requests >= was.Requests
+	ok := ok1 && ok2 && n.Requests >= was.Requests && n.Gone >= was.Gone
 	for metric, x := range was.Bad {
 		ok = ok && n.Bad[metric] >= x
 	}
@@ -73,6 +132,7 @@ func (s *side) add(n fleet.Count, was fleet.Count) bool {
 		return false
 	}
 	s.requests += n.Requests - was.Requests
+	s.gone += n.Gone - was.Gone
 	for metric, x := range n.Bad {
 		s.bad[metric] += x - was.Bad[metric]
 	}
@@ -81,77 +141,114 @@ func (s *side) add(n fleet.Count, was fleet.Count) bool {
 	return true
 }
 
-func newSide() *side {
-	return &side{bad: map[string]int64{}, latency: &verdict.Histogram{}, cpu: &verdict.Histogram{}}
+// merge adds another node's.
+func (s *side) merge(other *side) {
+	s.requests += other.requests
+	s.gone += other.gone
+	for metric, x := range other.bad {
+		s.bad[metric] += x
+	}
+	s.latency.Merge(other.latency)
+	s.cpu.Merge(other.cpu)
+}
+
+// compared is what is compared in a window: a view at hosts that have both releases, of one
+// share, or at hosts with either.
+type compared struct {
+	view  string
+	share float64 // 0: hosts against hosts
+}
+
+// comparison is what both sides did for a view between two looks.
+type comparison struct {
+	candidate, control *side
+	runs               bool // a host runs the candidate
 }
 
 // take gives what was counted since it was called last.
 func (c *collector) take(p *Plan, s *State, all []*fleet.Counters) []Count {
 	now := time.Now()
-	if c.last == nil {
-		c.last, c.thresholds, c.heard = map[counted]fleet.Count{}, map[[2]string]*threshold{}, map[bool]time.Time{}
+	if c.hosts == nil {
+		c.hosts, c.thresholds, c.heard = map[string]*host{}, map[thresholdOf]*threshold{}, map[source]time.Time{}
 	}
-	seen := map[counted]fleet.Count{}
-	candidate, control := map[string]*side{}, map[string]*side{}
-	unsure := map[string]bool{} // a counter began anew: to count the other side alone would make evidence up
-	onebox := p.Stages[s.Stage].Kind == Onebox && s.From != ""
-	for _, node := range all {
-		if onebox && node.Node != s.Onebox {
-			continue // the onebox is compared with itself
+	windows := map[compared]*comparison{}
+	for _, n := range Newest(all) {
+		h, was := hostOf(n, p.Program, now), c.hosts[n.Node]
+		if was != nil && h.incarnation == was.incarnation && h.number <= was.number {
+			continue // it is known
 		}
-		for _, n := range node.Programs[p.Program] {
-			of := control
-			switch n.Release {
-			case p.Release:
-				of = candidate
-			case s.From: // not "", which no counter is of
-			default:
-				continue
-			}
-			c.heard[n.Release == p.Release] = now
-			key := counted{node.Node, node.Incarnation, n.Release, n.Since.UnixNano(), n.View}
-			seen[key] = n
-			if of[n.View] == nil {
-				of[n.View] = newSide()
-			}
-			if was, known := c.last[key]; !known || !of[n.View].add(n, was) {
-				unsure[n.View] = true
-			}
+		c.hosts[n.Node] = h
+		for key := range h.counts {
+			c.heard[source{n.Node, key.release}] = h.at
+		}
+		if h.follows(was) {
+			h.into(windows, was, p.Release, s.From)
 		}
 	}
-	maps.Copy(c.last, seen) // who is not heard now may be heard again
 	var counts []Count
-	for _, view := range slices.Sorted(maps.Keys(union(candidate, control))) {
-		a, b := candidate[view], control[view]
-		if unsure[view] {
-			continue
-		}
-		if a == nil {
-			a = newSide()
-		}
-		if b == nil {
-			b = newSide()
-		}
-		for _, of := range []struct {
-			metric string
-			of     func(*side) *verdict.Histogram
-		}{{verdict.Slow, func(s *side) *verdict.Histogram { return s.latency }}, {verdict.CPU, func(s *side) *verdict.Histogram { return s.cpu }}} {
-			if most := c.threshold(view, of.metric, of.of(b), now); most > 0 {
-				a.bad[of.metric], b.bad[of.metric] = of.of(a).Above(most), of.of(b).Above(most)
-			}
-		}
-		if n := count(a, b, onebox, &p.Stages[s.Stage]); n != nil {
-			counts = append(counts, *n)
+	for _, key := range slices.SortedFunc(maps.Keys(windows), compared.compare) {
+		if w := windows[key]; w.runs {
+			counts = append(counts, c.count(key, w, now)...)
 		}
 	}
 	return counts
 }
 
-// count is a window of one view; nil if nothing happened.
-func count(a, b *side, onebox bool, stage *Stage) *Count {
-	n := &Count{Requests: verdict.Pair{Candidate: a.requests, Control: b.requests}, Bad: map[string]verdict.Pair{}}
-	if n.Share = verdict.Measured(n.Requests); onebox {
-		n.Share = verdict.Stored(stage.Share)
+// into adds what the node did to the windows that it is of. What serves neither release, or a
+// view that only one of two releases has, is nothing to compare.
+func (h *host) into(windows map[compared]*comparison, was *host, candidate, control release.Digest) {
+	both := h.main == control && h.beside == candidate && h.share > 0 && h.share < 1
+	if !both && h.beside != "" {
+		return
+	}
+	for view := range h.views {
+		key := compared{view: view}
+		a, b := newSide(), newSide()
+		okA, okB := true, true
+		switch {
+		case both:
+			key.share = h.share
+			a, okA = h.grown(was, candidate, view)
+			b, okB = h.grown(was, control, view)
+		case h.main == candidate:
+			a, okA = h.grown(was, candidate, view)
+		case h.main == control:
+			b, okB = h.grown(was, control, view)
+		default:
+			continue
+		}
+		if !okA || !okB {
+			continue
+		}
+		w := windows[key]
+		if w == nil {
+			w = &comparison{candidate: newSide(), control: newSide()}
+			windows[key] = w
+		}
+		w.candidate.merge(a)
+		w.control.merge(b)
+		w.runs = w.runs || both || h.main == candidate
+	}
+}
+
+// count is what a window tells; nothing if nothing happened.
+func (c *collector) count(key compared, w *comparison, now time.Time) []Count {
+	a, b := w.candidate, w.control
+	n := Count{Requests: verdict.Pair{Candidate: a.requests, Control: b.requests}, Bad: map[string]verdict.Pair{}}
+	// Those that are gone are a part of what the hosts had to do, and are no good answers that would
+	// pass anything.
+	if n.Share = verdict.Measured(verdict.Pair{Candidate: a.requests + a.gone, Control: b.requests + b.gone}); key.share > 0 {
+		n.Share = verdict.Stored(key.share)
+	}
+	for _, of := range []struct {
+		metric             string
+		candidate, control *verdict.Histogram
+	}{{verdict.Slow, a.latency, b.latency}, {verdict.CPU, a.cpu, b.cpu}} {
+		if most := c.threshold(thresholdOf{key.view, key.share > 0, of.metric}, of.control, now); most > 0 {
+			a.bad[of.metric], b.bad[of.metric] = of.candidate.Above(most), of.control.Above(most)
+		} else {
+			n.Unjudged = append(n.Unjudged, of.metric)
+		}
 	}
 	for metric := range union(a.bad, b.bad) {
 		if pair := (verdict.Pair{Candidate: a.bad[metric], Control: b.bad[metric]}); pair.Sum() > 0 {
@@ -161,27 +258,26 @@ func count(a, b *side, onebox bool, stage *Stage) *Count {
 	if n.Requests.Sum() == 0 && len(n.Bad) == 0 {
 		return nil
 	}
-	return n
+	return []Count{n}
 }
 
-// threshold is what was too much as the window began, and takes the control's into the
-// next one.
-func (c *collector) threshold(view, metric string, control *verdict.Histogram, now time.Time) int64 {
-	key := [2]string{view, metric}
-	t := c.thresholds[key]
-	if t == nil {
-		t = &threshold{window: &verdict.Histogram{}, since: now}
-		c.thresholds[key] = t
+// heardAgo is how long ago counters were heard.
+func (c *collector) heardAgo() map[source]time.Duration {
+	all := map[source]time.Duration{}
+	for s, at := range c.heard {
+		all[s] = time.Since(at)
 	}
-	most := t.most
-	t.window.Merge(control)
-	if now.Sub(t.since) >= thresholdWindow {
-		if next, ok := t.window.Threshold(thresholdAt); ok {
-			t.most = next
+	return all
+}
+
+// placed reports whether a node shall run the candidate, or may since it was to.
+func (w *World) placed(p *Plan) bool {
+	for _, i := range w.Intents {
+		if i.Deployment == p.ID && i.Candidate == p.Release && (i.Onebox != "" || i.Reach > 0) {
+			return true
 		}
-		t.window, t.since = &verdict.Histogram{}, now
 	}
-	return most
+	return false
 }
 
 func union[K comparable, A, B any](a map[K]A, b map[K]B) map[K]bool {

@@ -68,11 +68,12 @@ type move struct {
 // writtenAfter is for how long evidence, and that time has passed, is not written down.
 const writtenAfter = 10 * time.Second
 
-// result is the move. That nodes counted, and that it bakes, is written down now and then.
+// result is the move. What nodes counted, and that it bakes, is written down now and then.
 func (m *move) result() Move {
 	out := Move{After: m.after}
-	if !m.moved && (m.s.Step != Baking || m.w.Passed < writtenAfter) {
-		if m.s.Step == Baking {
+	goesOn := m.s.Step == Baking || len(m.w.Counts) > 0
+	if !m.moved && (!goesOn || m.w.Passed < writtenAfter) {
+		if goesOn {
 			m.look(writtenAfter - m.w.Passed)
 			out.After = m.after
 		}
@@ -161,7 +162,7 @@ func (m *move) count() {
 		return
 	}
 	for _, c := range m.w.Counts {
-		_ = m.s.Test.Serve(c.Requests) // differences of counters that grow
+		_ = m.s.Test.Serve(c.Requests, c.Unjudged...) // differences of counters that grow
 		for _, metric := range slices.Sorted(maps.Keys(c.Bad)) {
 			_ = m.s.Test.Add(metric, c.Share, c.Bad[metric]) // of metrics that the test has
 		}

@@ -147,11 +147,13 @@ func (s *simulation) run(faults bool) {
 }
 
 // deploy asks for a release, as often as it takes, as a client does whose answers get lost.
-func (s *simulation) deploy(name string) string {
+func (s *simulation) deploy(name string) string { return s.deployBy(name, simPipeline()) }
+
+func (s *simulation) deployBy(name string, p Pipeline) string {
 	store := faultstore.Wrap(s.inner, faultstore.Random(s.random.Uint64(), faultstore.Rates{Before: 0.2, After: 0.2}))
 	service := &Service{Store: store}
 	for {
-		id, err := service.Create(s.ctx, Plan{Program: testProgram, Environment: testEnvironment, Release: digest(name), Request: "request of " + name, By: "ann", Pipeline: simPipeline()})
+		id, err := service.Create(s.ctx, Plan{Program: testProgram, Environment: testEnvironment, Release: digest(name), Request: "request of " + name, By: "ann", Pipeline: p})
 		if err == nil {
 			return id
 		}
@@ -184,6 +186,16 @@ func (s *simulation) mend() {
 		n.with(func(f *faultstore.Store) { f.SetPlan(nil); f.Heal(); f.Resume() })
 	}
 	s.objects.Fail(0)
+	s.ask(true)
+}
+
+// ask has hubs answer each other, or not.
+func (s *simulation) ask(answer bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.hubs {
+		s.hubs[i].away = !answer
+	}
 }
 
 // with does something to a node's way to the store, if it runs.
@@ -199,7 +211,7 @@ func (n *nodeProcess) with(do func(*faultstore.Store)) {
 func (s *simulation) breakOne() {
 	c := s.controllers[s.random.IntN(len(s.controllers))]
 	n := s.nodes[s.random.IntN(len(s.nodes))]
-	switch s.random.IntN(13) {
+	switch s.random.IntN(16) {
 	case 0: // dies between two writes
 		if c.end != nil {
 			at, after := c.store.Calls(faultstore.Txn)+1+s.random.IntN(3), s.random.IntN(2) == 0
@@ -260,6 +272,10 @@ func (s *simulation) breakOne() {
 		}
 	case 12:
 		s.objects.Fail([]float64{0, 0.3, 1}[s.random.IntN(3)])
+	case 13, 14: // a node's stream is cut, and it goes on with another control node
+		n.at.Store(1 - n.at.Load())
+	case 15:
+		s.ask(s.random.IntN(2) == 0)
 	}
 }
 

@@ -19,7 +19,7 @@ func newUpgrade() *scene {
 		n.Upgrades = "linux/amd64"
 		n.Programs = map[string]fleet.Running{}
 	}
-	s.world.Quiet = time.Hour // no request is tow's own
+	s.world.Heard = nil // no request is tow's own
 	return s
 }
 

@@ -20,11 +20,12 @@ type World struct {
 	Freezes []Freeze
 	Asks    map[AskKind]Ask
 	// Counts is what nodes counted since the state was written last, and Passed how much
-	// time went by, as far as this process has seen it. Quiet and ControlQuiet are for how long
-	// counters of the candidate, and of the release that runs, have not been heard.
-	Counts              []Count
-	Passed              time.Duration
-	Quiet, ControlQuiet time.Duration
+	// time went by, as far as this process has seen it. Heard is how long ago counters were heard;
+	// those that are not in it never were. Unasked are control nodes that could not be asked.
+	Counts  []Count
+	Passed  time.Duration
+	Heard   map[source]time.Duration
+	Unasked []string
 }
 
 // A Node is a node as a controller sees it.
@@ -40,6 +41,8 @@ type Count struct {
 	Share    verdict.Share
 	Requests verdict.Pair
 	Bad      map[string]verdict.Pair // by metric
+	// Unjudged are metrics of which nobody knows whether the requests were bad.
+	Unjudged []string
 }
 
 // lostAfter is when a node that is away is no longer waited for, and no longer counted as

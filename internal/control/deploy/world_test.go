@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,16 +46,16 @@ type world struct {
 	late        []*lateStore // of processes that have ended
 	releases    map[release.Digest]deploytest.Behaviour
 
-	mu       sync.Mutex
-	random   *rand.Rand
-	counters map[string]*fleet.Counters // what control nodes heard, by node
-	served   deploytest.Served
+	mu     sync.Mutex
+	random *rand.Rand
+	hubs   [2]hub
+	served deploytest.Served
 }
 
 func newWorld(t *testing.T, ctx context.Context, seed uint64, controllers, nodes int) *world {
 	w := &world{
 		t: t, ctx: ctx, inner: memstore.New(), began: time.Now(), releases: map[release.Digest]deploytest.Behaviour{},
-		random: rand.New(rand.NewPCG(seed, 1)), counters: map[string]*fleet.Counters{},
+		random: rand.New(rand.NewPCG(seed, 1)),
 	}
 	folder, err := blob.Open(t.TempDir(), blob.Options{})
 	if err != nil {
@@ -62,7 +63,7 @@ func newWorld(t *testing.T, ctx context.Context, seed uint64, controllers, nodes
 	}
 	w.objects = deploytest.NewObjects(folder, w.roll)
 	for i := range controllers {
-		w.controllers = append(w.controllers, &controllerProcess{w: w, name: fmt.Sprintf("c%d", i)})
+		w.controllers = append(w.controllers, &controllerProcess{w: w, name: fmt.Sprintf("c%d", i), own: i % len(w.hubs)})
 	}
 	for i := range nodes {
 		w.nodes = append(w.nodes, &nodeProcess{w: w, name: fmt.Sprintf("n%d", i), cell: fmt.Sprintf("cell-%d", i%2), memory: &keeper{}})
@@ -74,6 +75,19 @@ func (w *world) roll() float64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.random.Float64()
+}
+
+func (w *world) behaves(d release.Digest) deploytest.Behaviour {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.releases[d]
+}
+
+// become has a release behave otherwise from now on.
+func (w *world) become(d release.Digest, b deploytest.Behaviour) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.releases[d] = b
 }
 
 // start starts all processes.
@@ -107,6 +121,7 @@ func (w *world) clock() time.Duration { return time.Since(w.began) }
 type controllerProcess struct {
 	w     *world
 	name  string
+	own   int // the hub that it asks first
 	skew  time.Duration
 	late  *lateStore
 	store *faultstore.Store
@@ -154,7 +169,7 @@ func (c *controllerProcess) start() {
 	c.late = &lateStore{Store: c.w.inner}
 	c.store = faultstore.Wrap(c.late, nil)
 	controller, err := NewController(Options{
-		Store: c.store, Name: c.name, TTL: 5 * time.Second, Every: time.Second, Clock: c.w.clock, Counters: hub{c.w}, Objects: c.w.objects,
+		Store: c.store, Name: c.name, TTL: 5 * time.Second, Every: time.Second, Clock: c.w.clock, Counters: everybodys{c.w, c.own}, Objects: c.w.objects,
 		Now: func() time.Time { return time.Now().Add(c.skew) },
 	})
 	if err != nil {
@@ -180,25 +195,13 @@ func (c *controllerProcess) kill() {
 	c.end = nil
 }
 
-// hub has what nodes counted, as the control nodes do.
-type hub struct{ w *world }
-
-func (h hub) Counters(ctx context.Context, _, _ string) ([]*fleet.Counters, error) {
-	h.w.mu.Lock()
-	defer h.w.mu.Unlock()
-	var all []*fleet.Counters
-	for _, c := range h.w.counters {
-		all = append(all, c)
-	}
-	return all, ctx.Err()
-}
-
 // nodeProcess is a node, whose process may die.
 type nodeProcess struct {
 	w          *world
 	name, cell string
 	memory     *keeper
 	deaths     int
+	at         atomic.Int32 // the hub that it hands over to
 
 	mu    sync.Mutex
 	store *faultstore.Store
@@ -219,7 +222,7 @@ func (n *nodeProcess) start() {
 	ctx, cancel := context.WithCancel(n.w.ctx)
 	n.host = deploytest.NewHost(ctx, deploytest.HostOptions{
 		Program: testProgram, Rate: 200, Roll: n.w.roll, Die: n.crash,
-		Behaves: func(d release.Digest) deploytest.Behaviour { return n.w.releases[d] },
+		Behaves: n.w.behaves,
 	})
 	n.memory.setDead(false)
 	agent, err := fleet.NewAgent(fleet.Options{
@@ -253,9 +256,6 @@ func (n *nodeProcess) kill() {
 	n.end()
 	<-n.ended
 	n.end = nil
-	n.w.mu.Lock()
-	delete(n.w.counters, n.name)
-	n.w.mu.Unlock()
 }
 
 // crash ends the process, and has it start again.
@@ -361,7 +361,7 @@ func (l *link) Count(ctx context.Context, c *fleet.Counters) error {
 	}
 	l.n.w.mu.Lock()
 	defer l.n.w.mu.Unlock()
-	l.n.w.counters[c.Node] = c
 	l.n.w.served.Add(c)
+	l.n.w.hubs[l.n.at.Load()].hear(c)
 	return nil
 }

@@ -27,6 +27,7 @@ import (
 type Behaviour struct {
 	Errors   float64       // rate of answers that are errors, from 0 to 1
 	Services float64       // rate of requests that fail with a service
+	Slow     float64       // rate of answers that take long, beyond the few that always do
 	Dies     time.Duration // after so long its node's process ends; 0: never
 	Unfit    bool          // no node can run it
 	Unbound  bool          // what it calls does not answer it
@@ -61,6 +62,7 @@ func Causes(dies time.Duration) []Cause {
 		{Name: "better", Was: Behaviour{Errors: 0.02}, Is: Behaviour{}, Result: succeeded, Blame: nobody},
 		{Name: "errors", Was: Behaviour{Errors: 0.005}, Is: Behaviour{Errors: 0.2}, Result: returned, Blame: yourCode},
 		{Name: "service", Was: Behaviour{Errors: 0.001}, Is: Behaviour{Services: 0.3}, Result: returned, Blame: yourDependency},
+		{Name: "slow", Was: Behaviour{Errors: 0.001}, Is: Behaviour{Errors: 0.001, Slow: 0.3}, Result: returned, Blame: yourCode},
 		{Name: "dies", Is: Behaviour{Dies: dies}, Result: returned, Blame: yourCode},
 		{Name: "unfit", Is: Behaviour{Unfit: true}, Result: returned, Blame: yourCode},
 		{Name: "unbound", Is: Behaviour{Unbound: true}, Result: returned, Blame: yourDependency},

@@ -38,10 +38,19 @@ type Host struct {
 
 // served is what a release has done since it was placed.
 type served struct {
-	since    time.Time
-	requests int64
-	bad      map[string]int64
+	since        time.Time
+	requests     int64
+	bad          map[string]int64
+	latency, cpu verdict.Histogram
 }
+
+// One in two hundred answers takes long, and one in two hundred much CPU, whatever the release:
+// these are microseconds.
+const (
+	often            = 0.005
+	quick, slow      = 2000, 80_000
+	cheap, expensive = 100, 4000
+)
 
 // NewHost makes the host of a process that lives as long as the context.
 func NewHost(ctx context.Context, o HostOptions) *Host {
@@ -169,6 +178,11 @@ func (h *Host) answer(d release.Digest, n int64) {
 	p.requests += n
 	p.bad[verdict.Error] += h.binomial(n, b.Errors)
 	p.bad[verdict.Service] += h.binomial(n, b.Services)
+	late, dear := h.binomial(n, often+b.Slow), h.binomial(n, often)
+	p.latency.AddN(quick, n-late)
+	p.latency.AddN(slow, late)
+	p.cpu.AddN(cheap, n-dear)
+	p.cpu.AddN(expensive, dear)
 }
 
 // binomial draws how many of n happen that each happen with the chance p.
@@ -194,7 +208,12 @@ func (h *Host) Counts() map[string][]fleet.Count {
 	h.serve()
 	var all []fleet.Count
 	for d, p := range h.placed {
-		c := fleet.Count{Release: d, Since: p.since, View: "v", Requests: p.requests, Bad: maps.Clone(p.bad)}
+		c := fleet.Count{
+			Release: d, Since: p.since, View: "v", Requests: p.requests, Bad: maps.Clone(p.bad),
+			Latency: &verdict.Histogram{}, CPU: &verdict.Histogram{},
+		}
+		c.Latency.Merge(&p.latency)
+		c.CPU.Merge(&p.cpu)
 		if d == h.beside {
 			c.Beside, c.Share = true, h.share
 		}

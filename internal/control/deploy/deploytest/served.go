@@ -52,6 +52,8 @@ func (s *Served) of(d release.Digest) (requests int64, bad map[string]int64) {
 		for metric, x := range n.Bad {
 			bad[metric] += x
 		}
+		bad[verdict.Slow] += n.Latency.Above(2 * quick)
+		bad[verdict.CPU] += n.CPU.Above(2 * cheap)
 	}
 	return requests, bad
 }
