@@ -116,8 +116,7 @@ func (d *deploying) run(ctx context.Context, dir string) error {
 		return d.at.told(err)
 	}
 	if made.unchanged() {
-		fmt.Fprintf(d.out, "Nothing changes: %s runs the release %s in %s already.\n", p.Name, made.digest.Short(), d.to)
-		return nil
+		return d.at.told(d.tellUnchanged(ctx, c, p.Name, made.digest))
 	}
 	checks, err := d.check(ctx, c, p, res, made)
 	if err != nil {
