@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"connectrpc.com/connect"
+
 	rpc "towpath.dev/api/towpathv1/towpathv1connect"
 	"towpath.dev/internal/control/access"
 	"towpath.dev/internal/control/deploy"
@@ -79,8 +81,13 @@ func (s *deployService) alarmRoute() Route {
 			}
 			worst, text := http.StatusOK, &strings.Builder{}
 			for _, a := range all.of() {
-				status, said := s.alarmed(r.Context(), a)
-				worst = max(worst, status)
+				said, err := s.alarmed(r.Context(), a)
+				if err != nil {
+					said = err.Message()
+					if status := statusOf(err); status > worst {
+						worst, callOf(r.Context()).failed = status, err
+					}
+				}
 				fmt.Fprintf(text, "%s in %s: %s\n", shorten(a.Program), shorten(a.Environment), said)
 			}
 			if worst != http.StatusOK {
@@ -92,25 +99,24 @@ func (s *deployService) alarmRoute() Route {
 }
 
 // alarmed acts upon an alarm, and says for a person what came of it.
-func (s *deployService) alarmed(ctx context.Context, a deploy.Alarm) (status int, said string) {
+func (s *deployService) alarmed(ctx context.Context, a deploy.Alarm) (said string, why *connect.Error) {
 	who := access.Caller(ctx)
-	if err := access.PermitIn(who, a.Environment); err != nil {
-		return http.StatusForbidden, err.Error()
+	var denied *connect.Error
+	if errors.As(access.PermitIn(who, a.Environment), &denied) {
+		return "", denied
 	}
 	if a.Since.IsZero() {
-		return http.StatusBadRequest, "the alarm does not say when it began; expected startsAt, as Alertmanager sends it"
+		return "", connect.NewError(connect.CodeInvalidArgument, errors.New("the alarm does not say when it began; expected startsAt, as Alertmanager sends it"))
 	}
 	id, back, err := s.service.Alarmed(ctx, who.Name, a)
 	switch {
-	case errors.Is(err, context.Canceled):
-		return http.StatusServiceUnavailable, "this control node ends; send it again"
 	case err != nil:
 		s.opts.Log.Warn("an alarm could not be acted upon", "program", a.Program, "environment", a.Environment, "error", err)
-		return http.StatusServiceUnavailable, "the store cannot be asked now; send it again"
+		return "", connect.NewError(connect.CodeUnavailable, errors.New("the store cannot be asked now; send it again"))
 	case id == "":
-		return http.StatusOK, "no deployment is under way"
+		return "no deployment is under way", nil
 	case !back:
-		return http.StatusOK, fmt.Sprintf("%s had not begun when the alarm did, at %s, and goes on", id, a.Since.UTC().Format(time.RFC3339))
+		return fmt.Sprintf("%s had not begun when the alarm did, at %s, and goes on", id, a.Since.UTC().Format(time.RFC3339)), nil
 	}
-	return http.StatusOK, id + " goes back"
+	return id + " goes back", nil
 }

@@ -9,10 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect"
+
 	v1 "towpath.dev/api/towpathv1"
 	"towpath.dev/client"
 	"towpath.dev/election"
 	"towpath.dev/internal/blob"
+	"towpath.dev/internal/control/access"
 	"towpath.dev/internal/control/api"
 	"towpath.dev/internal/control/deploy"
 	"towpath.dev/internal/control/release"
@@ -130,6 +133,9 @@ func TestAlarms(t *testing.T) {
 	}
 	if a := h.asked(t, fix); a == nil || a.Alarm != "TooSlow" || a.Why != "p99 is 3 s" || a.By != "alertmanager" {
 		t.Errorf("the others of its group: asked: %+v; said %s", a, said)
+	}
+	if events, err := h.audit.Newest(1, func(e *access.Event) bool { return e.Principal == "alertmanager" }); err != nil || len(events) != 1 || events[0].Outcome != connect.CodePermissionDenied.String() {
+		t.Errorf("the audit log has %v, %v", events, err)
 	}
 	for _, want := range []string{"expected startsAt", `this is of "test"`, fix + " goes back"} {
 		if !strings.Contains(said, want) {

@@ -93,13 +93,21 @@ func (s *Server) route(route Route) http.Handler {
 	})
 }
 
-// statusOf is the status of HTTP that stands for why a call was not let in.
+// statusOf is the status of HTTP that stands for why a call was not let in, or not done.
 func statusOf(err error) int {
 	switch connect.CodeOf(err) {
 	case connect.CodeUnauthenticated:
 		return http.StatusUnauthorized
 	case connect.CodePermissionDenied:
 		return http.StatusForbidden
+	case connect.CodeInvalidArgument:
+		return http.StatusBadRequest
+	case connect.CodeNotFound:
+		return http.StatusNotFound
+	case connect.CodeFailedPrecondition:
+		return http.StatusConflict
+	case connect.CodeResourceExhausted:
+		return http.StatusRequestEntityTooLarge
 	}
 	return http.StatusServiceUnavailable
 }

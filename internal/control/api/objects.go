@@ -231,7 +231,7 @@ func (s *deployService) objectRoutes() []Route {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if err := do(w, r); err != nil {
 				callOf(r.Context()).failed = err
-				plain(w, objectStatus(err), err.Error()+"\n")
+				plain(w, statusOf(err), err.Error()+"\n")
 			}
 		})
 	}
@@ -239,23 +239,6 @@ func (s *deployService) objectRoutes() []Route {
 		{Pattern: "GET " + ObjectPath, Procedure: rpc.DeployServiceGetObjectProcedure, Subject: subject, Handler: served(s.serveObject)},
 		{Pattern: "PUT " + ObjectPath, Procedure: rpc.DeployServicePutObjectProcedure, Subject: subject, Handler: served(s.takeObject)},
 	}
-}
-
-// objectStatus is the status of HTTP that stands for why an object was not given or taken.
-func objectStatus(err error) int {
-	switch connect.CodeOf(err) {
-	case connect.CodeInvalidArgument:
-		return http.StatusBadRequest
-	case connect.CodeNotFound:
-		return http.StatusNotFound
-	case connect.CodePermissionDenied:
-		return http.StatusForbidden
-	case connect.CodeFailedPrecondition:
-		return http.StatusConflict
-	case connect.CodeResourceExhausted:
-		return http.StatusRequestEntityTooLarge
-	}
-	return http.StatusServiceUnavailable
 }
 
 // serveObject answers with an object.

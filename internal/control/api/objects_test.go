@@ -193,6 +193,46 @@ func TestWhoseErrorItIs(t *testing.T) {
 	}
 }
 
+// TestPoliciesThatCannotBeKept: of two of one version the second is refused, and a store that cannot
+// be asked is said to be that.
+func TestPoliciesThatCannotBeKept(t *testing.T) {
+	store := blobtest.Faulty(blobtest.NewMemory(), nil)
+	objects := release.NewObjects(store)
+	h := open(t, false, func(o *api.Options) {
+		o.Deployments = &api.Deployments{Objects: objects, Events: store, Hub: api.NewHub()}
+	})
+	root := newKey(t)
+	policy := func(abi release.Range) *release.Envelope {
+		t.Helper()
+		e, err := release.SignPolicy(&release.Policy{
+			Format: release.Format, Version: 1, Need: 1, ABI: abi, Roots: release.Roots{Keys: []release.PublicKey{root.Public()}, Threshold: 1},
+		}, root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	set := func() error {
+		_, err := h.admin(t).Deploy.SetPolicy(t.Context(), &v1.SetPolicyRequest{Policy: []byte(textOf(t, policy(release.Range{Min: 1, Max: 1})))})
+		return err
+	}
+	store.SetPlan(blobtest.On(blobtest.Create, blobtest.Fault{Before: errors.New("no route to host")}))
+	wantCode(t, "a store that cannot be asked", set(), connect.CodeUnavailable)
+	store.SetPlan(nil)
+	other, err := release.ReadPolicy([]byte(textOf(t, policy(release.Range{Min: 1, Max: 2}))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := objects.PutPolicy(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	err = set()
+	wantCode(t, "another of the version", err, connect.CodeFailedPrecondition)
+	if err == nil || !strings.Contains(err.Error(), "sign a version after 1") {
+		t.Errorf("it says %v", err)
+	}
+}
+
 // TestFreezesOfAnEnvironment: who is bound to one sees the freezes of it, and of all.
 func TestFreezesOfAnEnvironment(t *testing.T) {
 	h := open(t, false, withObjects(t, nil))

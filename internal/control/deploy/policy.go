@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"towpath.dev/election"
@@ -41,8 +42,11 @@ func (s *Service) SetPolicy(ctx context.Context, objects *release.Objects, data 
 		if err != nil {
 			return refuse("%v", err)
 		}
-		if err := objects.PutPolicy(ctx, next); err != nil {
-			return err
+		switch err := objects.PutPolicy(ctx, next); {
+		case errors.Is(err, release.ErrTwoPolicies):
+			return refuse("%v", err)
+		case err != nil:
+			return fmt.Errorf("%w (to keep the trust policy with them: %w)", ErrObjects, err)
 		}
 		r, err := s.Store.Txn(ctx, election.Txn{If: []election.Compare{unchanged(PolicyKey, at)}, Then: []election.Op{election.Put(PolicyKey, data, 0)}})
 		if err != nil || r.OK {

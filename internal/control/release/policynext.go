@@ -11,6 +11,9 @@ import (
 // ErrOlder is that a policy is of a version before the one that is known.
 var ErrOlder = errors.New("an older version")
 
+// ErrTwoPolicies is that there are two of one version, which say different things.
+var ErrTwoPolicies = errors.New("two trust policies")
+
 // ReadPolicy reads a signed policy, and sees that its own root keys have signed it. That
 // makes it whole, and says nothing of whose it is: it is for what one has kept by oneself,
 // or is told by somebody whom one believes.
@@ -73,7 +76,7 @@ func (p *Policy) Next(data []byte) (*Policy, error) {
 	case next.Version == p.Version:
 		same, err := p.says(next)
 		if err == nil && !same {
-			err = fmt.Errorf("there are two trust policies %d that say different things: whoever has signed both has to sign a version after %d", p.Version, p.Version)
+			err = fmt.Errorf("there are %w %d that say different things: whoever has signed both has to sign a version after %d", ErrTwoPolicies, p.Version, p.Version)
 		}
 		return p, err
 	}
