@@ -37,8 +37,8 @@ func ParseStatusKey(key string) (environment, node string, ok bool) {
 // A Status is what a node is and runs. Only the node writes it.
 type Status struct {
 	Seq int64 `json:"seq"` // grows with each write
-	// Number is the how-manieth report of its incarnation it is: it grows with each that is tried,
-	// so that one that comes late takes no newer one's place. 0: the node does not count them.
+	// Number counts the reports of its incarnation. It grows with each that is tried, so that one
+	// that comes late takes no newer one's place. 0: the node does not count them.
 	Number      int64   `json:"number,omitempty"`
 	Cell        string  `json:"cell"`
 	Region      string  `json:"region,omitempty"`
