@@ -30,6 +30,12 @@ type Options struct {
 	Link    Link
 	Objects Objects
 	Keeper  Keeper
+	// Roots have to have signed the first trust policy that the node hears of. Without them it is
+	// believed.
+	Roots release.Roots
+	// Policies is the last trust policy that follows from the one that is known, version by version,
+	// as [release.Objects.Policy] says. Nil: versions between cannot be had.
+	Policies func(ctx context.Context, known *release.Policy, roots release.Roots) (*release.Policy, error)
 	// Kills is what the kernel has killed for want of memory, as the process begins.
 	Kills Kills
 
@@ -60,23 +66,26 @@ type Objects interface {
 
 // Agent makes a node run what it shall.
 type Agent struct {
-	o     Options
-	wake  chan struct{}   // something was heard
-	loads chan loaded     // ended
-	gone  <-chan struct{} // closed when Run ends
-	ready chan struct{}   // closed when what was known at the start is in place
-	turns chan error      // the host is ready no more, and why, or is so again: nil
-	ends  sync.WaitGroup  // of loads and probes
+	o       Options
+	wake    chan struct{}   // something was heard
+	loads   chan loaded     // ended
+	gone    <-chan struct{} // closed when Run ends
+	ready   chan struct{}   // closed when what was known at the start is in place
+	bridges chan bridged    // ended
+	turns   chan error      // the host is ready no more, and why, or is so again: nil
+	ends    sync.WaitGroup  // of loads and probes
 
 	// The loop's goroutine owns these.
 	memory   *Memory
 	programs map[string]*program
+	trust    trust
 	// successor ends the loop: it is to take the process's place.
 	successor *Successor
 	reported  *Status   // as the control plane has it; nil is not known
 	reports   int64     // that were tried
 	retry     time.Time // of what failed; zero is nothing
 	pause     time.Duration
+	unsaved   error             // why the memory could not be saved; nil is that it is
 	dirty     bool              // the memory is to be saved
 	swept     string            // what the disk was swept for
 	unready   string            // why the host is not ready; "" is that it is
@@ -114,7 +123,7 @@ func NewAgent(o Options) (*Agent, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Agent{o: o, wake: make(chan struct{}, 1), loads: make(chan loaded), ready: make(chan struct{}), turns: make(chan error), programs: map[string]*program{}, shown: map[string]string{}}, nil
+	return &Agent{o: o, wake: make(chan struct{}, 1), loads: make(chan loaded), bridges: make(chan bridged), ready: make(chan struct{}), turns: make(chan error), programs: map[string]*program{}, shown: map[string]string{}}, nil
 }
 
 // Stale is since when the agent has heard nothing of the control plane; zero is that it
@@ -148,7 +157,7 @@ func (a *Agent) settledIn() {
 // was, or until another tow is to take the process's place, a [*Successor]. What is placed
 // stays in place.
 func (a *Agent) Run(ctx context.Context) error {
-	memory, err := a.o.Keeper.Load()
+	memory, err := a.recollect(ctx)
 	if err != nil {
 		return err
 	}
@@ -179,6 +188,8 @@ func (a *Agent) Run(ctx context.Context) error {
 			a.hear()
 		case l := <-a.loads:
 			l.program.took(a, l)
+		case b := <-a.bridges:
+			a.bridged(b)
 		case err := <-a.turns:
 			a.turned(err)
 		case <-timer.C:
@@ -192,6 +203,25 @@ func (a *Agent) Run(ctx context.Context) error {
 		timer.Stop()
 		if next := a.next(); !next.IsZero() {
 			timer.Reset(max(0, time.Until(next)))
+		}
+	}
+}
+
+// recollect loads the memory, as soon as that can be read.
+func (a *Agent) recollect(ctx context.Context) (*Memory, error) {
+	for pause := a.o.Again; ; pause = min(2*pause, a.o.AgainMost) {
+		m, err := a.o.Keeper.Load()
+		if err == nil {
+			if m.Aside != "" {
+				a.say("", slog.LevelError, m.Aside)
+			}
+			return m, nil
+		}
+		a.say("", slog.LevelError, "the node cannot read what it shall run, and tries again", "error", err)
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(pause):
 		}
 	}
 }
@@ -263,10 +293,12 @@ func (a *Agent) hear() {
 			p := a.program(name) // somebody wants it tried again
 			clear(p.troubles)
 			clear(p.ahead)
+			clear(p.looks)
 			delete(a.memory.Lost, name)
 		}
 	}
-	a.memory.Heard, a.memory.Intents, a.memory.Policy = time.Now(), h.Intents, h.Policy
+	a.memory.Heard, a.memory.Intents = time.Now(), h.Intents
+	a.hearPolicy(h.Policy)
 	a.dirty = true
 	a.retry, a.pause = time.Time{}, 0 // what is new may succeed
 	for _, p := range a.programs {
@@ -278,11 +310,25 @@ func (a *Agent) hear() {
 func (a *Agent) next() time.Time {
 	next := a.retry
 	for _, p := range a.programs {
-		if !p.settles.IsZero() && (next.IsZero() || p.settles.Before(next)) {
-			next = p.settles
+		next = earlier(next, p.settles)
+		for _, d := range p.hopes {
+			if p.loading[d] == nil {
+				next = earlier(next, p.looks[d])
+			}
+		}
+		for _, at := range p.vets {
+			next = earlier(next, at)
 		}
 	}
 	return next
+}
+
+// earlier is the earlier one of two times; zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // again has the loop look again, later each time, and gives when.
@@ -299,6 +345,7 @@ func (a *Agent) converge(ctx context.Context) {
 	if !a.retry.After(time.Now()) {
 		a.retry = time.Time{}
 	}
+	a.bridge(ctx)
 	trial := false
 	for _, name := range slices.Sorted(maps.Keys(a.memory.Intents)) {
 		i := a.memory.Intents[name]
@@ -322,6 +369,8 @@ func (a *Agent) converge(ctx context.Context) {
 
 // drop serves a program no more.
 func (a *Agent) drop(p *program) {
+	p.hopes = nil
+	clear(p.vets)
 	if p.main != "" && p.name != release.Tow {
 		if err := a.o.Host.Place(p.name, nil, nil, 0); err != nil {
 			a.say(p.name, slog.LevelError, "the program cannot be removed", "error", err)
@@ -364,7 +413,8 @@ func (a *Agent) save() bool {
 	if !a.dirty {
 		return true
 	}
-	if err := a.o.Keeper.Save(a.memory); err != nil {
+	if a.unsaved = a.o.Keeper.Save(a.memory); a.unsaved != nil {
+		err := a.unsaved
 		a.say("", slog.LevelError, "what the node shall run cannot be written down", "error", err)
 		a.again()
 		return false
@@ -389,7 +439,8 @@ func (a *Agent) say(about string, level slog.Level, text string, args ...any) {
 // status is what the node is and runs.
 func (a *Agent) status() *Status {
 	s := &Status{
-		Cell: a.o.Cell, Region: a.o.Region, Address: a.o.Address, Version: a.o.Version, ABI: a.o.ABI,
+		Troubles: a.troubles(),
+		Cell:     a.o.Cell, Region: a.o.Region, Address: a.o.Address, Version: a.o.Version, ABI: a.o.ABI,
 		Capacity: a.o.Capacity, Incarnation: a.o.Incarnation, Unready: a.unready, Programs: map[string]Running{},
 	}
 	if a.o.Self != nil {

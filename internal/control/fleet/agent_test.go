@@ -32,6 +32,9 @@ type machine struct {
 	intents  map[string]*Intent
 	cut      bool // nobody answers
 	held     bool // the store was restored
+	policy   []byte
+	with     func(*Options)                              // changes what an agent is made of; nil is nothing
+	gate     func(d release.Digest, policy []byte) error // of what is got; nil is open
 	changed  chan struct{}
 	reports  []*Status
 	missing  map[release.Digest]error // releases that cannot be had, or run
@@ -58,7 +61,11 @@ func (m *machine) intend(i *Intent) { m.set(func() { m.intents = map[string]*Int
 // start starts the node's process. kill ends it as kill -9 does, stop in good order.
 func (m *machine) start() (kill, stop func()) {
 	p := &process{machine: m}
-	a, err := NewAgent(Options{Node: "n", Environment: "prod", Cell: "c", Host: p, Link: p, Objects: p, Keeper: p})
+	o := Options{Node: "n", Environment: "prod", Cell: "c", Host: p, Link: p, Objects: p, Keeper: p}
+	if m.with != nil {
+		m.with(&o)
+	}
+	a, err := NewAgent(o)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -106,6 +113,21 @@ func (m *machine) said() Running {
 	return m.reports[len(m.reports)-1].Programs["shop"]
 }
 
+// own is a trouble of the node's own, as it reported last; "" is that it has none of the kind.
+func (m *machine) own(k Kind) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.reports) == 0 {
+		return ""
+	}
+	for _, t := range m.reports[len(m.reports)-1].Troubles {
+		if t.Kind == k {
+			return t.Text
+		}
+	}
+	return ""
+}
+
 // process is a run of the node's process, as the agent sees it.
 type process struct {
 	*machine
@@ -145,7 +167,7 @@ func (p *process) Follow(ctx context.Context) (<-chan Heard, error) {
 		defer close(out)
 		for {
 			p.mu.Lock()
-			h, changed, cut := Heard{Intents: p.intents}, p.changed, p.cut
+			h, changed, cut := Heard{Intents: p.intents, Policy: p.policy}, p.changed, p.cut
 			if p.held {
 				h = Heard{Held: true}
 			}
@@ -182,11 +204,16 @@ func (p *process) Count(context.Context, *Counters) error { return nil }
 func (p *process) Counts() map[string][]Count             { return nil }
 func (p *process) Keep([]release.Digest) error            { return nil }
 
-func (p *process) Get(_ context.Context, _ string, d release.Digest, _ []byte) (*release.Loaded, error) {
+func (p *process) Get(_ context.Context, _ string, d release.Digest, policy []byte) (*release.Loaded, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.missing[d]; err != nil {
 		return nil, err
+	}
+	if p.gate != nil {
+		if err := p.gate(d, policy); err != nil {
+			return nil, err
+		}
 	}
 	return &release.Loaded{Digest: d}, nil
 }

@@ -3,16 +3,12 @@ package fleet
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"time"
 
 	"towpath.dev/internal/control/release"
-	"towpath.dev/internal/wholefile"
 )
 
 // Memory is what an agent keeps on its disk: enough to go on, and to start again, without
@@ -32,6 +28,8 @@ type Memory struct {
 	Kills Kills `json:"kills,omitzero"`
 	// Policy is the trust policy as it was heard last.
 	Policy []byte `json:"policy,omitempty"`
+	// Aside says what became of a memory that could not be read, where this one is in its place.
+	Aside string `json:"-"`
 }
 
 // A Try is how a node has got on with a release.
@@ -54,25 +52,10 @@ const MostDeaths = 2
 
 // A Keeper keeps a Memory where the end of the process does not reach it.
 type Keeper interface {
-	// Load gives what was saved last, and an empty Memory if nothing was.
+	// Load gives what was saved last, and an empty Memory if nothing was. One that is damaged is put
+	// aside, and the Memory that is empty in its place says so; an error may pass.
 	Load() (*Memory, error)
 	Save(*Memory) error
-}
-
-// KeeperFile keeps a Memory in a file.
-func KeeperFile(name string) Keeper { return keeperFile(name) }
-
-type keeperFile string
-
-func (f keeperFile) Load() (*Memory, error) {
-	text, err := os.ReadFile(string(f))
-	if errors.Is(err, fs.ErrNotExist) {
-		return newMemory(), nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return DecodeMemory(string(f), text)
 }
 
 // DecodeMemory reads a memory as JSON; of nothing it is empty. The name is for errors.
@@ -82,21 +65,44 @@ func DecodeMemory(name string, text []byte) (*Memory, error) {
 		return m, nil
 	}
 	if err := json.Unmarshal(text, m); err != nil {
-		return nil, fmt.Errorf("%s is damaged (%w); delete it, and the node learns from a control node what it shall run", name, err)
+		return nil, fmt.Errorf("%s is damaged (%w)", name, err)
+	}
+	maps.DeleteFunc(m.Intents, func(_ string, i *Intent) bool { return i == nil })
+	for _, tries := range m.Tries {
+		maps.DeleteFunc(tries, func(_ release.Digest, t *Try) bool { return t == nil })
 	}
 	return m, nil
 }
 
-func (f keeperFile) Save(m *Memory) error {
-	text, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		return err
-	}
-	return wholefile.Replace(string(f), text)
-}
-
 func newMemory() *Memory {
 	return &Memory{Intents: map[string]*Intent{}, Ran: map[string][]release.Digest{}, Tries: map[string]map[release.Digest]*Try{}, Lost: map[string][]Loss{}}
+}
+
+// ofProgram is what a memory has of how a program got on.
+type ofProgram struct {
+	ran   []release.Digest
+	tries map[release.Digest]*Try
+}
+
+// of is a copy of it.
+func (m *Memory) of(program string) ofProgram {
+	tries := map[release.Digest]*Try{}
+	for d, t := range m.Tries[program] {
+		try := *t
+		tries[d] = &try
+	}
+	return ofProgram{slices.Clone(m.Ran[program]), tries}
+}
+
+// put has it be as it was.
+func (m *Memory) put(program string, was ofProgram) {
+	m.Ran[program], m.Tries[program] = was.ran, was.tries
+	if len(was.ran) == 0 {
+		delete(m.Ran, program)
+	}
+	if len(was.tries) == 0 {
+		delete(m.Tries, program)
+	}
 }
 
 // ran notes that a program runs a release now, and forgets all but the one before.

@@ -66,10 +66,11 @@ func (s *Stock) admit(_ context.Context, l *release.Loaded, policy []byte) error
 	if errors.Is(err, release.ErrUntrusted) {
 		return &Fault{Distrust, err}
 	}
-	if err != nil || len(more) == 0 {
+	all := admitted.With(more...)
+	if err != nil || len(all) == len(admitted) { // what is known needs no room on a full disk
 		return err
 	}
-	return s.Disk.Note(admittedNote, encode(admitted.With(more...)))
+	return s.Disk.Note(admittedNote, encode(all))
 }
 
 // Keep is part of Objects.

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -26,13 +27,19 @@ type program struct {
 	settles      time.Time      // when what is tried has run for long enough
 	probed       *Probed
 	probing      *Probed // the round that is under way
+
+	hopes    []release.Digest             // refused, and of use if that ends
+	looks    map[release.Digest]time.Time // when these are looked at again
+	vets     map[release.Digest]time.Time // when it is looked whether what is in place may still run
+	disowned map[release.Digest]string    // in place, and may not: why
 }
 
 func newProgram(name string) *program {
 	return &program{
 		name: name, ready: map[release.Digest]Prepared{}, loading: map[release.Digest]context.CancelFunc{},
 		notBefore: map[release.Digest]time.Time{}, troubles: map[release.Digest]*Trouble{}, tried: map[release.Digest]bool{}, ahead: map[release.Digest]bool{},
-		references: map[release.Digest]References{},
+		references: map[release.Digest]References{}, looks: map[release.Digest]time.Time{}, vets: map[release.Digest]time.Time{},
+		disowned: map[release.Digest]string{},
 	}
 }
 
@@ -42,8 +49,10 @@ type loaded struct {
 	release release.Digest
 	ready   Prepared
 	err     error
+	policy  []byte  // by which the release was to run
 	probed  *Probed // of a probe, nothing else
 	ahead   bool    // it was fetched ahead alone
+	vetted  bool    // it was looked at alone, as it is in place
 	// references are which of the environment's resolve here; nil is not known.
 	references *References
 }
@@ -81,17 +90,21 @@ func (p *program) hopeless(d release.Digest) bool {
 // step does what can be done now towards an intent.
 func (p *program) step(ctx context.Context, a *Agent, i *Intent) {
 	main, beside, share := p.wants(a, i)
+	role := i.RoleOf(a.o.Node)
 	needed := []release.Digest{main, beside}
 	round := i.ProbeOf(a.o.Node)
 	if round != 0 || i.Candidate != "" && i.Onebox == a.o.Node {
 		needed = append(needed, i.Candidate, i.Release)
 	}
+	needed = append(needed, p.refused(role.Main, role.Beside)...)
+	p.hopes = p.refused(append(needed, role.Ahead)...)
+	p.vet(ctx, a)
 	p.closeBut(needed)
 	for _, d := range needed {
 		p.load(ctx, a, d)
 	}
 	// All nodes of a fleet at once had better not ask for a tow, which is large.
-	if ahead := i.RoleOf(a.o.Node).Ahead; ahead != "" && !p.ahead[ahead] && p.name != release.Tow {
+	if ahead := role.Ahead; ahead != "" && (!p.ahead[ahead] || p.due(ahead)) && p.name != release.Tow {
 		p.fetch(ctx, a, ahead)
 	}
 	if round != 0 && !p.probing.In(i.Deployment, round) && !p.probed.In(i.Deployment, round) {
@@ -115,8 +128,12 @@ func (p *program) step(ctx context.Context, a *Agent, i *Intent) {
 }
 
 // place puts releases in place. What is new is written down first: a release that kills the
-// process would otherwise do so for ever.
+// process would otherwise do so for ever. What has proved itself is put in place without, as the
+// way back must not need room on a disk.
 func (p *program) place(a *Agent, i *Intent, main, beside release.Digest, share float64) {
+	before := a.memory.of(p.name)
+	proved := p.proved(a, main) && p.proved(a, beside)
+	begun := slices.DeleteFunc([]release.Digest{main, beside}, func(d release.Digest) bool { return p.tried[d] })
 	watched := p.begin(a, i.Deployment, main)
 	watched = p.begin(a, i.Deployment, beside) || watched
 	if main != "" && main != p.main {
@@ -128,7 +145,11 @@ func (p *program) place(a *Agent, i *Intent, main, beside release.Digest, share 
 		delete(a.memory.Ran, p.name)
 		a.dirty = true
 	}
-	if !a.save() {
+	if !a.save() && !proved {
+		a.memory.put(p.name, before) // it was not in place
+		for _, d := range begun {
+			delete(p.tried, d)
+		}
 		return // and again, soon
 	}
 	if p.name == release.Tow {
@@ -154,6 +175,20 @@ func (p *program) place(a *Agent, i *Intent, main, beside release.Digest, share 
 		p.settles = time.Now().Add(a.o.Settle)
 	}
 	a.say(p.name, slog.LevelInfo, "placed", "release", main.Short(), "beside", beside.Short(), "share", share, "deployment", i.Deployment)
+}
+
+// proved reports whether a release may be put in place before that is written down: it ran for
+// long enough, or is what ran before and the node has not died of it, or ran before and else there
+// was nothing. Of tow that is not known before it is written down.
+func (p *program) proved(a *Agent, d release.Digest) bool {
+	if d == "" || d == p.main || d == p.beside {
+		return true
+	}
+	t := a.memory.Tries[p.name][d]
+	if t != nil && t.Settled {
+		return true
+	}
+	return p.name != release.Tow && slices.Contains(a.memory.Ran[p.name], d) && (t == nil || t.Deaths == 0 || p.main == "")
 }
 
 // begin notes that a release is about to run, and reports whether it is watched.
@@ -191,7 +226,8 @@ func (p *program) closeBut(needed []release.Digest) {
 
 // load begins to make a release ready, if it is not and may be tried.
 func (p *program) load(ctx context.Context, a *Agent, d release.Digest) {
-	if d == "" || p.ready[d] != nil || p.loading[d] != nil || p.hopeless(d) || p.notBefore[d].After(time.Now()) {
+	again := p.due(d)
+	if d == "" || p.ready[d] != nil || p.loading[d] != nil || !again && (p.hopeless(d) || p.notBefore[d].After(time.Now())) {
 		return
 	}
 	if p.name == release.Tow && d == a.o.Self.Release {
@@ -200,13 +236,19 @@ func (p *program) load(ctx context.Context, a *Agent, d release.Digest) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.o.LoadTime)
 	p.loading[d] = cancel
+	p.looks[d] = a.lookAt(d)
 	policy := a.memory.Policy
 	a.ends.Go(func() {
 		defer cancel()
-		l := loaded{program: p, release: d}
+		l := loaded{program: p, release: d, policy: policy}
 		var parts *release.Loaded
-		if parts, l.err = a.o.Objects.Get(ctx, p.name, d, policy); l.err == nil {
+		if parts, l.err = a.get(ctx, p.name, d, policy); l.err == nil {
 			l.references = a.referencesOf(ctx, p.name, parts)
+		}
+		if checker, can := a.o.Host.(Checker); l.err == nil && again && can {
+			l.err = checker.Check(ctx, p.name, parts) // which is cheap, as most of these looks are in vain
+		}
+		if l.err == nil {
 			l.ready, l.err = a.o.Host.Prepare(ctx, p.name, parts)
 		}
 		a.done(l)
@@ -216,26 +258,25 @@ func (p *program) load(ctx context.Context, a *Agent, d release.Digest) {
 // fetch gets a release onto the node's disk that may be needed soon.
 func (p *program) fetch(ctx context.Context, a *Agent, d release.Digest) {
 	p.ahead[d] = true
+	p.looks[d] = a.lookAt(d)
 	policy := a.memory.Policy
 	a.ends.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, a.o.LoadTime)
 		defer cancel()
-		l := loaded{program: p, release: d, ahead: true}
-		parts, err := a.o.Objects.Get(ctx, p.name, d, policy)
+		l := loaded{program: p, release: d, policy: policy, ahead: true}
+		parts, err := a.get(ctx, p.name, d, policy)
 		if err == nil {
 			l.references = a.referencesOf(ctx, p.name, parts)
 			if checker, can := a.o.Host.(Checker); can {
 				err = checker.Check(ctx, p.name, parts)
 			}
 		}
-		if fault := (*Fault)(nil); errors.As(err, &fault) { // better known before it is needed
-			l.err = err
-		} else if err != nil {
+		if fault := (*Fault)(nil); err != nil && (Passing(err) || !errors.As(err, &fault)) {
 			a.o.Log.Debug("a release could not be fetched ahead", "program", p.name, "release", d.Short(), "error", err)
+			return
 		}
-		if l.err != nil || l.references != nil {
-			a.done(l)
-		}
+		l.err = err // better known before it is needed
+		a.done(l)
 	})
 }
 
@@ -258,34 +299,49 @@ func (p *program) took(a *Agent, l loaded) {
 		}
 		return
 	}
-	if !l.ahead {
+	if !l.ahead && !l.vetted {
 		delete(p.loading, l.release)
 	}
-	if a.programs[p.name] != p { // it was dropped meanwhile
+	if a.programs[p.name] != p || !bytes.Equal(l.policy, a.memory.Policy) { // it was dropped, or may not run any more
 		if l.ready != nil {
 			l.ready.Close()
 		}
+		delete(p.looks, l.release) // again, at once
+		delete(p.ahead, l.release)
+		return
+	}
+	if l.vetted {
+		p.vetted(l)
 		return
 	}
 	if l.references != nil {
 		p.references[l.release] = *l.references
 	}
-	var fault *Fault
-	was := p.troubles[l.release]
-	switch {
-	case l.err == nil && l.ahead: // there is nothing against it
-	case l.err == nil:
+	if l.err != nil {
+		p.failed(a, l)
+		return
+	}
+	if was := p.troubles[l.release]; was != nil && (was.Kind == Fetching || p.mendable(l.release)) {
+		delete(p.troubles, l.release)
+	}
+	if !l.ahead {
 		p.ready[l.release] = l.ready
-		if was != nil && was.Kind == Fetching {
-			delete(p.troubles, l.release)
-		}
-	case errors.As(l.err, &fault):
+	}
+}
+
+// failed takes over that a release cannot be had, or cannot run here. What is the node's own, or
+// that nobody waited for the end, is held against no release.
+func (p *program) failed(a *Agent, l loaded) {
+	fault, was := (*Fault)(nil), p.troubles[l.release]
+	switch {
+	case errors.Is(l.err, context.Canceled): // it was not needed any more; where it is, it is tried again
+		p.notBefore[l.release] = a.again()
+	case errors.As(l.err, &fault) && !Passing(l.err):
 		p.troubles[l.release] = &Trouble{Release: l.release, Kind: fault.Kind, Text: cut(fault.Error(), maxTrouble)}
 		a.say(p.name, slog.LevelError, "a release cannot run here", "release", l.release.Short(), "error", l.err)
-	case errors.Is(l.err, context.Canceled): // it was not needed any more
 	default:
 		if was == nil || was.Kind == Fetching {
-			p.troubles[l.release] = &Trouble{Release: l.release, Kind: Fetching, Text: cut(l.err.Error(), maxTrouble)}
+			p.troubles[l.release] = &Trouble{Release: l.release, Kind: Fetching, Text: cut(passingText(l.err), maxTrouble)}
 		}
 		a.say(p.name, slog.LevelWarn, "a release cannot be had now, and is tried again", "release", l.release.Short(), "error", l.err)
 		p.notBefore[l.release] = a.again()

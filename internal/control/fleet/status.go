@@ -53,6 +53,8 @@ type Status struct {
 	// Unready is why nobody can ask it, though it lives; "" is that it is ready, or that it
 	// does not say.
 	Unready string `json:"unready,omitempty"`
+	// Troubles are the node's own, of whichever releases: they keep none of them from running.
+	Troubles []Trouble `json:"troubles,omitempty"`
 	// Programs is what it runs, by name.
 	Programs map[string]Running `json:"programs,omitempty"`
 }
@@ -107,13 +109,21 @@ const (
 	Unready  Kind = "unready" // the node was not ready while it ran it, and has not died
 )
 
+// The kinds of troubles of a node itself.
+const (
+	Astray   Kind = "policy"  // the node does not go by the trust policy that it is told
+	Disowned Kind = "revoked" // it runs what the trust policy lets nobody begin any more
+	Unsaved  Kind = "disk"    // what it knows cannot be written down
+	Forgot   Kind = "memory"  // what it knew could not be read, and it began with nothing
+)
+
 // Final reports whether a node that has such a trouble does not run the release, and will
 // not by itself.
-func (k Kind) Final() bool { return k != Fetching && k != Crashed && k != Unready }
+func (k Kind) Final() bool { return k == Distrust || k == Unfit || k == Unbound || k == GaveUp }
 
 // A Trouble is what a node has with a release.
 type Trouble struct {
-	Release release.Digest `json:"release"`
+	Release release.Digest `json:"release,omitempty"` // "": it is the node's own
 	Kind    Kind           `json:"kind"`
 	// Count is of deaths, and where there are none of losses of readiness. Of the deaths, Starved
 	// were likely for want of memory.
@@ -139,15 +149,10 @@ func (s *Status) Encode() []byte {
 // cut is the status with shorter texts.
 func (s *Status) cut(room int) *Status {
 	short := *s
-	short.Unready = cut(s.Unready, room)
+	short.Unready, short.Troubles = cut(s.Unready, room), cutAll(s.Troubles, room)
 	short.Programs = map[string]Running{}
 	for name, r := range s.Programs {
-		troubles := make([]Trouble, len(r.Troubles))
-		for i, t := range r.Troubles {
-			t.Text = cut(t.Text, room)
-			troubles[i] = t
-		}
-		r.Troubles = troubles
+		r.Troubles = cutAll(r.Troubles, room)
 		if r.Probed != nil {
 			r.Probed = &Probed{r.Probed.Deployment, r.Probed.Round, cut(r.Probed.Release, room), cut(r.Probed.Candidate, room)}
 		}
@@ -165,6 +170,14 @@ func (s *Status) cut(room int) *Status {
 		short.Programs[name] = r
 	}
 	return &short
+}
+
+func cutAll(all []Trouble, room int) []Trouble {
+	short := slices.Clone(all)
+	for i := range short {
+		short[i].Text = cut(short[i].Text, room)
+	}
+	return short
 }
 
 // cut is the beginning of a text that is too long.
