@@ -254,7 +254,9 @@ type Deployment struct {
 	Plan  []byte `protobuf:"bytes,6,opt,name=plan,proto3" json:"plan,omitempty"`
 	State []byte `protobuf:"bytes,7,opt,name=state,proto3" json:"state,omitempty"`
 	// The verdict on one line.
-	Verdict       string `protobuf:"bytes,8,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	Verdict string `protobuf:"bytes,8,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	// Why its next step cannot be written, for a person; empty is that it can.
+	Holdup        string `protobuf:"bytes,9,opt,name=holdup,proto3" json:"holdup,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -341,6 +343,13 @@ func (x *Deployment) GetState() []byte {
 func (x *Deployment) GetVerdict() string {
 	if x != nil {
 		return x.Verdict
+	}
+	return ""
+}
+
+func (x *Deployment) GetHoldup() string {
+	if x != nil {
+		return x.Holdup
 	}
 	return ""
 }
@@ -1921,9 +1930,11 @@ func (x *GetPolicyResponse) GetPolicy() []byte {
 }
 
 type GetCountersRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Environment   string                 `protobuf:"bytes,1,opt,name=environment,proto3" json:"environment,omitempty"`
-	Program       string                 `protobuf:"bytes,2,opt,name=program,proto3" json:"program,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Environment string                 `protobuf:"bytes,1,opt,name=environment,proto3" json:"environment,omitempty"`
+	Program     string                 `protobuf:"bytes,2,opt,name=program,proto3" json:"program,omitempty"`
+	// Of which what holds it up is asked for; empty is none.
+	Deployment    string `protobuf:"bytes,3,opt,name=deployment,proto3" json:"deployment,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1972,10 +1983,19 @@ func (x *GetCountersRequest) GetProgram() string {
 	return ""
 }
 
+func (x *GetCountersRequest) GetDeployment() string {
+	if x != nil {
+		return x.Deployment
+	}
+	return ""
+}
+
 type GetCountersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A node's, as JSON.
-	Counters      [][]byte `protobuf:"bytes,1,rep,name=counters,proto3" json:"counters,omitempty"`
+	Counters [][]byte `protobuf:"bytes,1,rep,name=counters,proto3" json:"counters,omitempty"`
+	// What holds the deployment up, as JSON, if this control node leads it; empty is nothing.
+	Holdup        []byte `protobuf:"bytes,2,opt,name=holdup,proto3" json:"holdup,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2017,6 +2037,13 @@ func (x *GetCountersResponse) GetCounters() [][]byte {
 	return nil
 }
 
+func (x *GetCountersResponse) GetHoldup() []byte {
+	if x != nil {
+		return x.Holdup
+	}
+	return nil
+}
+
 var File_towpath_v1_deploy_proto protoreflect.FileDescriptor
 
 const file_towpath_v1_deploy_proto_rawDesc = "" +
@@ -2039,7 +2066,7 @@ const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"*\n" +
 	"\x18CreateDeploymentResponse\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"\xcc\x01\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\xe4\x01\n" +
 	"\n" +
 	"Deployment\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
@@ -2049,7 +2076,8 @@ const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\x05phase\x18\x05 \x01(\tR\x05phase\x12\x12\n" +
 	"\x04plan\x18\x06 \x01(\fR\x04plan\x12\x14\n" +
 	"\x05state\x18\a \x01(\fR\x05state\x12\x18\n" +
-	"\averdict\x18\b \x01(\tR\averdict\"&\n" +
+	"\averdict\x18\b \x01(\tR\averdict\x12\x16\n" +
+	"\x06holdup\x18\t \x01(\tR\x06holdup\"&\n" +
 	"\x14GetDeploymentRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"O\n" +
 	"\x15GetDeploymentResponse\x126\n" +
@@ -2136,12 +2164,16 @@ const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\x11SetPolicyResponse\"\x12\n" +
 	"\x10GetPolicyRequest\"+\n" +
 	"\x11GetPolicyResponse\x12\x16\n" +
-	"\x06policy\x18\x01 \x01(\fR\x06policy\"P\n" +
+	"\x06policy\x18\x01 \x01(\fR\x06policy\"p\n" +
 	"\x12GetCountersRequest\x12 \n" +
 	"\venvironment\x18\x01 \x01(\tR\venvironment\x12\x18\n" +
-	"\aprogram\x18\x02 \x01(\tR\aprogram\"1\n" +
+	"\aprogram\x18\x02 \x01(\tR\aprogram\x12\x1e\n" +
+	"\n" +
+	"deployment\x18\x03 \x01(\tR\n" +
+	"deployment\"I\n" +
 	"\x13GetCountersResponse\x12\x1a\n" +
-	"\bcounters\x18\x01 \x03(\fR\bcounters2\xda\n" +
+	"\bcounters\x18\x01 \x03(\fR\bcounters\x12\x16\n" +
+	"\x06holdup\x18\x02 \x01(\fR\x06holdup2\xda\n" +
 	"\n" +
 	"\rDeployService\x12]\n" +
 	"\x10CreateDeployment\x12#.towpath.v1.CreateDeploymentRequest\x1a$.towpath.v1.CreateDeploymentResponse\x12Y\n" +

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"towpath.dev/api/towpathv1"
 	"towpath.dev/client"
@@ -53,12 +54,15 @@ func (p *opened) deployments(store election.Store) (d *api.Deployments, closing 
 	objects = blob.Retry(objects, blob.Policy{})
 	hub := api.NewHub()
 	all := &everybodysCounters{Hub: hub, group: group, own: p.reachedAt(), trust: p.trust, dir: filepath.Join(p.dir, trustDir), clients: map[string]*client.Control{}}
-	return &api.Deployments{Objects: release.NewObjects(objects), Events: objects, Hub: hub, Counters: all}, all.close, nil
+	return &api.Deployments{
+		Objects: release.NewObjects(objects), Events: objects, Hub: hub, Counters: all, Holdups: &deploy.Holdups{}, Holdup: all.holdup,
+	}, all.close, nil
 }
 
 // controller is this node's controller of deployments, which stands for election when it runs.
 func (p *opened) controller(store election.Store, d *api.Deployments, o deploy.Options) (*deploy.Controller, error) {
 	o.Store, o.Name, o.Labels, o.Counters, o.Objects, o.Log = store, p.trust.Node(), map[string]string{urlLabel: p.reachedAt()}, d.Counters, d.Events, p.log
+	o.Holdups = d.Holdups
 	return deploy.NewController(o)
 }
 
@@ -103,9 +107,47 @@ func (e *everybodysCounters) Counters(ctx context.Context, environment, program 
 	if err != nil {
 		return nil, err
 	}
+	err = e.others(ctx, &towpathv1.GetCountersRequest{Environment: environment, Program: program}, func(r *towpathv1.GetCountersResponse) error {
+		for _, text := range r.GetCounters() {
+			n := new(fleet.Counters)
+			if err := json.Unmarshal(text, n); err != nil {
+				return err
+			}
+			all = append(all, n)
+		}
+		return nil
+	})
+	return all, err
+}
+
+// holdupTime bounds asking for what holds a deployment up.
+const holdupTime = 2 * time.Second
+
+// holdup is what holds a deployment up that another control node leads; nil is nothing that could be
+// heard.
+func (e *everybodysCounters) holdup(ctx context.Context, id string) (found *deploy.Holdup) {
+	ctx, cancel := context.WithTimeout(ctx, holdupTime)
+	defer cancel()
+	// Its name is of no program's counters.
+	err := e.others(ctx, &towpathv1.GetCountersRequest{Deployment: id}, func(r *towpathv1.GetCountersResponse) error {
+		if len(r.GetHoldup()) == 0 {
+			return nil
+		}
+		found = new(deploy.Holdup)
+		return json.Unmarshal(r.GetHoldup(), found)
+	})
+	if err != nil && found == nil {
+		return nil
+	}
+	return found
+}
+
+// others asks all other control nodes, and takes their answers one by one. Where some could not be
+// asked, the error is a [deploy.Unasked].
+func (e *everybodysCounters) others(ctx context.Context, q *towpathv1.GetCountersRequest, take func(*towpathv1.GetCountersResponse) error) error {
 	view, err := e.group.View(ctx)
-	if err != nil { // the store is away, and what this node's own nodes counted is evidence too
-		return all, &deploy.Unasked{At: []string{"other addresses than " + e.own}, Err: err}
+	if err != nil { // the store is away, and what this node knows is worth something too
+		return &deploy.Unasked{At: []string{"other addresses than " + e.own}, Err: err}
 	}
 	var mu sync.Mutex
 	var asking sync.WaitGroup
@@ -116,41 +158,30 @@ func (e *everybodysCounters) Counters(ctx context.Context, environment, program 
 			continue
 		}
 		asking.Go(func() {
-			more, err := e.ask(ctx, at, environment, program)
+			r, err := e.ask(ctx, at, q)
 			mu.Lock()
 			defer mu.Unlock()
+			if err == nil {
+				err = take(r)
+			}
 			if err != nil {
 				unasked.At, unasked.Err = append(unasked.At, at), errors.Join(unasked.Err, err)
-				return
 			}
-			all = append(all, more...)
 		})
 	}
 	asking.Wait()
 	if unasked.At != nil {
-		return all, &unasked
+		return &unasked
 	}
-	return all, nil
+	return nil
 }
 
-func (e *everybodysCounters) ask(ctx context.Context, at, environment, program string) ([]*fleet.Counters, error) {
+func (e *everybodysCounters) ask(ctx context.Context, at string, q *towpathv1.GetCountersRequest) (*towpathv1.GetCountersResponse, error) {
 	c, err := e.client(at)
 	if err != nil {
 		return nil, err
 	}
-	r, err := c.Deploy.GetCounters(ctx, &towpathv1.GetCountersRequest{Environment: environment, Program: program})
-	if err != nil {
-		return nil, err
-	}
-	var all []*fleet.Counters
-	for _, text := range r.GetCounters() {
-		n := new(fleet.Counters)
-		if err := json.Unmarshal(text, n); err != nil {
-			return nil, err
-		}
-		all = append(all, n)
-	}
-	return all, nil
+	return c.Deploy.GetCounters(ctx, q)
 }
 
 // client is one of another control node, to which this one shows its certificate.

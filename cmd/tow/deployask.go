@@ -106,6 +106,9 @@ func deployStatusCommand(u *ui) *cobra.Command {
 				for _, line := range picture(u, plan, state, d.GetVerdict(), time.Now()) {
 					fmt.Fprintln(u.out, line)
 				}
+				if h := d.GetHoldup(); h != "" {
+					fmt.Fprintln(u.out, "the platform holds it up: "+printable(h))
+				}
 				if o := state.Outcome; o != nil {
 					fmt.Fprintf(u.out, "%s: %s\n", o.Result, printable(o.Why))
 					if o.Evidence != "" {

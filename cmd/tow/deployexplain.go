@@ -93,6 +93,9 @@ func (u *ui) explainNow(ctx context.Context, api *client.Control, id, node strin
 		}
 		fmt.Fprintln(u.out)
 	}
+	if h := r.GetDeployment().GetHoldup(); h != "" {
+		fmt.Fprintln(u.out, "The platform holds it up: "+printable(h))
+	}
 	if v := r.GetDeployment().GetVerdict(); v != "" {
 		fmt.Fprintln(u.out, "Verdict: "+printable(v))
 	}

@@ -28,6 +28,10 @@ type Deployments struct {
 	Hub     *Hub
 	// Counters has what all nodes count; nil: those that the hub has.
 	Counters deploy.Counters
+	// Holdups are of what this process leads, and Holdup finds what holds a deployment up that
+	// another one leads; nil: nothing is known of those.
+	Holdups *deploy.Holdups
+	Holdup  func(ctx context.Context, id string) *deploy.Holdup
 }
 
 // deployService serves deployments.
@@ -136,6 +140,17 @@ func (s *deployService) shown(ctx context.Context, d *deploy.Deployment) *v1.Dep
 	return out
 }
 
+// holdup is what holds a deployment up; nil is nothing.
+func (s *deployService) holdup(ctx context.Context, d *deploy.Deployment) *deploy.Holdup {
+	if d.State.Phase == deploy.Ended {
+		return nil
+	}
+	if h := s.opts.Deployments.Holdups.Of(d.Plan.ID); h != nil || s.opts.Deployments.Holdup == nil {
+		return h
+	}
+	return s.opts.Deployments.Holdup(ctx, d.Plan.ID)
+}
+
 // latencies are how long answers took of the two releases, while the onebox has both.
 func (s *deployService) latencies(ctx context.Context, d *deploy.Deployment) (candidate, control *verdict.Histogram) {
 	if d.State.Phase != deploy.Running || d.State.Step != deploy.Baking || d.State.Onebox == "" {
@@ -166,7 +181,11 @@ func (s *deployService) GetDeployment(ctx context.Context, q *v1.GetDeploymentRe
 	if err != nil {
 		return nil, refused(err)
 	}
-	return &v1.GetDeploymentResponse{Deployment: s.shown(ctx, d)}, nil
+	out := s.shown(ctx, d)
+	if h := s.holdup(ctx, d); h != nil {
+		out.Holdup = fmt.Sprintf("since %s its next step cannot be written, and is tried again: %s", h.Since.Format(time.RFC3339), h.Why)
+	}
+	return &v1.GetDeploymentResponse{Deployment: out}, nil
 }
 
 func (s *deployService) ListDeployments(ctx context.Context, q *v1.ListDeploymentsRequest) (*v1.ListDeploymentsResponse, error) {
@@ -342,6 +361,13 @@ func (s *deployService) ListFreezes(ctx context.Context, _ *v1.ListFreezesReques
 
 func (s *deployService) GetCounters(_ context.Context, q *v1.GetCountersRequest) (*v1.GetCountersResponse, error) {
 	out := &v1.GetCountersResponse{}
+	if h := s.opts.Deployments.Holdups.Of(q.GetDeployment()); h != nil {
+		text, err := json.Marshal(h)
+		if err != nil {
+			return nil, err
+		}
+		out.Holdup = text
+	}
 	for _, c := range s.opts.Deployments.Hub.heard(q.GetEnvironment(), q.GetProgram()) {
 		text, err := json.Marshal(c)
 		if err != nil {

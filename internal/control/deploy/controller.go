@@ -40,6 +40,7 @@ type Options struct {
 	Now      func() time.Time
 	Election *election.Metrics // default: none
 	Metrics  *Metrics          // default: none
+	Holdups  *Holdups          // where it says what holds deployments up; default: nowhere
 	Log      *slog.Logger      // default: none
 }
 
@@ -127,6 +128,11 @@ func (c *Controller) stand(ctx context.Context) error {
 // lead does the work of a partition until it is another's.
 func (c *Controller) lead(ctx context.Context, l *election.Leadership) error {
 	w := &worker{c: c, l: l, trials: map[string]*trial{}}
+	defer func() {
+		for id := range w.trials { // they are another's to tell of
+			c.o.Holdups.set(id, "", time.Time{})
+		}
+	}()
 	if c.o.Objects != nil {
 		f := &flusher{w: w}
 		var flushing sync.WaitGroup
@@ -199,6 +205,7 @@ func (w *worker) program(ctx context.Context, key string) time.Duration {
 	for id := range w.trials {
 		if s := w.c.replica.of(id); s == nil || s.state.value.Phase == Ended {
 			delete(w.trials, id)
+			w.c.o.Holdups.set(id, "", time.Time{})
 		}
 	}
 	return after
@@ -289,6 +296,8 @@ func (w *worker) commit(ctx context.Context, t *trial, s *snapshot, m *Move) boo
 		return false
 	}
 	w.wrote(t)
+	t.pause, t.notYet = 0, time.Time{}
+	w.c.o.Holdups.set(id, "", time.Time{})
 	for _, e := range m.Events {
 		w.c.o.Log.Info("deployment: "+e.Text, "deployment", id, "type", e.Type, "stage", e.Stage)
 	}
@@ -336,7 +345,7 @@ func unchanged(key string, at int64) election.Compare {
 
 // wrote notes that the state is written with all evidence.
 func (w *worker) wrote(t *trial) {
-	t.written, t.counts, t.pause, t.notYet = time.Now(), nil, 0, time.Time{}
+	t.written, t.counts = time.Now(), nil
 }
 
 // settle finds out what became of a write, and waits until the replica has it. The evidence
@@ -363,6 +372,7 @@ func (w *worker) later(t *trial, id string, err error) {
 	t.notYet = time.Now().Add(t.pause)
 	if err != nil {
 		w.c.o.Log.Warn("a deployment's next step could not be written, and is tried again", "deployment", id, "error", err)
+		w.c.o.Holdups.set(id, err.Error(), w.c.o.Now().UTC())
 	}
 }
 
