@@ -54,10 +54,9 @@ share = 1
 bake = "1s"
 `
 	// A wave passes without a comparison, an onebox does not: it needs some thousand requests to
-	// exclude one error in a thousand. How slow answers are is not looked at, on a machine
-	// that does all of this at once.
+	// exclude one error in a thousand, and before that some thousand to know what is slow.
 	wholeWay = `unavailable = 0.5
-metrics = ["error", "service", "timeout", "fault"]
+metrics = ["error", "service", "timeout", "fault", "slow", "cpu"]
 [onebox]
 share = 0.5
 bake = "3s"
