@@ -21,6 +21,7 @@ type collector struct {
 	hosts      map[string]*host // by node, as it was handed over last
 	thresholds map[thresholdOf]*threshold
 	heard      map[source]time.Time
+	looks      int64
 }
 
 // A source is a release at a node, of which counters are heard.
@@ -171,6 +172,7 @@ func (c *collector) take(p *Plan, s *State, all []*fleet.Counters) []Count {
 	if c.hosts == nil {
 		c.hosts, c.thresholds, c.heard = map[string]*host{}, map[thresholdOf]*threshold{}, map[source]time.Time{}
 	}
+	c.looks++
 	windows := map[compared]*comparison{}
 	for _, n := range Newest(all) {
 		h, was := hostOf(n, p.Program, now), c.hosts[n.Node]
@@ -234,7 +236,7 @@ func (h *host) into(windows map[compared]*comparison, was *host, candidate, cont
 // count is what a window tells; nothing if nothing happened.
 func (c *collector) count(key compared, w *comparison, now time.Time) []Count {
 	a, b := w.candidate, w.control
-	n := Count{Requests: verdict.Pair{Candidate: a.requests, Control: b.requests}, Bad: map[string]verdict.Pair{}}
+	n := Count{Look: c.looks, Requests: verdict.Pair{Candidate: a.requests, Control: b.requests}, Bad: map[string]verdict.Pair{}}
 	// Those that are gone are a part of what the hosts had to do, and are no good answers that would
 	// pass anything.
 	if n.Share = verdict.Measured(verdict.Pair{Candidate: a.requests + a.gone, Control: b.requests + b.gone}); key.share > 0 {

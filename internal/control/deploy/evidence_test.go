@@ -250,6 +250,7 @@ func TestHosts(t *testing.T) {
 		changing.serves("two", 1000, 1000)
 		got := c.second()
 		want := []Count{{
+			Look:  2,
 			Share: verdict.Measured(verdict.Pair{Candidate: 100, Control: 300}), Requests: verdict.Pair{Candidate: 100, Control: 300},
 			Bad: map[string]verdict.Pair{verdict.Error: {Candidate: 1, Control: 2}}, Unjudged: []string{verdict.Slow, verdict.CPU},
 		}}

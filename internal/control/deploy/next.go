@@ -161,11 +161,22 @@ func (m *move) count() {
 	if m.s.Test == nil {
 		return
 	}
-	for _, c := range m.w.Counts {
-		_ = m.s.Test.Serve(c.Requests, c.Unjudged...) // differences of counters that grow
-		for _, metric := range slices.Sorted(maps.Keys(c.Bad)) {
-			_ = m.s.Test.Add(metric, c.Share, c.Bad[metric]) // of metrics that the test has
+	for rest := m.w.Counts; len(rest) > 0; {
+		n := slices.IndexFunc(rest, func(c Count) bool { return c.Look != rest[0].Look })
+		if n < 0 {
+			n = len(rest)
 		}
+		parts := map[string][]verdict.Part{}
+		for _, c := range rest[:n] {
+			_ = m.s.Test.Serve(c.Requests, c.Unjudged...) // differences of counters that grow
+			for metric, bad := range c.Bad {
+				parts[metric] = append(parts[metric], verdict.Part{Share: c.Share, Bad: bad})
+			}
+		}
+		for _, metric := range slices.Sorted(maps.Keys(parts)) {
+			_ = m.s.Test.AddParts(metric, parts[metric]...) // of metrics that the test has
+		}
+		rest = rest[n:]
 	}
 }
 

@@ -38,6 +38,7 @@ type Node struct {
 // A Count is what was counted in a window: at a share of the candidate's, so many requests
 // and bad events.
 type Count struct {
+	Look     int64 // those of one look are parts of one window
 	Share    verdict.Share
 	Requests verdict.Pair
 	Bad      map[string]verdict.Pair // by metric

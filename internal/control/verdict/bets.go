@@ -69,33 +69,71 @@ func (t *Test) Replay(r Replay) error {
 	return nil
 }
 
+// A Part is a part of a window, such as a view's, with a share of its own.
+type Part struct {
+	Share Share
+	Bad   Pair
+}
+
 // Add counts the bad events of a metric in one window in which the candidate had the share. At a
 // share of none or all they are counted and are no evidence. It fails, and counts nothing, if the
 // metric is none of the test's, a number is negative, or the share is no share.
 func (t *Test) Add(metric string, share Share, bad Pair) error {
-	if bad.Candidate < 0 || bad.Control < 0 {
-		return fmt.Errorf("%s since the last look: %d of the candidate and %d of the control; a counter that began anew is a new mark, not a difference", metric, bad.Candidate, bad.Control)
+	return t.AddParts(metric, Part{share, bad})
+}
+
+// AddParts is Add for a window of several parts.
+func (t *Test) AddParts(metric string, parts ...Part) error {
+	m := t.metric(metric)
+	for _, p := range parts {
+		switch {
+		case p.Bad.Candidate < 0 || p.Bad.Control < 0:
+			return fmt.Errorf("%s since the last look: %d of the candidate and %d of the control; a counter that began anew is a new mark, not a difference", metric, p.Bad.Candidate, p.Bad.Control)
+		case m == nil && metric != Crash:
+			return fmt.Errorf("the metric %q is none of the test's: %s", metric, strings.Join(t.names(), ", "))
+		case m != nil && !p.Share.valid():
+			return fmt.Errorf("the candidate's share is %v; it is between 0 and 1", p.Share.of)
+		}
 	}
-	if metric == Crash {
-		t.Crashes.Candidate += bad.Candidate
-		t.Crashes.Control += bad.Control
+	if m != nil {
+		t.bet(m, parts)
 		return nil
 	}
-	m := t.metric(metric)
-	if m == nil {
-		return fmt.Errorf("the metric %q is none of the test's: %s", metric, strings.Join(t.names(), ", "))
-	}
-	if !share.valid() {
-		return fmt.Errorf("the candidate's share is %v; it is between 0 and 1", share.of)
-	}
-	m.Bad.Candidate += bad.Candidate
-	m.Bad.Control += bad.Control
-	if n := bad.Sum(); n > 0 && !share.silent() {
-		m.For.bet(t.Rates, share.null(), bad.Candidate, n)
-		m.Against.bet(better, share.bad(t.Worse), bad.Candidate, n)
-		t.Slack = share.slack
+	for _, p := range parts {
+		t.Crashes.Candidate += p.Bad.Candidate
+		t.Crashes.Control += p.Bad.Control
 	}
 	return nil
+}
+
+// bet has the bettors of a metric play a window.
+func (t *Test) bet(m *Metric, parts []Part) {
+	hostsFor, hostsAgainst := make(Logs, len(m.For)), make(Logs, len(m.Against))
+	for _, p := range parts {
+		m.Bad.Candidate += p.Bad.Candidate
+		m.Bad.Control += p.Bad.Control
+		n := p.Bad.Sum()
+		if n == 0 || p.Share.silent() {
+			continue
+		}
+		logsFor, logsAgainst := m.For, m.Against
+		if p.Share.slack > 1 {
+			logsFor, logsAgainst = hostsFor, hostsAgainst
+		}
+		logsFor.bet(t.Rates, p.Share.null(), p.Bad.Candidate, n)
+		logsAgainst.bet(better, p.Share.bad(t.Worse), p.Bad.Candidate, n)
+		t.Slack = p.Share.slack
+	}
+	m.For.take(hostsFor)
+	m.Against.take(hostsAgainst)
+}
+
+// take adds what bettors made in a window between hosts, and leaves what is too much of it. Money
+// that a bettor does not take makes no evidence.
+func (l Logs) take(made Logs) {
+	for i, v := range made {
+		l[i] += min(v, math.Log(atOnce))
+	}
 }
 
 func (t *Test) metric(name string) *Metric {

@@ -175,3 +175,33 @@ func TestStage(t *testing.T) {
 		}
 	})
 }
+
+// TestOneWindowDecidesNothing: between hosts, whatever happens in one window and however many parts
+// it has, a bettor's money grows tenfold at most; in some windows it is shown all the same. On one
+// host there is no such bound.
+func TestOneWindowDecidesNothing(t *testing.T) {
+	hosts := Measured(Pair{100, 900})
+	for _, parts := range [][]Part{
+		{{hosts, Pair{100, 0}}},
+		{{hosts, Pair{100, 0}}, {hosts, Pair{50, 1}}, {Measured(Pair{3, 900}), Pair{3, 0}}},
+	} {
+		test := newTest(t, Options{Metrics: []string{Error}})
+		windows := 0
+		for ; test.Decision() != Abort; windows++ {
+			before := test.LogE()
+			if err := test.AddParts(Error, parts...); err != nil {
+				t.Fatal(err)
+			}
+			if grown := test.LogE() - before; grown > math.Log(10)+1e-9 {
+				t.Errorf("E grew by %v in a window", math.Exp(grown))
+			}
+		}
+		if windows < 3 || windows > 5 {
+			t.Errorf("it took %d windows", windows)
+		}
+	}
+	test := newTest(t, Options{Metrics: []string{Error}})
+	if add(t, test, Error, Stored(0.1), 100, 0); test.Decision() != Abort {
+		t.Errorf("on one host: %s", test.Verdict())
+	}
+}

@@ -5,6 +5,11 @@ import "math"
 // Slack is how much worse than the control's a candidate's hosts may be when they are not the same.
 const Slack = 1.2
 
+// atOnce is by how much a bettor's money grows at most in one window between hosts. Those say what
+// they counted at times that are some hundred milliseconds apart: where all of them begin to fail,
+// the window of one has more of it than that of another. One window decides nothing; five do.
+const atOnce = 10
+
 // A Share is the part of the comparable requests that the candidate answered, and how much of a
 // difference the hosts may make.
 type Share struct{ of, slack float64 }
