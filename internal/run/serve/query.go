@@ -191,7 +191,9 @@ func (q *query) count(err error) {
 		how = faultOutcome
 		c.Faults.Add(1)
 	case expired(err):
-		how = timeoutOutcome
+		if how = timeoutOutcome; q.waited(time.Now()) {
+			how = serviceOutcome
+		}
 		c.Expired.Add(1)
 	case errors.As(err, &call):
 		how = serviceOutcome
@@ -210,6 +212,19 @@ func (q *query) count(err error) {
 	if !q.inner { // those of one root request are one
 		q.view.tally.count(how, took, q.ran, fallbacks > 0, q.shed > 0)
 	}
+}
+
+// waited reports whether one call that did not come had more than half of a request's time until
+// now: then it is that service's doing that the time was up, and else the program's, which makes many
+// calls one after the other, or computes.
+func (q *query) waited(now time.Time) bool {
+	half := now.Sub(q.begin) / 2
+	for _, e := range q.events {
+		if e.Failed > 0 && e.End.Sub(e.Begin) > half {
+			return true
+		}
+	}
+	return false
 }
 
 // fallbacks is how many times an else stood in for what did not come.

@@ -16,8 +16,8 @@ type Tally struct {
 	Requests int64
 	Gone     int64 // whose clients left before they had an answer; none of Requests
 	Errors   int64 // answers that are problems, for no reason below: an input that it refuses too
-	Services int64 // no answer, as a service had none
-	Timeouts int64
+	Services int64 // no answer, as a service had none, or not in more than half of the time
+	Timeouts int64 // no answer in time, whichever services had been asked
 	Faults   int64 // the program's, and limits that it reached
 	Fallback int64 // an else stood in for a call
 	Shed     int64 // load had optional scopes left out
