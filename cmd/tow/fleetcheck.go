@@ -25,11 +25,11 @@ func (h *fleetHost) Check(ctx context.Context, _ string, l *release.Loaded) erro
 	}
 	e, err := bind.Read(root, l.Release.Environment)
 	if err != nil {
-		return &fleet.Fault{Kind: fleet.Unbound, Err: err}
+		return faultOf(fleet.Unbound, err)
 	}
 	b, err := e.Bind(l.Manifest, bind.Options{Programs: h.responder.server})
 	if err != nil {
-		return &fleet.Fault{Kind: fleet.Unbound, Err: err}
+		return faultOf(fleet.Unbound, err)
 	}
 	return b.Close()
 }

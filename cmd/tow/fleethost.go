@@ -51,19 +51,46 @@ func (h *fleetHost) Prepare(ctx context.Context, _ string, l *release.Loaded) (f
 	if err != nil {
 		return nil, err
 	}
-	p, err := engine.Load(ctx, l.Artifact, engine.Options{CacheDir: h.cache})
+	var p *engine.Program
+	err = caught(func() (err error) {
+		p, err = engine.Load(ctx, l.Artifact, engine.Options{CacheDir: h.cache})
+		return err
+	})
 	if err != nil {
-		return nil, &fleet.Fault{Kind: fleet.Unfit, Err: err}
+		return nil, faultOf(fleet.Unfit, err)
 	}
 	out := &preparedRelease{digest: l.Digest, release: &serve.Release{Engine: p}}
 	out.bindings, err = h.responder.bind(out.release, l.Release.Program, root, l.Release.Environment)
 	if err != nil {
-		return nil, &fleet.Fault{Kind: fleet.Unbound, Err: errors.Join(err, discard(ctx, out.release))}
+		return nil, faultOf(fleet.Unbound, errors.Join(err, discard(ctx, out.release)))
 	}
 	if err := p.Warm(4); err != nil {
 		return nil, errors.Join(err, discard(ctx, out.release))
 	}
 	return out, nil
+}
+
+// faultOf is what is wrong with a release, or the error itself where that says nothing of it.
+func faultOf(kind fleet.Kind, err error) error {
+	if fleet.Passing(err) {
+		return err
+	}
+	return &fleet.Fault{Kind: kind, Err: err}
+}
+
+// caught does something that panics where the machine has no memory for code, as wazero does, and
+// makes an error of that, as the node serves on without.
+func caught(do func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			short, is := r.(error)
+			if !is || !fleet.Passing(short) {
+				panic(r)
+			}
+			err = short
+		}
+	}()
+	return do()
 }
 
 // Probe is part of fleet.Prepared.

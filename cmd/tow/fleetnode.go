@@ -83,7 +83,7 @@ func (s *serving) fleetNode(ctx context.Context, m *membership, dir string) erro
 		agent, err := fleet.NewAgent(fleet.Options{
 			Node: name, Environment: environment, Cell: s.cell, Region: s.region, Address: link.address,
 			Version: version(), Incarnation: link.incarnation, ABI: abi.Version, Capacity: float64(runtime.GOMAXPROCS(0)),
-			Host: host, Link: link, Objects: stock, Keeper: keeper, Self: self, Kills: kills, Log: log,
+			Host: host, Link: link, Objects: stock, Keeper: keeper, Roots: outage.trust(), Policies: outage.policies(), Self: self, Kills: kills, Log: log,
 		})
 		if err != nil {
 			return nil, err

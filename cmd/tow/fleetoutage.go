@@ -31,17 +31,15 @@ type outage struct {
 // outage reads what the flags name.
 func (s *serving) outage() (*outage, error) {
 	o := &outage{log: s.logger()}
-	if s.plane.objects == "" {
-		if len(s.trustRoots) > 0 || s.plane.snapshotKey != "" {
-			return nil, usage{errors.New("--trust-roots and --snapshot-key are for snapshots: name with --objects the store that they are in"), "tow serve"}
-		}
-		return o, nil
-	}
-	store, err := blob.Open(s.plane.objects, blob.Options{})
-	if err != nil {
+	switch store, err := blob.Open(s.plane.objects, blob.Options{}); {
+	case s.plane.objects == "" && s.plane.snapshotKey != "":
+		return nil, usage{errors.New("--snapshot-key is for snapshots: name with --objects the store that they are in"), "tow serve"}
+	case s.plane.objects == "":
+	case err != nil:
 		return nil, usage{fmt.Errorf("--objects: %w", err), "tow serve"}
+	default:
+		o.objects = release.NewObjects(store) // the agent tries again
 	}
-	o.objects = release.NewObjects(store) // the agent tries again
 	for _, file := range s.trustRoots {
 		key, err := release.ReadPublicKey(file)
 		if err != nil {
@@ -57,6 +55,19 @@ func (s *serving) outage() (*outage, error) {
 		o.keys = append(o.keys, key)
 	}
 	return o, nil
+}
+
+// trust is who has to have signed the first trust policy; nobody, where no root keys were given.
+func (o *outage) trust() release.Roots {
+	return release.Roots{Keys: o.roots, Threshold: len(o.roots)}
+}
+
+// policies gets the versions of a trust policy between two; nil where no store was named.
+func (o *outage) policies() func(context.Context, *release.Policy, release.Roots) (*release.Policy, error) {
+	if o.objects == nil {
+		return nil
+	}
+	return o.objects.Policy
 }
 
 // sources are where releases can be had besides from control nodes.
@@ -128,7 +139,7 @@ func (o *outage) begin(ctx context.Context, link *fleetLink, stock *fleet.Stock,
 func (o *outage) snapshot(ctx context.Context, environment string) (*release.Snapshot, *release.Policy, error) {
 	t := release.Trust{Environment: environment, Keys: o.keys, Now: time.Now().UTC()}
 	if len(o.roots) > 0 {
-		t.Roots = release.Roots{Keys: o.roots, Threshold: len(o.roots)}
+		t.Roots = o.trust()
 		var err error
 		if t.Policy, err = o.objects.Policy(ctx, nil, t.Roots); err != nil { // the keys may be of a later one
 			o.log.Debug("not all trust policies follow from the root keys", "error", err)

@@ -51,6 +51,9 @@ func (u *ui) showTroubles(w io.Writer, v *fleetView) {
 			if n.unready() {
 				say(red, "Not ready:", "%s: %s", printable(n.Name), printable(n.Status.Unready))
 			}
+			for _, t := range n.Status.Troubles {
+				say(red, "Trouble:", "%s itself (%s): %s", printable(n.Name), t.Kind, printable(t.Text))
+			}
 			for _, program := range slices.Sorted(maps.Keys(n.Status.Programs)) {
 				for _, t := range n.Status.Programs[program].Troubles {
 					say(red, "Trouble:", "%s, %s of %s (%s): %s", printable(n.Name), printable(program), t.Release.Short(), t.Kind, printable(t.Text))
@@ -231,7 +234,7 @@ func (n *nodeView) style(program string) string {
 func (n *nodeView) unready() bool { return n.Attached && n.Status.Unready != "" }
 
 func (n *nodeView) troubled() bool {
-	if n.unready() {
+	if n.unready() || len(n.Status.Troubles) > 0 {
 		return true
 	}
 	for _, r := range n.Status.Programs {

@@ -63,7 +63,7 @@ func (s *serving) roleFlags(f *pflag.FlagSet) {
 	f.StringVar(&s.plane.backupFile, "backup", "", "keep a backup of the store as the `FILE` says, and know its restores from there")
 	f.StringVar(&s.plane.objects, "objects", "", "keep the objects of releases in the store at the `URL`, or a folder, which all control nodes reach (default: in the node's data); a responder looks there first")
 	f.StringVar(&s.plane.snapshotKey, "snapshot-key", "", "sign snapshots of what shall run with the key in the `FILE`; a responder believes those of this public key")
-	f.StringSliceVar(&s.trustRoots, "trust-roots", nil, "a responder that starts in an outage believes a trust policy that the public keys in these `FILES` have all signed")
+	f.StringSliceVar(&s.trustRoots, "trust-roots", nil, "the first trust policy that a responder hears of, or finds in an outage, has to be signed by all of the public keys in these `FILES`; until then it begins nothing")
 	f.StringVar(&s.plane.telling.otlp, "deployments-otlp", "", "send deployments as spans to the OTLP/HTTP collector at `URL`")
 	f.StringVar(&s.plane.telling.events, "deployments-events", "", "post what happens to deployments as CloudEvents to the `URL`, with the token in the variable "+eventsToken+" if there is one")
 	f.StringVar(&s.plane.telling.source, "deployments-source", "", "and say that they are of the cluster that the `URI` names")

@@ -57,9 +57,20 @@ func launch(self *fleet.Self, disk *release.Disk, keeper fleet.Keeper, kills fle
 	if err != nil {
 		return nil // the agent tells it
 	}
+	before, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
 	d := m.Launch(time.Now(), kills)
-	if err := keeper.Save(m); err != nil {
-		return fmt.Errorf("which tow the node tries cannot be written down: %w", err)
+	after, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(before, after) { // else a full disk is in nobody's way
+		if err := keeper.Save(m); err != nil {
+			log.Error("which tow the node tries cannot be written down: it goes on as the one that is installed", "release", d.Short(), "error", err)
+			return nil
+		}
 	}
 	if d == "" || d == self.Release {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"syscall"
 
 	"towpath.dev/internal/control/release"
@@ -15,7 +16,7 @@ import (
 
 // shortages are what a machine says that has not got something now, or whose disk fails.
 var shortages = []syscall.Errno{
-	syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE, syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EAGAIN,
+	syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE, syscall.ENOSPC, syscall.EDQUOT, syscall.EIO,
 }
 
 // Passing reports whether an error says nothing of a release, as it is of the node or of who asked:
@@ -24,8 +25,12 @@ func Passing(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || short(err)
 }
 
+// short reports whether the machine has not got something. What binds sources tells that in words
+// alone, as diagnostics do.
 func short(err error) bool {
-	return slices.ContainsFunc(shortages, func(e syscall.Errno) bool { return errors.Is(err, e) })
+	return err != nil && slices.ContainsFunc(shortages, func(e syscall.Errno) bool {
+		return errors.Is(err, e) || strings.Contains(err.Error(), e.Error())
+	})
 }
 
 // failing reports whether a disk cannot be read.
