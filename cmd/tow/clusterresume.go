@@ -173,15 +173,12 @@ func (r *clusterResume) showMoves(ctx context.Context, store control.Store) erro
 		}
 	}
 	moves := 0
-	for _, e := range page.Entries {
-		environment, node, ok := fleet.ParseStatusKey(e.Key)
-		if !ok {
-			continue
-		}
-		s, err := fleet.DecodeStatus(e.Key, e.Value)
-		if err != nil {
-			return err
-		}
+	nodes, err := fleet.Statuses(page.Entries)
+	if err != nil {
+		return err
+	}
+	for _, of := range slices.SortedFunc(maps.Keys(nodes), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
+		environment, node, s := of[0], of[1], nodes[of]
 		for _, key := range slices.SortedFunc(maps.Keys(intents), func(a, b [3]string) int { return slices.Compare(a[:], b[:]) }) {
 			i := intents[key]
 			runs, shall := s.Programs[key[2]].Main, i.RoleOf(node).Main

@@ -1,10 +1,13 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"connectrpc.com/connect"
@@ -21,7 +24,7 @@ func (s *deployService) GetFleet(ctx context.Context, q *v1.GetFleetRequest) (*v
 	statuses, intents, left := fleet.StatusKey(q.GetEnvironment(), ""), fleet.IntentPrefix+q.GetEnvironment()+"/", fleet.LeftKey(q.GetEnvironment(), "")
 	r, err := s.opts.Store.Txn(ctx, election.Txn{Then: []election.Op{
 		election.Get(election.Prefix(statuses)), election.Get(election.Prefix(intents)),
-		election.Get(election.Prefix(nodePrefix)), election.Get(election.Prefix(left)),
+		election.Get(election.Prefix(nodePrefix)), election.Get(election.Prefix(left)), election.Get(election.Prefix(fleet.RunsKeys(q.GetEnvironment(), ""))),
 	}})
 	if err != nil {
 		return nil, err
@@ -38,9 +41,13 @@ func (s *deployService) GetFleet(ctx context.Context, q *v1.GetFleetRequest) (*v
 		}
 	}
 	out := &v1.GetFleetResponse{}
-	for _, e := range r.Outcomes[0].Entries {
-		name := strings.TrimPrefix(e.Key, statuses)
-		out.Nodes = append(out.Nodes, &v1.FleetNode{Name: name, Attached: attached[name], Status: e.Value, Since: since[name]})
+	nodes, err := fleet.Statuses(slices.Concat(r.Outcomes[0].Entries, r.Outcomes[4].Entries))
+	if err != nil {
+		return nil, err
+	}
+	for _, of := range slices.SortedFunc(maps.Keys(nodes), func(a, b [2]string) int { return cmp.Compare(a[1], b[1]) }) {
+		name := of[1]
+		out.Nodes = append(out.Nodes, &v1.FleetNode{Name: name, Attached: attached[name], Status: nodes[of].Encode(), Since: since[name]})
 	}
 	for _, e := range r.Outcomes[1].Entries {
 		_, cell, program, ok := fleet.ParseIntentKey(e.Key)
@@ -61,8 +68,11 @@ func (s *deployService) ForgetNode(ctx context.Context, q *v1.ForgetNodeRequest)
 	}
 	status := fleet.StatusKey(environment, name)
 	r, err := s.opts.Store.Txn(ctx, election.Txn{
-		If:   []election.Compare{election.Absent(nodePrefix + name), election.Present(status)},
-		Then: []election.Op{election.Delete(election.Key(status)), election.Delete(election.Key(fleet.LeftKey(environment, name)))},
+		If: []election.Compare{election.Absent(nodePrefix + name), election.Present(status)},
+		Then: []election.Op{
+			election.Delete(election.Key(status)), election.Delete(election.Prefix(fleet.RunsKeys(environment, name))),
+			election.Delete(election.Key(fleet.LeftKey(environment, name))),
+		},
 		Else: []election.Op{election.Get(election.Key(status))},
 	})
 	switch {

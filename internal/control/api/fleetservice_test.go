@@ -2,6 +2,8 @@ package api_test
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -64,6 +66,17 @@ func TestForgetNode(t *testing.T) {
 	wantCode(t, "a report of the process before", report(fleet.Status{Cell: "other", Incarnation: "0", Number: 9}), connect.CodeAborted)
 	if n := known(); n == nil || !n.GetAttached() || n.GetSince() == "" {
 		t.Errorf("an attached node is %v", n)
+	}
+	many := fleet.Status{Cell: "main", Incarnation: "1", Number: 3, Programs: map[string]fleet.Running{}}
+	for i := range 100 {
+		name := fmt.Sprint("program-", i)
+		many.Programs[name] = fleet.Running{Main: release.DigestOf([]byte(name)), Previous: release.DigestOf([]byte("before " + name))}
+	}
+	if err := report(many); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := fleet.DecodeStatus("n1", known().GetStatus()); err != nil || !maps.EqualFunc(s.Programs, many.Programs, func(a, b fleet.Running) bool { return a.Main == b.Main && a.Previous == b.Previous }) {
+		t.Errorf("of 100 programs are shown %v, %v", s, err)
 	}
 	wantCode(t, "an attached node", forget(admin, "prod", "n1"), connect.CodeFailedPrecondition)
 	wantCode(t, "a node of another environment", forget(admin, "test", "n1"), connect.CodeNotFound)

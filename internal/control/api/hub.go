@@ -78,8 +78,8 @@ func (h *Hub) Counters(_ context.Context, environment, program string) ([]*fleet
 
 // ReportStatus writes what a node says that it runs.
 func (s *nodeService) ReportStatus(ctx context.Context, q *v1.ReportStatusRequest) (*v1.ReportStatusResponse, error) {
-	if len(q.GetStatus()) > fleet.MaxStatus {
-		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the status has %d bytes: expected %d at most", len(q.GetStatus()), fleet.MaxStatus))
+	if len(q.GetStatus()) > fleet.MaxReport {
+		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the status has %d bytes: expected %d at most", len(q.GetStatus()), fleet.MaxReport))
 	}
 	status, err := fleet.DecodeStatus("the status", q.GetStatus())
 	if err != nil {

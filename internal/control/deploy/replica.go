@@ -36,7 +36,8 @@ type replica struct {
 	heads    map[string]stored[Head] // by key
 	asks     map[string]map[AskKind]Ask
 	intents  map[string]map[string]*fleet.Intent // ENVIRONMENT/PROGRAM to cell
-	nodes    map[string]map[string]*fleet.Status // environment to name
+	filed    map[[2]string]*fleet.Filed          // by environment and node
+	nodes    map[string]map[string]*fleet.Status // of those, environment to name
 	attached map[string]string                   // name to environment
 	away     map[string]time.Time                // ENVIRONMENT/NODE
 	freezes  stored[[]Freeze]
@@ -71,6 +72,7 @@ func (r *replica) reset(prefix string) {
 		r.events = map[string]int{}
 		r.asks, r.freezes = map[string]map[AskKind]Ask{}, stored[[]Freeze]{value: new([]Freeze)}
 		r.intents, r.nodes = map[string]map[string]*fleet.Intent{}, map[string]map[string]*fleet.Status{}
+		r.filed = map[[2]string]*fleet.Filed{}
 	default:
 		clear(r.attached)
 	}
@@ -189,21 +191,35 @@ func (r *replica) applyFleet(key string, e election.Event) error {
 		}
 		return err
 	}
-	if environment, name, ok := fleet.ParseStatusKey(key); ok {
-		if r.nodes[environment] == nil {
-			r.nodes[environment] = map[string]*fleet.Status{}
-		}
-		if e.Removed {
-			delete(r.nodes[environment], name)
-			return nil
-		}
-		s, err := fleet.DecodeStatus(key, e.Entry.Value)
-		if err == nil {
-			r.nodes[environment][name] = s
-		}
-		return err
+	if environment, name, ok := fleet.ParseNodeKey(key); ok {
+		return r.applyNode(environment, name, e)
 	}
 	return nil
+}
+
+// applyNode takes over a key of a node's status.
+func (r *replica) applyNode(environment, name string, e election.Event) error {
+	of := [2]string{environment, name}
+	if r.nodes[environment] == nil {
+		r.nodes[environment] = map[string]*fleet.Status{}
+	}
+	if r.filed[of] == nil {
+		r.filed[of] = &fleet.Filed{}
+	}
+	value := e.Entry.Value
+	if e.Removed {
+		value = nil
+	}
+	err := r.filed[of].Take(e.Entry.Key, value)
+	if s := r.filed[of].Status(); s != nil {
+		r.nodes[environment][name] = s
+		return err
+	}
+	delete(r.nodes[environment], name)
+	if r.filed[of].Empty() {
+		delete(r.filed, of)
+	}
+	return err
 }
 
 func put[T any](all map[string]*T, name string, e election.Event) error {

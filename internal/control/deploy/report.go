@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,19 +26,24 @@ func Report(ctx context.Context, store election.Store, environment, node string,
 	key := fleet.StatusKey(environment, node)
 	for range tries {
 		there, err := store.Txn(ctx, election.Txn{Then: []election.Op{
-			election.Get(election.Key(key)), election.Get(election.Key(NodePrefix + node)),
+			election.Get(election.Key(key)), election.Get(election.Key(NodePrefix + node)), election.Get(election.Prefix(fleet.RunsKeys(environment, node))),
 		}})
 		if err != nil {
 			return err
 		}
 		// Numbers go on where those of a node that was forgotten ended, at a revision before this
 		// one: so no event has the name of another.
-		was, at := &fleet.Status{Seq: there.Revision}, int64(0)
+		at := int64(0)
 		if all := there.Outcomes[0].Entries; len(all) > 0 {
 			at = all[0].Modified
-			if was, err = fleet.DecodeStatus(key, all[0].Value); err != nil {
-				was = &fleet.Status{Seq: there.Revision}
-			}
+		}
+		filed := &fleet.Filed{}
+		for _, e := range slices.Concat(there.Outcomes[0].Entries, there.Outcomes[2].Entries) {
+			_ = filed.Take(e.Key, e.Value) // what is not understood is written anew
+		}
+		was := filed.Status()
+		if was == nil {
+			was = &fleet.Status{Seq: there.Revision}
 		}
 		switch again := at != 0 && was.Incarnation == s.Incarnation; {
 		case !again:
@@ -49,20 +56,49 @@ func Report(ctx context.Context, store election.Store, environment, node string,
 		case s.Number > 0:
 			return fmt.Errorf("%w: it is number %d of its process, and number %d is there", ErrLate, s.Number, was.Number)
 		}
-		s.Seq = was.Seq + 1
-		txn := election.Txn{If: []election.Compare{unchanged(key, at)}, Then: []election.Op{election.Put(key, s.Encode(), 0)}}
-		for _, e := range nodeEvents(node, was, s, now) {
+		part := towards(was, s)
+		part.Seq = was.Seq + 1
+		txn := election.Txn{If: []election.Compare{unchanged(key, at)}, Then: filed.Next(environment, node, part)}
+		for _, e := range nodeEvents(node, was, part, now) {
 			txn.Then = append(txn.Then, election.Put(NodeEventKey(e.Deployment, node, e.Seq), encode(&e), 0))
 		}
 		r, err := store.Txn(ctx, txn)
 		if err != nil {
 			return err
 		}
-		if r.OK {
+		if r.OK && part == s {
 			return nil
 		}
 	}
 	return ErrBusy
+}
+
+// mostChanges is of how many programs it is written at once that a node runs something else: each
+// has an event, and etcd takes 128 operations at once.
+const mostChanges = 50
+
+// towards is the status itself, or one on the way there where too much would change at once. It
+// has the number before, so that the one that it leads to is newer.
+func towards(was, is *fleet.Status) *fleet.Status {
+	var changed []string
+	for _, name := range slices.Sorted(maps.Keys(is.Programs)) {
+		if nodeChange(name, was.Programs[name], is.Programs[name]) != "" {
+			changed = append(changed, name)
+		}
+	}
+	if len(changed) <= mostChanges {
+		return is
+	}
+	part := *is
+	part.Number = max(0, is.Number-1)
+	part.Programs = maps.Clone(is.Programs)
+	for _, name := range changed[mostChanges:] {
+		delete(part.Programs, name)
+		if r, known := was.Programs[name]; known {
+			part.Programs[name] = r
+		}
+	}
+	return &part
 }
 
 // attached sees that a report is of the run of a node's process that is attached. One that does

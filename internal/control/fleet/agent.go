@@ -451,6 +451,9 @@ func (a *Agent) status() *Status {
 		if i := a.memory.Intents[name]; i != nil {
 			r.Deployment = i.Deployment
 		}
+		if r.Probed != nil && r.Probed.Deployment != r.Deployment { // nobody asks any more
+			r.Probed = nil
+		}
 		for _, d := range slices.Sorted(maps.Keys(p.troubles)) {
 			r.Troubles = append(r.Troubles, *p.troubles[d])
 		}

@@ -452,19 +452,3 @@ func TestOrder(t *testing.T) {
 		before = in
 	}
 }
-
-// TestStatusIsBounded: however much a node has to say.
-func TestStatusIsBounded(t *testing.T) {
-	long := string(make([]byte, maxTrouble))
-	s := &Status{Unready: long, Programs: map[string]Running{}}
-	for i := range 8 {
-		s.Programs[fmt.Sprint("program-", i)] = Running{
-			Main: one, Troubles: []Trouble{{Release: two, Kind: Unfit, Text: long}}, Probed: &Probed{Candidate: long},
-			Lost:       []Loss{{time.Now(), two}, {time.Now(), two}, {time.Now(), two}},
-			References: []References{{Release: two, Missing: []string{long, long, long}}},
-		}
-	}
-	if n := len(s.Encode()); n > MaxStatus {
-		t.Errorf("it has %d bytes", n)
-	}
-}

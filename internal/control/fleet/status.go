@@ -11,11 +11,12 @@ import (
 	"towpath.dev/internal/control/release"
 )
 
-// StatusPrefix is where nodes' statuses are in the store: below it ENVIRONMENT/NODE.
+// StatusPrefix is where nodes' statuses are in the store, or their heads where they run many
+// programs: below it ENVIRONMENT/NODE.
 const StatusPrefix = Prefix + "node/"
 
-// MaxStatus bounds a status in the store, in bytes.
-const MaxStatus = 4 << 10
+// MaxReport bounds a status that a node tells of, in bytes.
+const MaxReport = 1 << 20
 
 // StatusKey is where a node's status is.
 func StatusKey(environment, node string) string { return StatusPrefix + environment + "/" + node }
@@ -132,44 +133,50 @@ type Trouble struct {
 	Text    string `json:"text,omitempty"`
 }
 
-// maxTrouble bounds a trouble's text, in bytes, so that a status stays within MaxStatus.
+// maxTrouble bounds a trouble's text, in bytes, so that a status stays within its bounds.
 const maxTrouble = 300
 
-// Encode is the status as the store has it. Where there would be too much of it, texts are cut
-// and older losses of readiness left out; then references, as what is missing is told as trouble
-// too; then all losses.
-func (s *Status) Encode() []byte {
-	text := encode(s)
-	for room := maxTrouble; len(text) > MaxStatus && room > 5; room /= 2 {
-		text = encode(s.cut(room))
-	}
-	return text
-}
+// Encode is the status as a node tells it to a control node, and that to whoever asks. In the
+// store it is a [Filed] one.
+func (s *Status) Encode() []byte { return encode(s) }
 
-// cut is the status with shorter texts.
+// cut is the status with shorter texts; with more room than any text has it is as it was.
 func (s *Status) cut(room int) *Status {
 	short := *s
 	short.Unready, short.Troubles = cut(s.Unready, room), cutAll(s.Troubles, room)
-	short.Programs = map[string]Running{}
-	for name, r := range s.Programs {
-		r.Troubles = cutAll(r.Troubles, room)
-		if r.Probed != nil {
-			r.Probed = &Probed{r.Probed.Deployment, r.Probed.Round, cut(r.Probed.Release, room), cut(r.Probed.Candidate, room)}
-		}
-		r.Lost = r.Lost[max(0, len(r.Lost)-1):]
-		r.References = slices.Clone(r.References)
-		for i := range r.References {
-			r.References[i] = r.References[i].cut(room)
-		}
-		if room < 40 {
-			r.References = nil
-		}
-		if room < 20 {
-			r.Lost = nil
-		}
-		short.Programs[name] = r
-	}
+	short.Programs = cutPrograms(s.Programs, room)
 	return &short
+}
+
+func cutPrograms(all map[string]Running, room int) map[string]Running {
+	short := map[string]Running{}
+	for name, r := range all {
+		short[name] = r.cut(room)
+	}
+	return short
+}
+
+// cut is what runs, with shorter texts and less that can be done without.
+func (r Running) cut(room int) Running {
+	if room > maxTrouble {
+		return r
+	}
+	r.Troubles = cutAll(r.Troubles, room)
+	if r.Probed != nil {
+		r.Probed = &Probed{r.Probed.Deployment, r.Probed.Round, cut(r.Probed.Release, room), cut(r.Probed.Candidate, room)}
+	}
+	r.Lost = r.Lost[max(0, len(r.Lost)-1):]
+	r.References = slices.Clone(r.References)
+	for i := range r.References {
+		r.References[i] = r.References[i].cut(room)
+	}
+	if room < 40 {
+		r.References = nil
+	}
+	if room < 20 {
+		r.Lost = nil
+	}
+	return r
 }
 
 func cutAll(all []Trouble, room int) []Trouble {
