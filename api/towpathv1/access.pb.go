@@ -1654,7 +1654,10 @@ func (x *ReportCountersRequest) GetCounters() []byte {
 }
 
 type ReportCountersResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Somebody compares what nodes of the environment count: hand it over as often as while a
+	// candidate is on trial.
+	Asked         bool `protobuf:"varint,1,opt,name=asked,proto3" json:"asked,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1687,6 +1690,13 @@ func (x *ReportCountersResponse) ProtoReflect() protoreflect.Message {
 // Deprecated: Use ReportCountersResponse.ProtoReflect.Descriptor instead.
 func (*ReportCountersResponse) Descriptor() ([]byte, []int) {
 	return file_towpath_v1_access_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ReportCountersResponse) GetAsked() bool {
+	if x != nil {
+		return x.Asked
+	}
+	return false
 }
 
 type Node struct {
@@ -2127,8 +2137,9 @@ const file_towpath_v1_access_proto_rawDesc = "" +
 	"\x06status\x18\x01 \x01(\fR\x06status\"\x16\n" +
 	"\x14ReportStatusResponse\"3\n" +
 	"\x15ReportCountersRequest\x12\x1a\n" +
-	"\bcounters\x18\x01 \x01(\fR\bcounters\"\x18\n" +
-	"\x16ReportCountersResponse\"\x86\x01\n" +
+	"\bcounters\x18\x01 \x01(\fR\bcounters\".\n" +
+	"\x16ReportCountersResponse\x12\x14\n" +
+	"\x05asked\x18\x01 \x01(\bR\x05asked\"\x86\x01\n" +
 	"\x04Node\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\venvironment\x18\x02 \x01(\tR\venvironment\x12\x18\n" +

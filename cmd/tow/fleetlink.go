@@ -151,15 +151,17 @@ func (l *fleetLink) Report(ctx context.Context, s *fleet.Status) error {
 }
 
 // Count is part of fleet.Link.
-func (l *fleetLink) Count(ctx context.Context, counters *fleet.Counters) error {
+func (l *fleetLink) Count(ctx context.Context, counters *fleet.Counters) (asked bool, err error) {
 	text, err := json.Marshal(counters)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return l.ask(func(c *client.Control) error {
-		_, err := c.Nodes.ReportCounters(ctx, &towpathv1.ReportCountersRequest{Counters: text})
+	err = l.ask(func(c *client.Control) error {
+		r, err := c.Nodes.ReportCounters(ctx, &towpathv1.ReportCountersRequest{Counters: text})
+		asked = r.GetAsked()
 		return err
 	})
+	return asked, err
 }
 
 // ask asks the control nodes one after the other, until one can be reached.

@@ -21,8 +21,9 @@ import (
 // Hub has what the nodes counted that are attached to this control node. It is in memory
 // alone: counters grow, and the next report has all of them.
 type Hub struct {
-	mu  sync.Mutex
-	all map[string]heardCounters // by ENVIRONMENT/NODE
+	mu    sync.Mutex
+	all   map[string]heardCounters // by ENVIRONMENT/NODE
+	asked map[string]time.Time     // when somebody asked last, by environment
 }
 
 type heardCounters struct {
@@ -32,15 +33,24 @@ type heardCounters struct {
 }
 
 // NewHub makes a Hub that has heard nothing.
-func NewHub() *Hub { return &Hub{all: map[string]heardCounters{}} }
+func NewHub() *Hub {
+	return &Hub{all: map[string]heardCounters{}, asked: map[string]time.Time{}}
+}
 
 // heardFor is how old counters may be that are told.
 const heardFor = 30 * time.Second
 
-func (h *Hub) hear(environment string, c *fleet.Counters) {
+// askedFor is for how long somebody is said to ask: longer than a node that nobody asks is silent.
+const askedFor = 15 * time.Second
+
+// hear hears a node, and says whether somebody asks for what it counted at present.
+func (h *Hub) hear(environment string, c *fleet.Counters) (asked bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
+	if at, ok := h.asked[environment]; ok {
+		asked = now.Sub(at) <= askedFor
+	}
 	for key, old := range h.all {
 		if now.Sub(old.at) > heardFor {
 			delete(h.all, key)
@@ -48,15 +58,17 @@ func (h *Hub) hear(environment string, c *fleet.Counters) {
 	}
 	key := environment + "/" + c.Node
 	if old, ok := h.all[key]; ok && old.counters.Incarnation == c.Incarnation && old.counters.Number >= c.Number {
-		return // it was on its way for long
+		return asked // it was on its way for long
 	}
 	h.all[key] = heardCounters{environment, now, c}
+	return asked
 }
 
 // heard is what the nodes counted of a program, and how long ago.
 func (h *Hub) heard(environment, program string) []*fleet.Counters {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.asked[environment] = time.Now()
 	var all []*fleet.Counters
 	for _, c := range h.all {
 		age := time.Since(c.at)
@@ -100,8 +112,9 @@ func (s *nodeService) ReportCounters(ctx context.Context, q *v1.ReportCountersRe
 	}
 	who := access.Caller(ctx)
 	c.Node = who.Name
+	out := &v1.ReportCountersResponse{}
 	if s.opts.Deployments != nil {
-		s.opts.Deployments.Hub.hear(who.Environment, c)
+		out.Asked = s.opts.Deployments.Hub.hear(who.Environment, c)
 	}
-	return &v1.ReportCountersResponse{}, nil
+	return out, nil
 }

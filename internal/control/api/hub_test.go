@@ -32,7 +32,7 @@ func TestCounters(t *testing.T) {
 		pair := h.join(t, "n1", "prod")
 		nodes[k], admins[k] = h.as(t, client.ControlOptions{Certificate: &pair}), h.admin(t)
 	}
-	report := func(k int, incarnation string, number, requests int64) {
+	report := func(k int, incarnation string, number, requests int64) (asked bool) {
 		t.Helper()
 		text, err := json.Marshal(&fleet.Counters{
 			Node: "another", Incarnation: incarnation, Number: number, Age: time.Hour,
@@ -41,9 +41,11 @@ func TestCounters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := nodes[k].Nodes.ReportCounters(t.Context(), &v1.ReportCountersRequest{Counters: text}); err != nil {
+		r, err := nodes[k].Nodes.ReportCounters(t.Context(), &v1.ReportCountersRequest{Counters: text})
+		if err != nil {
 			t.Fatal(err)
 		}
+		return r.GetAsked()
 	}
 	var all []*fleet.Counters
 	told := func(k int) *fleet.Counters {
@@ -62,11 +64,15 @@ func TestCounters(t *testing.T) {
 		all = append(all, c)
 		return c
 	}
-	report(0, "i1", 1, 0)
+	if report(0, "i1", 1, 0) {
+		t.Error("it is said to be asked, and nobody asked")
+	}
 	if c := told(0); c.Number != 1 { // of nought, and told
 		t.Errorf("%+v", c)
 	}
-	report(0, "i1", 3, 300)
+	if !report(0, "i1", 3, 300) {
+		t.Error("nobody is said to ask, and somebody did")
+	}
 	report(0, "i1", 2, 200) // late
 	if c := told(0); c.Number != 3 || c.Programs["shop"][0].Requests != 300 {
 		t.Errorf("%+v", c)

@@ -77,3 +77,29 @@ func TestBetweenStages(t *testing.T) {
 		})
 	}
 }
+
+// TestWholeCell: a cell that a wave reaches as a whole is compared with others, in which nothing has
+// begun: their nodes hand over as often while somebody asks.
+func TestWholeCell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		s := &simulation{world: newWorld(t, ctx, 1, 2, 6), random: rand.New(rand.NewPCG(1, 2))}
+		s.judge = newJudge(s)
+		s.start()
+		s.judge.await(s.deploy("one"), time.Hour)
+		s.become(digest("two"), deploytest.Behaviour{Errors: 0.2})
+		p := Pipeline{Unavailable: 1, Stages: []Stage{
+			{Name: "a cell", Kind: Wave, Cells: []string{"cell-0"}, Share: 1, Bake: time.Minute},
+			{Name: "all", Kind: Wave, Share: 1, Bake: time.Minute},
+		}}
+		id := s.deployBy("two", p)
+		s.judge.await(id, time.Hour)
+		d, err := (&Service{Store: s.inner}).Get(ctx, id)
+		if err != nil || d.State.Outcome == nil || d.State.Outcome.Result != Returned || d.State.Stage != 0 {
+			t.Errorf("it came to %+v in stage %d, %v", d.State.Outcome, d.State.Stage, err)
+		}
+		s.stop()
+		cancel()
+		s.judge.close()
+	})
+}

@@ -11,8 +11,9 @@ import (
 // hub is what a control node has heard that nodes counted. As the real one it tells it for a
 // while, whether the node is still attached to it or not.
 type hub struct {
-	all  map[string]heardOnce
-	away bool // nobody can ask it
+	all   map[string]heardOnce
+	asked time.Time
+	away  bool // nobody can ask it
 }
 
 type heardOnce struct {
@@ -20,16 +21,18 @@ type heardOnce struct {
 	at time.Time
 }
 
-func (h *hub) hear(c *fleet.Counters) {
+func (h *hub) hear(c *fleet.Counters) (asked bool) {
 	if h.all == nil {
 		h.all = map[string]heardOnce{}
 	}
 	h.all[c.Node] = heardOnce{c, time.Now()}
+	return !h.asked.IsZero() && time.Since(h.asked) <= toldFor/2
 }
 
 const toldFor = 30 * time.Second
 
 func (h *hub) tell() (all []*fleet.Counters) {
+	h.asked = time.Now()
 	for _, c := range h.all {
 		if age := time.Since(c.at); age <= toldFor {
 			told := *c.Counters

@@ -386,6 +386,9 @@ func (m *move) pass() {
 		found = m.s.Test.Summary(nil, nil).String()
 	}
 	m.event(EventStagePassed, "%s passed: %s", stage.Name, found)
+	if m.s.Test != nil {
+		m.s.Test.Stage() // it is looked at while the next one is held up, too
+	}
 	m.forward = true
 	if m.s.Onebox != "" { // it is of one stage
 		m.s.Onebox = ""

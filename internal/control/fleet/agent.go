@@ -42,8 +42,8 @@ type Options struct {
 	// Settle is how long a release runs until a death is no longer counted against it.
 	// 0: 10 min.
 	Settle time.Duration
-	// Counting is how often counters are handed over while a candidate is on trial, and
-	// CountingIdle while none is. 0: 500 ms and 10 s.
+	// Counting is how often counters are handed over while a candidate is on trial or somebody
+	// asks for them, and CountingIdle otherwise. 0: 500 ms and 10 s.
 	Counting, CountingIdle time.Duration
 	// Again is how long the agent waits at first before it tries again what failed, and
 	// AgainMost the longest. 0: 200 ms and 30 s.
@@ -563,7 +563,7 @@ func (a *Agent) count(ctx context.Context) {
 	tick := time.NewTicker(a.o.Counting)
 	defer tick.Stop()
 	var last time.Time
-	number := int64(0)
+	number, asked := int64(0), false
 	for {
 		select {
 		case <-ctx.Done():
@@ -571,7 +571,7 @@ func (a *Agent) count(ctx context.Context) {
 		case <-tick.C:
 		}
 		a.mu.Lock()
-		due := a.stale.IsZero() && (a.trial || time.Since(last) >= a.o.CountingIdle)
+		due := a.stale.IsZero() && (a.trial || asked || time.Since(last) >= a.o.CountingIdle)
 		a.mu.Unlock()
 		if !due {
 			continue
@@ -580,7 +580,8 @@ func (a *Agent) count(ctx context.Context) {
 		number++
 		c := &Counters{Node: a.o.Node, Incarnation: a.o.Incarnation, Number: number, Programs: a.o.Host.Counts()}
 		asking, cancel := context.WithTimeout(ctx, reportTime)
-		if err := a.o.Link.Count(asking, c); err != nil && ctx.Err() == nil {
+		var err error
+		if asked, err = a.o.Link.Count(asking, c); err != nil && ctx.Err() == nil {
 			a.o.Log.Debug("counters could not be handed over", "error", err)
 		}
 		cancel()

@@ -200,7 +200,7 @@ func (p *process) Report(_ context.Context, s *Status) error {
 	return nil
 }
 
-func (p *process) Count(context.Context, *Counters) error { return nil }
+func (p *process) Count(context.Context, *Counters) (bool, error) { return false, nil }
 func (p *process) Counts() map[string][]Count             { return nil }
 func (p *process) Keep([]release.Digest) error            { return nil }
 

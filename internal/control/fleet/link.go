@@ -16,8 +16,9 @@ type Link interface {
 	Follow(ctx context.Context) (<-chan Heard, error)
 	// Report has a status written. It gives an error when it may not have been.
 	Report(ctx context.Context, s *Status) error
-	// Count hands counters over, which are not kept.
-	Count(ctx context.Context, c *Counters) error
+	// Count hands counters over, which are not kept. It says whether somebody asks for those of the
+	// environment at present.
+	Count(ctx context.Context, c *Counters) (asked bool, err error)
 }
 
 // Heard is what a control node says to a node.
