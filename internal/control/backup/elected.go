@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"towpath.dev/election"
@@ -20,6 +21,7 @@ func RunElected(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	o.Metrics.keeps(o.Cluster, o.Every)
 	return whileElected(ctx, o, Group, func(ctx context.Context) error {
 		u, err := NewUploader(ctx, o)
 		if err != nil {
@@ -57,6 +59,12 @@ func RunShared(ctx context.Context, name string, all []Options) error {
 	first, err := all[0].filled()
 	if err != nil {
 		return err
+	}
+	for _, o := range all {
+		if o, err = o.filled(); err != nil {
+			return fmt.Errorf("%s: %w", o.Cluster, err)
+		}
+		o.Metrics.keeps(o.Cluster, o.Every)
 	}
 	return whileElected(ctx, first, Group+"."+name, func(ctx context.Context) error {
 		s, err := NewShared(ctx, name, all)

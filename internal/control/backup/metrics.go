@@ -17,19 +17,21 @@ const (
 	alarmUnchecked = "unchecked" // nobody here can read what is written, so it is not verified
 )
 
+var alarmKinds = []string{alarmGap, alarmBase, alarmVerify, alarmCare, alarmUnchecked}
+
 // Metrics are the uploaders' for Prometheus. Times are seconds since 1970.
 type Metrics struct {
 	durable, proven, verified, base *prometheus.GaugeVec
 	restorable                      *prometheus.GaugeVec
-	gaps                            *prometheus.GaugeVec
+	gaps, every, alarmed            *prometheus.GaugeVec
 	alarms                          *prometheus.CounterVec
 	bytes, changes, objects         *prometheus.CounterVec
 }
 
 // NewMetrics makes them; they still have to be registered.
 func NewMetrics() *Metrics {
-	gauge := func(name, help string) *prometheus.GaugeVec {
-		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "towpath", Subsystem: "backup", Name: name, Help: help}, []string{"cluster"})
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "towpath", Subsystem: "backup", Name: name, Help: help}, append([]string{"cluster"}, labels...))
 	}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "towpath", Subsystem: "backup", Name: name, Help: help}, append([]string{"cluster"}, labels...))
@@ -41,6 +43,8 @@ func NewMetrics() *Metrics {
 		base:       gauge("base_time_seconds", "When the newest base was made."),
 		restorable: gauge("restorable_since_seconds", "From which time on everything that is to be kept can be restored."),
 		gaps:       gauge("gaps", "How many gaps the log has within what is kept."),
+		every:      gauge("every_seconds", "How often what changed is to be uploaded: there from the start, in each process that keeps the cluster or stands ready to."),
+		alarmed:    gauge("alarm_time_seconds", "When a person should have known of something last, by kind.", "alarm"),
 		alarms:     counter("alarms_total", "What a person should know, by kind.", "alarm"),
 		bytes:      counter("uploaded_bytes_total", "Bytes of log objects as they were uploaded first."),
 		changes:    counter("changes_total", "Changes that were uploaded."),
@@ -49,7 +53,7 @@ func NewMetrics() *Metrics {
 }
 
 func (m *Metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.durable, m.proven, m.verified, m.base, m.restorable, m.gaps, m.alarms, m.bytes, m.changes, m.objects}
+	return []prometheus.Collector{m.durable, m.proven, m.verified, m.base, m.restorable, m.gaps, m.every, m.alarmed, m.alarms, m.bytes, m.changes, m.objects}
 }
 
 // Describe implements [prometheus.Collector].
@@ -72,6 +76,15 @@ type clusterMetrics struct {
 	cluster string
 }
 
+// keeps has a cluster's series begin, before anything is reached or goes wrong: a cluster that
+// nobody gets to keep is missed by what is there of it, and counters go up from nought.
+func (m *Metrics) keeps(cluster string, every time.Duration) {
+	m.every.WithLabelValues(cluster).Set(every.Seconds())
+	for _, kind := range alarmKinds {
+		m.alarms.WithLabelValues(cluster, kind)
+	}
+}
+
 func (m *Metrics) of(cluster string) *clusterMetrics { return &clusterMetrics{m, cluster} }
 
 func (c *clusterMetrics) durable(revision int64, proven time.Time) {
@@ -87,7 +100,12 @@ func (c *clusterMetrics) uploaded(bytes int, h segment.Header) {
 	c.m.objects.WithLabelValues(c.cluster).Inc()
 }
 
-func (c *clusterMetrics) alarm(kind string) { c.m.alarms.WithLabelValues(c.cluster, kind).Inc() }
+// alarm counts one, and says when it was: a counter alone cannot tell of one that came before
+// anybody asked for it first, as most gaps do.
+func (c *clusterMetrics) alarm(kind string, at time.Time) {
+	c.m.alarms.WithLabelValues(c.cluster, kind).Inc()
+	c.m.alarmed.WithLabelValues(c.cluster, kind).Set(seconds(at))
+}
 
 func (c *clusterMetrics) verifiedAt(at time.Time) {
 	c.m.verified.WithLabelValues(c.cluster).Set(seconds(at))

@@ -137,6 +137,7 @@ func NewUploader(ctx context.Context, o Options) (*Uploader, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Metrics.keeps(o.Cluster, o.Every)
 	if _, shared := o.Store.(*recent); !shared {
 		o.Store = newRecent(o.Store)
 	}
@@ -338,6 +339,6 @@ func (u *Uploader) revision(ctx context.Context) (int64, error) {
 
 // alarm tells of something that a person should know.
 func (u *Uploader) alarm(kind, message string, args ...any) {
-	u.gauge.alarm(kind)
+	u.gauge.alarm(kind, u.o.Now())
 	u.o.Log.Error("backup: "+message, append([]any{"cluster", u.o.Cluster, "alarm", kind}, args...)...)
 }
