@@ -1,6 +1,6 @@
 # What can be done here. `make` alone prints this list.
 
-.PHONY: help run test install unit race lint bench bench-serving bench-elections bench-backups bench-module model soak soak-backup soak-deploy verdicts fuzz editor java generate
+.PHONY: help run test install unit race lint bench bench-serving bench-elections bench-backups bench-module alerts model soak soak-backup soak-deploy verdicts fuzz editor java generate
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -8,7 +8,7 @@ help: ## print this list
 run: ## the featured-offer application serves, over a market in SQLite
 	go run -tags solo ./cmd/tow dev apps/featured-offer
 
-test: install lint unit race editor java bench-module ## install what the tests need and run all of them
+test: install lint unit race editor java bench-module alerts ## install what the tests need and run all of them
 
 install: ## what the tests run besides Go: PostgreSQL, protoc, a JDK, Maven, an S3 server
 	./tools/install
@@ -32,6 +32,9 @@ java: ## the JVM's election client: tests, and documentation without a warning
 
 bench-module: ## the comparison peers agree with each other
 	cd bench && go test ./...
+
+alerts: ## Prometheus evaluates the alarm rules that are shipped
+	cd tools/alerts && go test -count=1 ./...
 
 bench: ## every claim of speed, both sides in one run, as ratios
 	cd bench && go run ./cmd/ratios && go run ./cmd/limits
