@@ -93,6 +93,7 @@ type Agent struct {
 
 	mu    sync.Mutex
 	inbox *Heard // not taken over yet
+	anew  bool   // it is of another connection: who tells may know of another status, as a restored store does
 	trial bool   // a candidate is on trial here
 	stale time.Time
 	// refused is how often in a row the host was not ready since something was placed last, and
@@ -274,13 +275,15 @@ func (a *Agent) program(name string) *program {
 // hear takes over what was heard last.
 func (a *Agent) hear() {
 	a.mu.Lock()
-	h := a.inbox
-	a.inbox = nil
+	h, anew := a.inbox, a.anew
+	a.inbox, a.anew = nil, false
 	a.mu.Unlock()
 	if h == nil {
 		return
 	}
-	a.reported = nil // who tells may know of another status, as a store does that was restored
+	if anew || h.Held {
+		a.reported = nil
+	}
 	if h.Held {
 		return
 	}
@@ -546,9 +549,11 @@ func (a *Agent) followOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	first := true
 	for h := range from {
 		a.mu.Lock()
 		a.inbox, a.stale = &h, time.Time{}
+		a.anew, first = a.anew || first, false
 		a.mu.Unlock()
 		select {
 		case a.wake <- struct{}{}:

@@ -272,6 +272,37 @@ func TestFollows(t *testing.T) {
 	})
 }
 
+// TestReportsWhatIsNew: what changes for others is no reason to report, as each report is written;
+// another connection is, as who is there may know less.
+func TestReportsWhatIsNew(t *testing.T) {
+	run(t, func(t *testing.T, m *machine) {
+		_, stop := m.start()
+		defer stop()
+		reports := func() int {
+			time.Sleep(time.Minute)
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return len(m.reports)
+		}
+		m.intend(&Intent{Deployment: "d1", Release: one})
+		m.runs(one, "")
+		before := reports()
+		for seq := range 20 {
+			m.intend(&Intent{Deployment: "d1", Seq: int64(seq), Release: one, Probe: &Probe{Round: int64(seq), By: []string{"another"}}})
+			time.Sleep(time.Second)
+		}
+		if n := reports() - before; n > 0 {
+			t.Errorf("it reported %d times what it had said", n)
+		}
+		m.set(func() { m.cut = true })
+		time.Sleep(time.Minute)
+		m.set(func() { m.cut = false })
+		if n := reports() - before; n != 1 {
+			t.Errorf("it reported %d times to who may know less", n)
+		}
+	})
+}
+
 // TestGoesBackByItself: a node that dies twice of a release goes back, while nobody answers
 // it, and says so when somebody does.
 func TestGoesBackByItself(t *testing.T) {
