@@ -416,6 +416,7 @@ func (a *Agent) save() bool {
 	if !a.dirty {
 		return true
 	}
+	waited := a.unsaved != nil
 	if a.unsaved = a.o.Keeper.Save(a.memory); a.unsaved != nil {
 		err := a.unsaved
 		a.say("", slog.LevelError, "what the node shall run cannot be written down", "error", err)
@@ -423,6 +424,9 @@ func (a *Agent) save() bool {
 		return false
 	}
 	a.dirty = false
+	if waited {
+		a.again() // what has waited for it
+	}
 	return true
 }
 

@@ -75,7 +75,10 @@ func (p *program) wants(a *Agent, i *Intent) (main, beside release.Digest, share
 			p.anyhow, main = role.Main, role.Main
 		}
 	}
-	if beside == "" || p.hopeless(beside) {
+	if a.unsaved != nil && role.Instead != "" && !p.proved(a, main) && !p.hopeless(role.Instead) {
+		main = role.Instead // until it can be written down that the candidate is tried
+	}
+	if beside == "" || p.hopeless(beside) || a.unsaved != nil && !p.proved(a, beside) {
 		beside, share = "", 0
 	}
 	return main, beside, share

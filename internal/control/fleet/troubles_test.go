@@ -95,10 +95,7 @@ func TestBackOnAFullDisk(t *testing.T) {
 		_, stop = m.start() // what it knows is of before
 		m.runs(two, "")
 		m.set(func() { m.cut = false })
-		m.intend(&Intent{Deployment: "d3", Release: one})
-		m.runs(one, "")
-		m.intend(&Intent{Deployment: "d4", Release: one, Candidate: three, Reach: 1})
-		m.runs(one, "")
+		m.runs(one, "") // and not what was taken back before
 		m.set(func() { m.broken = nil })
 		m.runs(three, "")
 		if text := m.own(Unsaved); text != "" {
