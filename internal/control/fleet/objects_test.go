@@ -2,6 +2,10 @@ package fleet
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -42,9 +46,9 @@ func (c *counted) ask(ctx context.Context) error {
 	return nil
 }
 
-// TestDiskFirst: what a node has on its disk it waits for nobody for, as sources are silent in
-// an outage; that a release has no signatures is no reason to ask for some.
-func TestDiskFirst(t *testing.T) {
+// published is a release of the program "shop" in a store of objects.
+func published(t *testing.T) (*release.Objects, *release.Release, release.Digest) {
+	t.Helper()
 	store, err := blob.Open(t.TempDir(), blob.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +73,13 @@ func TestDiskFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return objects, r, d
+}
+
+// TestDiskFirst: what a node has on its disk it waits for nobody for, as sources are silent in
+// an outage; that a release has no signatures is no reason to ask for some.
+func TestDiskFirst(t *testing.T) {
+	objects, _, d := published(t)
 	disk, err := release.OpenDisk(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -82,5 +93,59 @@ func TestDiskFirst(t *testing.T) {
 	source.silent.Store(true)
 	if _, err := stock.Get(t.Context(), "shop", d, nil); err != nil || source.asked.Load() > 0 {
 		t.Errorf("from the disk: %v, asked %d times", err, source.asked.Load())
+	}
+}
+
+// TestSignedLater: a release that nobody had signed is let run once somebody has, and what is known
+// of it then is written down once: going back to it needs no room on the disk.
+func TestSignedLater(t *testing.T) {
+	objects, r, d := published(t)
+	roots := newRoots(t, 1)
+	policy := roots.policy(1, 0)
+	dir := t.TempDir()
+	disk, err := release.OpenDisk(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stock := &Stock{Environment: "prod", Disk: disk, From: []release.Source{objects}}
+	fault := (*Fault)(nil)
+	if _, err := stock.Get(t.Context(), "shop", d, policy); !errors.As(err, &fault) || fault.Kind != Distrust {
+		t.Fatalf("unsigned it is %v", err)
+	}
+	e, err := release.Sign(r, roots.keys[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := release.ReadPolicy(policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := objects.AddSignatures(t.Context(), p, d, e); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stock.Get(t.Context(), "shop", d, policy); err != nil {
+		t.Fatalf("signed later it is %v", err)
+	}
+	wrote := func() []os.FileInfo {
+		all, err := filepath.Glob(filepath.Join(dir, "*", "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var files []os.FileInfo
+		for _, name := range all {
+			info, err := os.Stat(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files = append(files, info)
+		}
+		return files
+	}
+	before := wrote()
+	if _, err := stock.Get(t.Context(), "shop", d, policy); err != nil {
+		t.Fatal(err)
+	}
+	if after := wrote(); !slices.EqualFunc(before, after, os.SameFile) {
+		t.Errorf("what was known was written again: %v, and now %v", before, after)
 	}
 }
