@@ -2,7 +2,7 @@
 //
 // An [Intent] says of a cell and a program which release its nodes shall run; controllers
 // write it. A [Status] says what one node runs; only that node writes it, and only when it
-// changes. An [Agent] is the part of a node that makes the one into the other: it fetches
+// changes ([Filed] is how it lies in the store). An [Agent] is the part of a node that makes the one into the other: it fetches
 // releases, has its [Host] make them ready, puts them in place, and says so. What it needs for
 // that is on its own disk ([Memory]), so that a node serves on, and starts again, while nobody
 // answers.

@@ -48,9 +48,13 @@ func (a *Agent) known() *release.Policy {
 // back the keys that were revoked since.
 func (a *Agent) hearPolicy(told []byte) {
 	t := &a.trust
+	t.told, t.refused, t.gap = told, nil, false
+	if bytes.Equal(told, a.memory.Policy) {
+		return
+	}
 	known := a.known()
 	next, err := a.follows(known, told)
-	t.told, t.refused, t.gap = told, err, false
+	t.refused = err
 	switch {
 	case err != nil:
 		p, unread := release.ReadPolicy(told)
@@ -61,16 +65,14 @@ func (a *Agent) hearPolicy(told []byte) {
 		}
 		t.after = time.Time{}
 		a.say("", slog.LevelError, "the node does not go by the trust policy that it is told", "error", t.refused)
-	case next != nil && (known == nil || next.Version > known.Version):
+	case known == nil || next.Version > known.Version:
 		a.goBy(told)
 	}
 }
 
-// follows is the policy that was told, if the node is to go by it: nil where there is none.
+// follows is the policy that was told, if the node is to go by it.
 func (a *Agent) follows(known *release.Policy, told []byte) (*release.Policy, error) {
 	switch {
-	case bytes.Equal(told, a.memory.Policy):
-		return known, nil
 	case len(told) == 0:
 		about := "a trust policy"
 		if known != nil {
