@@ -159,6 +159,9 @@ func nodeDiffers(n *towpathv1.FleetNode, s *fleet.Status, i *fleet.Intent, progr
 	for _, t := range r.Troubles {
 		say("%s of %s: %s", t.Kind, t.Release.Short(), t.Text)
 	}
+	for _, t := range s.Troubles {
+		say("%s: %s", t.Kind, t.Text)
+	}
 	if all {
 		keys := []string{"cell " + s.Cell, "tow " + s.Version}
 		if s.Region != "" {
