@@ -21,13 +21,16 @@ func backupBaseCommand(u *ui) *cobra.Command {
 		Short: "Keep all that a cluster has now",
 		Long: `Make a base: all of a cluster's store at one revision. "tow backup run" makes them by
 itself when they pay; before a dangerous change one more shortens a restore. It takes a
-snapshot from a follower.`,
-		Example: "  tow backup base --store s3://backups/etcd --cluster prod --endpoints https://etcd-1:2379",
-		Args:    exactly(),
-		RunE:    func(c *cobra.Command, _ []string) error { return b.base(c.Context()) },
+snapshot from a follower. Where the backup is encrypted it is too: name the recipients
+again.`,
+		Example: "  tow backup base --store s3://backups/etcd --cluster prod --endpoints https://etcd-1:2379\n" +
+			"  tow backup base --store s3://backups/etcd --cluster prod --recipient verifier.pub --recipient recovery.pub",
+		Args: exactly(),
+		RunE: func(c *cobra.Command, _ []string) error { return b.base(c.Context()) },
 	}
 	b.at.flags(c)
 	c.Flags().StringArrayVar(&b.recipients, "recipient", nil, "encrypt for the age `RECIPIENT`, or for those in a file; may be repeated")
+	c.Flags().BoolVar(&b.plain, "plain", false, "make it in the clear where what was kept so far is encrypted")
 	c.Flags().StringVar(&b.scratch, "scratch", "", "put the snapshot in the folder `DIR` (default: towpath/backup in the user's folder for caches)")
 	b.etcd.flags(c)
 	return c
@@ -37,7 +40,7 @@ func (b *backupRun) base(ctx context.Context) error {
 	if err := b.at.named(); err != nil {
 		return err
 	}
-	o := backup.Options{Cluster: b.at.cluster, Scratch: b.scratch, Log: slog.New(slog.DiscardHandler)}
+	o := backup.Options{Cluster: b.at.cluster, Scratch: b.scratch, Plain: b.plain, Log: slog.New(slog.DiscardHandler)}
 	var err error
 	if o.Recipients, err = readRecipients(b.recipients); err != nil {
 		return err

@@ -64,6 +64,7 @@ func readBackupConfig(path string) (*backupConfig, error) {
 	if o.Identities, err = readIdentities(root.Texts("identities")); err != nil {
 		root.Errorf("identities", "%v", err)
 	}
+	o.Plain = root.Bool("plain", false)
 	if url := root.Required("store"); url != "" {
 		if o.Store, err = blob.Open(url, blob.Options{}); err != nil {
 			root.Errorf("store", "%v", err)

@@ -34,6 +34,7 @@ type backupRun struct {
 	every      time.Duration
 	keep       string
 	recipients []string
+	plain      bool
 	scratch    string
 	metrics    string
 	alone      bool
@@ -63,6 +64,7 @@ whose minutes go into one object. docs/backup.md has the file.`,
 	f.DurationVar(&b.every, "every", time.Minute, "upload what changed each `TIME`: what a loss of the cluster may cost")
 	f.StringVar(&b.keep, "keep", backup.DefaultKeep, "keep what the `SENTENCE` says")
 	f.StringArrayVar(&b.recipients, "recipient", nil, "encrypt for the age `RECIPIENT`, or for those in a file; may be repeated")
+	f.BoolVar(&b.plain, "plain", false, "go on in the clear where what was kept so far is encrypted")
 	f.StringVar(&b.scratch, "scratch", "", "put snapshots in the folder `DIR`, which needs room for the whole store (default: towpath/backup in the user's folder for caches)")
 	f.StringVar(&b.metrics, "metrics-listen", "", "serve metrics for Prometheus at `HOST:PORT`/metrics")
 	f.BoolVar(&b.alone, "alone", false, "upload without being elected: nothing is written to the cluster")
@@ -135,7 +137,7 @@ func (b *backupRun) read() (*backupConfig, error) {
 }
 
 func (b *backupRun) options() (o backup.Options, err error) {
-	o = backup.Options{Every: b.every, Scratch: b.scratch}
+	o = backup.Options{Every: b.every, Scratch: b.scratch, Plain: b.plain}
 	if b.every < time.Second {
 		return o, usage{fmt.Errorf("--every %s: expected a second at least", b.every), ""}
 	}

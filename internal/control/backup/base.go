@@ -35,13 +35,16 @@ type Manifest struct {
 	HashKV    uint32    `json:"hashKV"` // at its revision, compacted at Compacted
 	Time      time.Time `json:"time"`   // by when its revision had been
 	// AuthRevision is etcd's of its users and roles, which the log does not have.
-	AuthRevision uint64  `json:"authRevision"`
-	Rows         int64   `json:"rows"`
-	Raw          int64   `json:"raw"`  // bytes of the rows
-	Size         int64   `json:"size"` // bytes as stored
-	File         int64   `json:"file"` // bytes of the snapshot that it was made of
-	Encrypted    bool    `json:"encrypted,omitempty"`
-	Chunks       []Chunk `json:"chunks"`
+	AuthRevision uint64 `json:"authRevision"`
+	Rows         int64  `json:"rows"`
+	Raw          int64  `json:"raw"`  // bytes of the rows
+	Size         int64  `json:"size"` // bytes as stored
+	File         int64  `json:"file"` // bytes of the snapshot that it was made of
+	Encrypted    bool   `json:"encrypted,omitempty"`
+	// Recipients are who can read it, as age's tools write them, where it is encrypted and
+	// they can be written: those before did not say.
+	Recipients []string `json:"recipients,omitempty"`
+	Chunks     []Chunk  `json:"chunks"`
 }
 
 // A Chunk is a part of a base, an object of its own. Chunks follow each other.
@@ -72,7 +75,7 @@ type baser struct {
 
 // take makes a base of the state that one member has: a follower, if there is one.
 func (b *baser) take(ctx context.Context) (Manifest, error) {
-	m := Manifest{Cluster: b.place.cluster, Generation: b.place.generation, Encrypted: len(b.segments.Recipients) > 0}
+	m := Manifest{Cluster: b.place.cluster, Generation: b.place.generation, Encrypted: len(b.segments.Recipients) > 0, Recipients: recipientTexts(b.segments.Recipients)}
 	endpoint, err := follower(ctx, b.client)
 	if err != nil {
 		return m, err

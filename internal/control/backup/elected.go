@@ -22,6 +22,9 @@ func RunElected(ctx context.Context, o Options) error {
 		return err
 	}
 	o.Metrics.keeps(o.Cluster, o.Every)
+	if err := wasPlain(ctx, o); err != nil {
+		return err
+	}
 	return whileElected(ctx, o, Group, func(ctx context.Context) error {
 		u, err := NewUploader(ctx, o)
 		if err != nil {
@@ -65,6 +68,9 @@ func RunShared(ctx context.Context, name string, all []Options) error {
 			return fmt.Errorf("%s: %w", o.Cluster, err)
 		}
 		o.Metrics.keeps(o.Cluster, o.Every)
+		if err := wasPlain(ctx, o); err != nil {
+			return err
+		}
 	}
 	return whileElected(ctx, first, Group+"."+name, func(ctx context.Context) error {
 		s, err := NewShared(ctx, name, all)
@@ -82,6 +88,9 @@ func whileElected(ctx context.Context, o Options, group string, run func(context
 		err := electedOnce(ctx, o, group, run)
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if errors.Is(err, ErrPlain) {
+			return err
 		}
 		o.Log.Warn("backup: beginning anew", "cluster", o.Cluster, "error", err)
 		if err := wait.sleep(ctx); err != nil {

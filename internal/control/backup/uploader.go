@@ -41,10 +41,12 @@ type Options struct {
 	// Identities read what was written, to merge, thin and verify it. Those of encrypted
 	// backups should be a recipient of their own, so that the key for restores stays away.
 	Identities []age.Identity
-	Scratch    string // folder for snapshots and restores; default the user's for caches
-	Log        *slog.Logger
-	Metrics    *Metrics
-	Now        func() time.Time // default time.Now
+	// Plain lets a backup that is encrypted go on in the clear.
+	Plain   bool
+	Scratch string // folder for snapshots and restores; default the user's for caches
+	Log     *slog.Logger
+	Metrics *Metrics
+	Now     func() time.Time // default time.Now
 }
 
 // DefaultKeep is what is kept where nobody said what.
@@ -150,6 +152,9 @@ func NewUploader(ctx context.Context, o Options) (*Uploader, error) {
 	}
 	at, err := findPlace(ctx, o, etcd)
 	if err != nil {
+		return nil, err
+	}
+	if err := staysEncrypted(ctx, o, at); err != nil {
 		return nil, err
 	}
 	return &Uploader{

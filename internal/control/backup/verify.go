@@ -244,7 +244,7 @@ func (u *Uploader) compare(ctx context.Context, r *replica, c catalog.Catalog) (
 func (r *replica) expect(whose string, compacted, revision int64, want uint32) error {
 	got, err := hashKV(r.file.db, compacted, revision)
 	if err == nil && got != want {
-		err = fmt.Errorf("%w: at revision %d, compacted at %d, %s HashKV %08x, and the backup %08x: make a base with \"tow backup base\", and report this", ErrDiffers, revision, compacted, whose, want, got)
+		err = fmt.Errorf("%w: at revision %d, compacted at %d, %s HashKV %08x, and the backup %08x: make a base with \"tow backup base --recipient …\" (without --recipient where it is not encrypted), and report this", ErrDiffers, revision, compacted, whose, want, got)
 	}
 	return err
 }
