@@ -53,12 +53,38 @@ func (b *backupAt) identityFlag(c *cobra.Command) {
 	c.Flags().StringArrayVar(&b.identities, "identity", nil, "read what is encrypted with the age identities in the `FILE`; may be repeated")
 }
 
-// open opens the store, with retries: what goes wrong once is tried again.
-func (b *backupAt) open() (blob.Store, error) {
+// open opens the store, with retries, for who waits for an answer: what goes wrong a few times
+// is tried again, and told.
+func (b *backupAt) open(u *ui) (blob.Store, error) {
+	store, err := b.openOnce()
+	if err != nil {
+		return nil, err
+	}
+	return retried(u, store), nil
+}
+
+// storeTries is how often commands ask a store of objects before they give up, which takes
+// them about half a minute.
+const storeTries = 9
+
+func retried(u *ui, store blob.Store) blob.Store {
+	return blob.Retry(store, blob.Policy{Tries: storeTries, Failed: func(f blob.Failure) {
+		if f.Attempt > 1 { // once is nothing
+			fmt.Fprintf(u.err, "%s failed %d times of %d, and is tried again (%s %s): %v\n", store, f.Attempt, storeTries, f.Operation, f.Name, f.Err)
+		}
+	}})
+}
+
+// openOnce opens the store for who tries again itself.
+func (b *backupAt) openOnce() (blob.Store, error) {
 	if b.store == "" {
 		return nil, usage{errors.New("nothing says where the backups are: name the store with --store s3://BUCKET/PREFIX or --store FOLDER, or with the variable TOW_BACKUP_STORE"), ""}
 	}
-	return openStore(b.store)
+	store, err := blob.Open(b.store, blob.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("--store: %w", err)
+	}
+	return store, nil
 }
 
 func (b *backupAt) named() error {
@@ -66,14 +92,6 @@ func (b *backupAt) named() error {
 		return usage{errors.New("name the cluster with --cluster; \"tow backup list\" says which there are"), ""}
 	}
 	return blob.CheckName(b.cluster)
-}
-
-func openStore(url string) (blob.Store, error) {
-	store, err := blob.Open(url, blob.Options{})
-	if err != nil {
-		return nil, fmt.Errorf("--store: %w", err)
-	}
-	return store, nil
 }
 
 // readIdentities reads age's files of keys.

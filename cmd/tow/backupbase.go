@@ -40,12 +40,12 @@ func (b *backupRun) base(ctx context.Context) error {
 	if err := b.at.named(); err != nil {
 		return err
 	}
-	o := backup.Options{Cluster: b.at.cluster, Scratch: b.scratch, Plain: b.plain, Log: slog.New(slog.DiscardHandler)}
+	o := backup.Options{Cluster: b.at.cluster, Scratch: b.scratch, Plain: b.plain, Log: slog.New(slog.NewTextHandler(b.err, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	var err error
 	if o.Recipients, err = readRecipients(b.recipients); err != nil {
 		return err
 	}
-	if o.Store, err = b.at.open(); err != nil {
+	if o.Store, err = b.at.openOnce(); err != nil {
 		return err
 	}
 	client, err := b.etcd.open(ctx)

@@ -73,7 +73,7 @@ func (b *backupCost) run(ctx context.Context) error {
 			return err
 		}
 	}
-	store, err := b.at.open()
+	store, err := b.at.open(b.ui)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ which revisions and times can be restored.`,
 }
 
 func listBackups(ctx context.Context, u *ui, at *backupAt, asJSON bool) error {
-	store, err := at.open()
+	store, err := at.open(u)
 	if err != nil {
 		return err
 	}

@@ -124,7 +124,7 @@ func (r *backupRestore) options() (o backup.RestoreOptions, err error) {
 	if o.Identities, err = readIdentities(r.at.identities); err != nil {
 		return o, err
 	}
-	o.Store, err = r.at.open()
+	o.Store, err = r.at.open(r.ui)
 	return o, err
 }
 

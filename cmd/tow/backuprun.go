@@ -81,7 +81,7 @@ func (b *backupRun) run(ctx context.Context) error {
 		return err
 	}
 	config.options.Metrics, config.options.Log = backup.NewMetrics(), slog.New(slog.NewTextHandler(b.err, nil))
-	if err := blob.Probe(ctx, config.options.Store); err != nil {
+	if err := blob.Probe(ctx, retried(b.ui, config.options.Store)); err != nil {
 		return err
 	}
 	var all []backup.Options
@@ -150,7 +150,7 @@ func (b *backupRun) options() (o backup.Options, err error) {
 	if o.Keep, err = catalog.Parse(b.keep); err != nil {
 		return o, usage{fmt.Errorf("--keep: %w", err), ""}
 	}
-	o.Store, err = b.at.open()
+	o.Store, err = b.at.openOnce()
 	return o, err
 }
 

@@ -61,7 +61,7 @@ func (v *backupVerify) run(ctx context.Context) error {
 	if o.Identities, err = readIdentities(v.at.identities); err != nil {
 		return err
 	}
-	if o.Store, err = v.at.open(); err != nil {
+	if o.Store, err = v.at.open(v.ui); err != nil {
 		return err
 	}
 	if v.etcd.endpoints != "" || v.etcd.data != "" {

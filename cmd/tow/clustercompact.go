@@ -42,7 +42,7 @@ etcd does not know when a revision was, so that there is no time to name. With -
 			return usage{errors.New("--keep is 0 or more, and --revision 1 or more"), ""}
 		}
 		if backups.store != "" {
-			floor, err := compactFloor(&backups)
+			floor, err := compactFloor(u, &backups)
 			if err != nil {
 				return err
 			}
@@ -59,11 +59,11 @@ etcd does not know when a revision was, so that there is no time to name. With -
 }
 
 // compactFloor says how far a cluster may be compacted, by what its backup has.
-func compactFloor(b *backupAt) (func(*clientv3.Client) cluster.Floor, error) {
+func compactFloor(u *ui, b *backupAt) (func(*clientv3.Client) cluster.Floor, error) {
 	if err := b.named(); err != nil {
 		return nil, err
 	}
-	store, err := b.open()
+	store, err := b.open(u)
 	if err != nil {
 		return nil, err
 	}

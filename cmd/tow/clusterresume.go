@@ -95,7 +95,7 @@ func (r *clusterResume) registry() (election.Registry, error) {
 	if err := r.at.named(); err != nil {
 		return nil, err
 	}
-	store, err := r.at.open()
+	store, err := r.at.open(r.ui)
 	if err != nil {
 		return nil, err
 	}

@@ -107,7 +107,7 @@ func (g *upgrading) lookBackup(ctx context.Context) *upgrade.Backup {
 	if err := g.backups.named(); err != nil {
 		return &upgrade.Backup{Err: err.Error()}
 	}
-	store, err := g.backups.open()
+	store, err := g.backups.open(g.ui)
 	if err != nil {
 		return &upgrade.Backup{Err: err.Error()}
 	}

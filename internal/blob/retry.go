@@ -18,6 +18,9 @@ type Policy struct {
 	// The longest pause before the second attempt, 100 ms without it, and before any, 20 s
 	// without it.
 	First, Most time.Duration
+	// Tries is how many attempts there are at most, in a list since it last got on. Without it
+	// only the context bounds them.
+	Tries int
 	// Failed hears of each attempt that failed and is followed by another. It is called
 	// by whoever calls the store, several at a time.
 	Failed func(Failure)
@@ -34,8 +37,8 @@ type Failure struct {
 	Pause     time.Duration // until the next attempt
 }
 
-// Retry is a store that tries again, until an attempt succeeds, the store refuses or the
-// context ends: a context without a deadline has all the time. That an object exists or does not
+// Retry is a store that tries again, until an attempt succeeds, the store refuses, the policy's
+// tries are used up or the context ends: a context without a deadline has all the time. That an object exists or does not
 // is an answer, and so is ErrRefused.
 //
 // A Create whose first attempt's answer was lost may get ErrExists for its own object. Retry
@@ -78,6 +81,9 @@ func (r *retrying) do(ctx context.Context, operation, name string, attempt func(
 func (r *retrying) pause(ctx context.Context, f Failure) error {
 	if errors.Is(f.Err, ErrExists) || errors.Is(f.Err, ErrNotFound) || errors.Is(f.Err, ErrRefused) {
 		return f.Err
+	}
+	if f.Attempt == r.Tries {
+		return fmt.Errorf("%w (attempts that failed: %d)", f.Err, f.Attempt)
 	}
 	longest := r.Most
 	if doublings := f.Attempt - 1; doublings < 30 && r.First<<doublings < r.Most {

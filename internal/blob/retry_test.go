@@ -48,6 +48,27 @@ func TestRetryPauses(t *testing.T) {
 	})
 }
 
+// TestRetryTries has a store that never answers, for so many times.
+func TestRetryTries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		faulty := blobtest.Faulty(blobtest.NewMemory(), func(blobtest.Call) blobtest.Fault {
+			calls++
+			return blobtest.Fault{Before: blobtest.ErrUnreached}
+		})
+		store := blob.Retry(faulty, blob.Policy{Tries: 3})
+		if _, err := store.Get(t.Context(), "a"); !errors.Is(err, blobtest.ErrUnreached) || calls != 3 {
+			t.Errorf("get: %d attempts, %v", calls, err)
+		}
+		calls = 0
+		for _, err := range store.List(t.Context(), "", "") {
+			if !errors.Is(err, blobtest.ErrUnreached) || calls != 3 {
+				t.Errorf("list: %d attempts, %v", calls, err)
+			}
+		}
+	})
+}
+
 // TestRetryDefaults has a store that never answers, until the context ends.
 func TestRetryDefaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
