@@ -34,11 +34,12 @@ type ledger struct {
 	lines   []*Line
 	objects map[string]*Line // that are stored
 	sizes   map[string]int64
+	created map[string]time.Time // of all of them, as the store's clock is the simulated one
 	counted time.Time
 }
 
 func newLedger(store blob.Store, now func() time.Time) *ledger {
-	return &ledger{Store: store, now: now, counted: now(), objects: map[string]*Line{}, sizes: map[string]int64{}}
+	return &ledger{Store: store, now: now, counted: now(), objects: map[string]*Line{}, sizes: map[string]int64{}, created: map[string]time.Time{}}
 }
 
 // kindOfObject is what a name says: what stands behind the cluster and its generation.
@@ -105,7 +106,7 @@ func (l *ledger) Create(ctx context.Context, name string, data []byte, class blo
 		l.passTime()
 		line.Objects++
 		line.Bytes += int64(len(data))
-		l.objects[name], l.sizes[name] = line, int64(len(data))
+		l.objects[name], l.sizes[name], l.created[name] = line, int64(len(data)), l.counted
 	}
 	return err
 }
@@ -147,6 +148,11 @@ func (l *ledger) List(ctx context.Context, prefix, after string) iter.Seq2[blob.
 				page()
 				n = 1
 			}
+			l.mu.Lock()
+			if at, known := l.created[info.Name]; known {
+				info.Modified = at
+			}
+			l.mu.Unlock()
 			if !yield(info, err) {
 				return
 			}
@@ -166,6 +172,7 @@ func (l *ledger) Delete(ctx context.Context, name string) error {
 		line.Bytes -= l.sizes[name]
 		delete(l.objects, name)
 		delete(l.sizes, name)
+		delete(l.created, name)
 	}
 	return err
 }

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"towpath.dev/internal/blob"
+	"towpath.dev/internal/control/backup/catalog"
 	"towpath.dev/internal/control/backup/segment"
 )
 
@@ -45,6 +46,13 @@ type Manifest struct {
 	// they can be written: those before did not say.
 	Recipients []string `json:"recipients,omitempty"`
 	Chunks     []Chunk  `json:"chunks"`
+
+	folder string // that it is in
+}
+
+// entry is what a catalog has of a base.
+func (m Manifest) entry() catalog.Base {
+	return catalog.Base{Revision: m.Revision, Compacted: m.Compacted, Time: m.Time, Size: m.Size, Raw: m.Raw, Name: m.folder}
 }
 
 // A Chunk is a part of a base, an object of its own. Chunks follow each other.
@@ -107,6 +115,7 @@ func (b *baser) take(ctx context.Context) (Manifest, error) {
 	if err := describe(db, &m); err != nil {
 		return m, fmt.Errorf("the snapshot of %s: %w", endpoint, err)
 	}
+	m.folder = newFolder(m.Revision)
 	b.sample = newSampler(m.File)
 	if err := b.upload(ctx, db, &m); err != nil {
 		return m, err
@@ -115,9 +124,9 @@ func (b *baser) take(ctx context.Context) (Manifest, error) {
 	if err != nil {
 		return m, err
 	}
-	err = b.store.Create(ctx, b.place.manifest(m.Revision), text, blob.Standard)
-	if errors.Is(err, blob.ErrExists) { // of the same revision, so of the same state
-		return readManifest(ctx, b.store, b.place, m.Revision)
+	err = b.store.Create(ctx, b.place.manifest(m.folder), text, blob.Standard)
+	if errors.Is(err, blob.ErrExists) {
+		err = nil // nobody else has this folder: an attempt whose answer was lost had succeeded
 	}
 	return m, err
 }
@@ -246,7 +255,7 @@ func (b *baser) upload(ctx context.Context, db *bolt.DB, m *Manifest) error {
 			sum := sha256.Sum256(object)
 			c := &m.Chunks[at]
 			c.SHA256, c.Size = hex.EncodeToString(sum[:]), int64(len(object))
-			err = b.store.Create(ctx, b.place.chunk(m.Revision, c.SHA256), object, b.class(c.Size))
+			err = b.store.Create(ctx, b.place.chunk(m.folder, c.SHA256), object, b.class(c.Size))
 			if errors.Is(err, blob.ErrExists) {
 				return nil // its name is its content
 			}
@@ -299,9 +308,9 @@ func eachRow(db *bolt.DB, visit func(bucket string, k, v []byte) error) error {
 	})
 }
 
-// readManifest reads that of the base at a revision.
-func readManifest(ctx context.Context, store blob.Store, at place, revision int64) (m Manifest, err error) {
-	name := at.manifest(revision)
+// readManifest reads that of the base in a folder.
+func readManifest(ctx context.Context, store blob.Store, at place, folder string) (m Manifest, err error) {
+	name := at.manifest(folder)
 	text, err := store.Get(ctx, name)
 	if err != nil {
 		return m, err
@@ -309,8 +318,9 @@ func readManifest(ctx context.Context, store blob.Store, at place, revision int6
 	if err := json.Unmarshal(text, &m); err != nil {
 		return m, fmt.Errorf("%s: %w: %w", name, segment.ErrDamaged, err)
 	}
-	if m.Revision != revision || m.Cluster != at.cluster || m.Generation != at.generation {
+	if revision, err := folderRevision(folder); err != nil || m.Revision != revision || m.Cluster != at.cluster || m.Generation != at.generation {
 		return m, fmt.Errorf("%s: %w: it says that it is of revision %d of %s, generation %d", name, segment.ErrDamaged, m.Revision, m.Cluster, m.Generation)
 	}
+	m.folder = folder
 	return m, nil
 }

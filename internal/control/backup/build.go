@@ -2,8 +2,6 @@ package backup
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -40,7 +38,7 @@ func (b *builder) build(ctx context.Context, path string, chain catalog.Chain, f
 }
 
 func (b *builder) fill(ctx context.Context, f *storeFile, chain catalog.Chain) error {
-	if err := b.base(ctx, f, chain.Base.Revision); err != nil {
+	if err := b.base(ctx, f, chain.Base); err != nil {
 		return err
 	}
 	if err := b.log(ctx, f, chain.Steps); err != nil {
@@ -56,8 +54,14 @@ func (b *builder) fill(ctx context.Context, f *storeFile, chain catalog.Chain) e
 }
 
 // base writes a base's rows.
-func (b *builder) base(ctx context.Context, f *storeFile, revision int64) error {
-	m, err := b.shelf.manifest(ctx, revision)
+func (b *builder) base(ctx context.Context, f *storeFile, base catalog.Base) error {
+	err := b.rows(ctx, f, base.Folder())
+	b.shelf.foundBase(base.Folder(), err)
+	return err
+}
+
+func (b *builder) rows(ctx context.Context, f *storeFile, folder string) error {
+	m, err := b.shelf.manifest(ctx, folder)
 	if err != nil {
 		return err
 	}
@@ -66,14 +70,12 @@ func (b *builder) base(ctx context.Context, f *storeFile, revision int64) error 
 		key, value []byte
 	}
 	err = ordered(ctx, m.Chunks, func(ctx context.Context, c Chunk) (rows []row, err error) {
-		name := b.shelf.place.chunk(revision, c.SHA256)
-		object, err := b.get(ctx, name)
+		name := b.shelf.place.chunk(folder, c.SHA256)
+		object, err := b.shelf.chunk(ctx, folder, c)
 		if err != nil {
-			return nil, err
+			return nil, whatIsGone(err, name, b.shelf.store)
 		}
-		if sum := sha256.Sum256(object); hex.EncodeToString(sum[:]) != c.SHA256 {
-			return nil, fmt.Errorf("%s in %s: %w: its hash is %x", name, b.shelf.store, segment.ErrDamaged, sum)
-		}
+		b.tell(object)
 		err = segment.ReadChunk(object, func(bucket string, k, v []byte) error {
 			rows = append(rows, row{bucket, k, v})
 			return nil
@@ -91,7 +93,7 @@ func (b *builder) base(ctx context.Context, f *storeFile, revision int64) error 
 		return nil
 	})
 	if err != nil || f.target < m.Revision {
-		return err
+		return err // of a part there is no hash
 	}
 	if err := f.commit(); err != nil {
 		return err
@@ -151,6 +153,7 @@ func (b *builder) read(ctx context.Context, l catalog.Log, record func(segment.R
 		return err
 	}
 	err = eachRecord(object, b.shelf.find(ctx, b.identities), b.identities, func(h segment.Header) error { return b.shelf.belongs(name, h) }, record)
+	b.shelf.found(name, b.identities, err)
 	if err != nil {
 		return fmt.Errorf("%s in %s: %w", name, b.shelf.store, err)
 	}
@@ -183,13 +186,26 @@ func eachRecord(object []byte, dictionary finder, identities []age.Identity, hea
 
 func (b *builder) get(ctx context.Context, name string) ([]byte, error) {
 	object, err := b.shelf.get(ctx, name)
-	if errors.Is(err, blob.ErrNotFound) {
-		return nil, fmt.Errorf("the object %s is not in %s any more; if it was deleted just now because it is in a larger one, run this again: %w", name, b.shelf.store, err)
+	if err != nil {
+		return nil, whatIsGone(err, name, b.shelf.store)
 	}
-	if err == nil && b.progress != nil {
+	b.tell(object)
+	return object, nil
+}
+
+// tell says that an object was read.
+func (b *builder) tell(object []byte) {
+	if b.progress != nil {
 		b.progress(int64(len(object)))
 	}
-	return object, err
+}
+
+// whatIsGone says of an object that is not there what to do.
+func whatIsGone(err error, name string, store blob.Store) error {
+	if errors.Is(err, blob.ErrNotFound) {
+		return fmt.Errorf("the object %s is not in %s any more; if it was deleted just now because it is in a larger one, run this again: %w", name, store, err)
+	}
+	return err
 }
 
 // ordered makes something of each input, some at a time, and consumes what was made

@@ -44,7 +44,7 @@ func careForDays(t *testing.T, encrypted bool) {
 	clock := &clock{}
 	clock.pass(30 * time.Minute)
 	o := Options{
-		Source: Source{client, dialer}, Store: store, Cluster: "prod", Keep: keep, Scratch: t.TempDir(),
+		Source: Source{client, dialer}, Store: withClock(store, clock.now), Cluster: "prod", Keep: keep, Scratch: t.TempDir(),
 		Now: clock.now, Log: testLog(t),
 	}
 	if encrypted {
@@ -134,8 +134,24 @@ func careForDays(t *testing.T, encrypted bool) {
 	}
 	t.Logf("%d objects, %d bases, %d revisions restored", len(c.Logs), len(c.Bases), restored)
 	names, err := proofNames(t.Context(), store, u.shelf.place)
-	if err != nil || len(names) < 5 {
+	if err != nil || len(names) < 10 {
 		t.Errorf("%d proofs in six days (%v)", len(names), err)
+	}
+	thinned := 0 // days of which only midnights are left, and these are proven
+	for _, name := range names {
+		p, err := readProof(t.Context(), store, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := checkProof(t.Context(), u.builder(), c, p, filepath.Join(t.TempDir(), "db")); err != nil {
+			t.Error(err)
+		}
+		if chain, err := c.Chain(p.Revision); err == nil && thinnedUpTo(chain.Steps) > 0 {
+			thinned++
+		}
+	}
+	if thinned < 2 {
+		t.Errorf("of %d proofs %d are of days that were thinned", len(names), thinned)
 	}
 }
 

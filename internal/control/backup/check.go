@@ -38,11 +38,11 @@ type Finding struct {
 // leads to, earlier proofs, and the last revision with the cluster, if there is a client. It
 // reports each as soon as it is known, and returns an error if it could not go on.
 func Verify(ctx context.Context, o VerifyOptions, report func(Finding)) error {
-	scratch, err := os.MkdirTemp(o.Scratch, "towpath-verify-*")
+	scratch, remove, err := workFolder(o.Scratch, verifyFolders)
 	if err != nil {
 		return fmt.Errorf("a folder for restores: %w; name one with --scratch", err)
 	}
-	defer os.RemoveAll(scratch)
+	defer func() { _ = remove() }()
 	latest, err := Generations(o.Store, o.Cluster).Latest(ctx)
 	if err != nil {
 		return err
@@ -96,6 +96,11 @@ func (v *verifier) all(ctx context.Context) error {
 	}
 	for _, l := range v.c.Lost {
 		if err := v.found(ctx, v.c.LostError(l.Start-1, l.End), "%s", l); err != nil {
+			return err
+		}
+	}
+	for _, d := range v.c.Damaged {
+		if err := v.found(ctx, errors.New(d.Why), "%s", d.Name); err != nil {
 			return err
 		}
 	}

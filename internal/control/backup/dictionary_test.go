@@ -106,7 +106,7 @@ func TestDictionaryOutlivesItsBase(t *testing.T) {
 		}
 		// Time as the store has it is not the test's.
 		c := retimed(p.load(t), p.clock.now().Add(-15*24*time.Hour))
-		if err := p.own.u.tidy(t.Context(), c); err != nil {
+		if err := p.own.u.tidy(t.Context(), c, p.clock.now(), true); err != nil {
 			t.Fatal(err)
 		}
 		c = p.load(t)

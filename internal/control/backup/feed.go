@@ -47,17 +47,17 @@ func (u *Uploader) locate(ctx context.Context) (due time.Time, err error) {
 	if err != nil {
 		return due, err
 	}
-	base, err := u.shelf.newestBase(ctx)
+	newest, _, err := u.shelf.newestBase(ctx)
 	if err != nil {
 		return due, err
 	}
+	base := newest.Revision
 	now, err := u.revision(ctx)
 	if err != nil {
 		return due, err
 	}
 	// Asked for once now is known, so that the first base is of now or later.
 	if base > 0 {
-		u.based()
 		select {
 		case u.look <- struct{}{}:
 		default: // it is asked for

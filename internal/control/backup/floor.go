@@ -8,7 +8,9 @@ import (
 )
 
 // Floor asks a store up to which revision it has a cluster, as compaction up to there loses
-// nothing: 0 without a base. It costs a few requests, and so is for who asks seldom.
+// nothing: 0 without a base. What is behind a gap does not count until there is a base behind
+// it, which reaches back to the compaction, and not further. It reads the headers of all log
+// objects, some hundreds of requests, and so is for who asks seldom.
 func Floor(ctx context.Context, store blob.Store, cluster string, source Source) (int64, error) {
 	etcd, err := etcdID(ctx, source)
 	if err != nil {
@@ -28,14 +30,6 @@ func Floor(ctx context.Context, store blob.Store, cluster string, source Source)
 		}
 		return 0, fmt.Errorf("%s holds the backups of another cluster of etcd (%s) under the name %s, and this one is %s", store, owner, cluster, etcd)
 	}
-	s := newShelf(store, at)
-	base, err := s.newestBase(ctx)
-	if err != nil || base == 0 {
-		return 0, err
-	}
-	last, some, err := s.last(ctx)
-	if !some {
-		return base, err // nothing has changed since
-	}
-	return last.End, err
+	c, err := newShelf(store, at).load(ctx)
+	return c.Durable().Revision, err
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"towpath.dev/internal/control/backup/catalog"
 )
@@ -96,6 +99,59 @@ func TestGap(t *testing.T) {
 		t.Errorf("inside of the gap: %v", err)
 	}
 	t.Log(err)
+}
+
+// TestGapWithoutABase: as long as no base can be made behind a gap, what is behind it does not count
+// as kept: not for who asks how far may be compacted, and not for who is told what a loss costs.
+func TestGapWithoutABase(t *testing.T) {
+	p := newPair(t)
+	kept, _ := p.outrun(t)
+	o := p.options(t)
+	var room atomic.Bool
+	o.Source.Dial = func(endpoint string) (*clientv3.Client, error) {
+		if !room.Load() {
+			return nil, errors.New("no room on the scratch disk")
+		}
+		return dialer(endpoint)
+	}
+	u, err := NewUploader(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := p.clock.now()
+	ctx, cancel := context.WithCancel(t.Context())
+	running := make(chan error, 1)
+	go func() { running <- u.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-running })
+	floor := func() int64 {
+		t.Helper()
+		floor, err := Floor(t.Context(), p.shelf.store, "prod", o.Source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return floor
+	}
+	proven := func() time.Time {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		return u.proven
+	}
+	await(t, func() bool { return alarms(t, u, alarmGap) > 0 && alarms(t, u, alarmBase) > 1 })
+	for range 5 {
+		write(t, p.client, p.random, 20)
+		p.clock.pass(time.Minute)
+		if err := u.WaitDurable(t.Context(), hashNow(t, p.client).revision); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if floor() != kept || proven().After(before) {
+		t.Errorf("with a gap and no base: the floor is %d, expected %d; all is said to be kept as of %s, expected no later than %s", floor(), kept, proven(), before)
+	}
+	room.Store(true)
+	await(t, func() bool { return proven().After(before) })
+	if last := hashNow(t, p.client).revision; floor() != last {
+		t.Errorf("with a base the floor is %d, expected %d", floor(), last)
+	}
 }
 
 // TestGapBeforeADeath: if the uploader that noticed a gap died before its base, the next one

@@ -1,6 +1,8 @@
 package backup
 
 import (
+	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"strconv"
 	"strings"
@@ -28,11 +30,37 @@ func (p place) dictionary(name string) string { return p.root() + "log/" + dicti
 
 const dictionaries = "dictionary"
 
-func (p place) bases() string                  { return p.root() + "base/" }
-func (p place) base(revision int64) string     { return p.bases() + fmt.Sprintf("%020d/", revision) }
-func (p place) manifest(revision int64) string { return p.base(revision) + "manifest" }
-func (p place) chunk(revision int64, sum string) string {
-	return p.base(revision) + sum
+// aside is where what is damaged is kept when something else takes its name.
+func (p place) aside(name string, object []byte) string {
+	return p.root() + "damaged/" + strings.ReplaceAll(strings.TrimPrefix(name, p.root()), "/", ".") + fmt.Sprintf(".%x", sha256.Sum256(object))[:17]
+}
+
+// A base has a folder, whose name begins with its revision. Others of the same revision may
+// be other bases, as users, roles and recipients change without: so there is something behind it.
+// Older bases have the revision alone.
+func (p place) bases() string                   { return p.root() + "base/" }
+func (p place) base(folder string) string       { return p.bases() + folder + "/" }
+func (p place) manifest(folder string) string   { return p.base(folder) + "manifest" }
+func (p place) chunk(folder, sum string) string { return p.base(folder) + sum }
+
+func newFolder(revision int64) string {
+	return fmt.Sprintf("%020d-%s", revision, strings.ToLower(rand.Text()[:12]))
+}
+
+// manifestOf is the folder of a base's object, "" if the object is of no base, and whether it is
+// the manifest.
+func (p place) manifestOf(name string) (folder string, isManifest bool) {
+	folder, rest, _ := strings.Cut(strings.TrimPrefix(name, p.bases()), "/")
+	if _, err := folderRevision(folder); err != nil {
+		return "", false
+	}
+	return folder, rest == "manifest"
+}
+
+// folderRevision is the revision of a base's folder.
+func folderRevision(folder string) (int64, error) {
+	digits, _, _ := strings.Cut(folder, "-")
+	return number(digits, "")
 }
 
 // The generations of a cluster are outside them.
@@ -51,6 +79,7 @@ func number(name, prefix string) (int64, error) {
 
 func (p place) restores() string { return p.root() + "restore/" }
 func (p place) proofs() string   { return p.root() + "verified/" }
+func (p place) stamps() string   { return p.root() + "time/" }
 
 // Packs of an uploader that several clusters share are outside them too, numbered one after
 // the other. That a generation has some is said by an object of the uploader's name.

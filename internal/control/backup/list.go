@@ -20,6 +20,8 @@ type Listing struct {
 	First, Last catalog.Point `json:"-"`
 	Restorable  []Range       `json:"restorable"`
 	Gaps        int           `json:"gaps"`
+	// Damaged says of each object that cannot be read why.
+	Damaged []string `json:"damaged,omitempty"`
 }
 
 // A Range is revisions that can be restored, both ends included; of those that are kept
@@ -41,7 +43,7 @@ func List(ctx context.Context, store blob.Store, cluster string) ([]Listing, err
 		if err != nil {
 			return nil, err
 		}
-		l := Listing{Cluster: at.cluster, Generation: at.generation, Bases: len(c.Bases), Objects: len(c.Logs), Gaps: len(c.Gaps())}
+		l := Listing{Cluster: at.cluster, Generation: at.generation, Bases: len(c.Bases), Objects: len(c.Logs), Gaps: len(c.Gaps()), Damaged: damages(c)}
 		for _, b := range c.Bases {
 			l.Bytes += b.Size
 		}

@@ -14,8 +14,8 @@ import (
 func TestFromOwnToShared(t *testing.T) {
 	for _, sharedStays := range []bool{true, false} {
 		client := etcd.Start(t, 1).Client(t)
-		w := watchOver(t, client, openFolder(t, t.TempDir()), 1, 0)
 		var clock clock
+		w := watchOver(t, client, withClock(openFolder(t, t.TempDir()), clock.now), 1, 0)
 		clock.pass(30 * time.Minute)
 		o := Options{
 			Source: Source{client, dialer}, Store: w.shelf.store, Cluster: "prod", Keep: catalog.Policy{Any: 24 * time.Hour},

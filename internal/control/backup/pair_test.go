@@ -64,10 +64,8 @@ type pair struct {
 func newPair(t *testing.T) *pair {
 	t.Helper()
 	client := etcd.Start(t, 1).Client(t)
-	p := &pair{
-		witness: watchOver(t, client, openFolder(t, t.TempDir()), 1, 0),
-		random:  rand.New(rand.NewPCG(5010, 1)),
-	}
+	p := &pair{random: rand.New(rand.NewPCG(5010, 1))}
+	p.witness = watchOver(t, client, withClock(openFolder(t, t.TempDir()), p.clock.now), 1, 0)
 	p.clock.pass(30 * time.Minute)
 	p.zombie = p.feed(t)
 	if _, err := p.zombie.u.MakeBase(t.Context(), "a test's"); err != nil {

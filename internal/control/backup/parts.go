@@ -24,15 +24,19 @@ type packed struct {
 // readParts finds the log objects that are in packs.
 func (s *shelf) readParts(ctx context.Context) error {
 	parts := map[string]packed{}
+	var damaged []catalog.Damage
 	for info, err := range s.store.List(ctx, s.place.shares(), "") {
 		if err != nil {
 			return err
 		}
-		err := eachPack(ctx, s.store, strings.TrimPrefix(info.Name, s.place.shares()), func(pack string, all []segment.Part) {
+		err := eachPack(ctx, s.store, strings.TrimPrefix(info.Name, s.place.shares()), func(pack blob.Info, all []segment.Part, err error) {
+			if err != nil {
+				damaged = append(damaged, catalog.Damage{Name: pack.Name, Time: pack.Modified, Why: err.Error()})
+			}
 			for _, p := range all {
 				name := s.place.log(catalog.Minute, p.Header.Start)
 				if p.Header.Cluster == s.place.cluster && p.Header.Generation == s.place.generation && p.Header.End >= parts[name].Header.End {
-					parts[name] = packed{p, pack}
+					parts[name] = packed{p, pack.Name}
 				}
 			}
 		})
@@ -42,26 +46,31 @@ func (s *shelf) readParts(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.parts = parts
+	s.parts, s.packs = parts, damaged
 	return nil
 }
 
-// eachPack visits the packs of an uploader, the oldest first.
-func eachPack(ctx context.Context, store blob.Store, uploader string, visit func(pack string, parts []segment.Part)) error {
-	var packs []string
+// eachPack visits the packs of an uploader, the oldest first. Of one that is damaged it says why
+// its parts are not known.
+func eachPack(ctx context.Context, store blob.Store, uploader string, visit func(pack blob.Info, parts []segment.Part, err error)) error {
+	var packs []blob.Info
 	for info, err := range store.List(ctx, packsOf(uploader), "") {
 		if err != nil {
 			return err
 		}
-		packs = append(packs, info.Name)
+		packs = append(packs, info)
 	}
-	indexes := make([][]segment.Part, len(packs))
+	indexes, damaged := make([][]segment.Part, len(packs)), make([]error, len(packs))
 	reading, ctx := errgroup.WithContext(ctx)
 	reading.SetLimit(headsAtOnce)
 	for i, pack := range packs {
 		reading.Go(func() (err error) {
-			if indexes[i], err = readIndex(ctx, store, pack); errors.Is(err, blob.ErrNotFound) {
-				return nil // deleted just now
+			indexes[i], err = readIndex(ctx, store, pack.Name)
+			if errors.Is(err, segment.ErrDamaged) {
+				damaged[i] = err
+			}
+			if isGone(err) { // or deleted just now
+				return nil
 			}
 			return err
 		})
@@ -70,8 +79,8 @@ func eachPack(ctx context.Context, store blob.Store, uploader string, visit func
 		return err
 	}
 	for i, parts := range indexes {
-		if parts != nil {
-			visit(packs[i], parts)
+		if parts != nil || damaged[i] != nil {
+			visit(packs[i], parts, damaged[i])
 		}
 	}
 	return nil
@@ -95,8 +104,17 @@ func (s *shelf) loadParts(ctx context.Context, c *catalog.Catalog) error {
 	if err := s.readParts(ctx); err != nil {
 		return err
 	}
+	bad := map[string]error{}
+	for name := range s.packed() {
+		if err := s.again(ctx, name); errors.Is(err, segment.ErrDamaged) {
+			bad[name] = err
+		} else if err != nil {
+			return err
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	c.Damaged = append(c.Damaged, s.packs...)
 	longer := map[int64]bool{} // starts
 	for name, p := range s.parts {
 		if own, both := s.headers[name]; both && own.End >= p.Header.End {
@@ -106,8 +124,14 @@ func (s *shelf) loadParts(ctx context.Context, c *catalog.Catalog) error {
 		}
 	}
 	c.Logs = slices.DeleteFunc(c.Logs, func(l catalog.Log) bool { return l.Level == catalog.Minute && longer[l.Start] })
-	for _, p := range s.parts {
-		c.Logs = append(c.Logs, entry(catalog.Minute, p.Header, p.Size))
+	for name, p := range s.parts {
+		l := entry(catalog.Minute, p.Header, p.Size)
+		if err := bad[name]; err != nil {
+			l.Damage = err.Error()
+			c.Lost = append(c.Lost, l)
+			continue
+		}
+		c.Logs = append(c.Logs, l)
 	}
 	return nil
 }

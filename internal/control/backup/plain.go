@@ -21,16 +21,12 @@ func staysEncrypted(ctx context.Context, o Options, at place) error {
 	}
 	for g := int64(at.generation); g >= 0; g-- {
 		s := newShelf(o.Store, place{at.cluster, uint64(g)})
-		newest, err := s.newestBase(ctx)
-		if err != nil {
-			return err
-		}
-		if newest == 0 {
-			continue
-		}
-		m, err := s.manifest(ctx, newest)
+		m, some, err := s.newestBase(ctx)
 		if err != nil {
 			return fmt.Errorf("whether the backup of %s is encrypted cannot be told: %w", o.Cluster, err)
+		}
+		if !some {
+			continue
 		}
 		if !m.Encrypted {
 			return nil

@@ -60,6 +60,11 @@ func TestProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	now := time.Now
+	if began := time.Now(); !p.Begin.IsZero() {
+		now = func() time.Time { return p.Begin.Add(time.Since(began)) }
+		store = withClock(store, now)
+	}
 	if p.Faults != 0 {
 		store = blobtest.Faulty(store, blobtest.Random(p.Faults, 0.1, 0.1))
 	}
@@ -68,16 +73,13 @@ func TestProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := Options{
-		Source: Source{client, dialer}, Store: store, Cluster: "prod", Every: p.Every, Scratch: p.Scratch,
+		Source: Source{client, dialer}, Store: store, Cluster: "prod", Every: p.Every, Scratch: p.Scratch, Now: now,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}
 	if p.Keep != "" {
 		if o.Keep, err = catalog.Parse(p.Keep); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if began := time.Now(); !p.Begin.IsZero() {
-		o.Now = func() time.Time { return p.Begin.Add(time.Since(began)) }
 	}
 	_, _ = os.Stdout.WriteString(begun + "\n")
 	t.Fatal(p.run(ctx, o))

@@ -322,9 +322,7 @@ func (r *Restore) claimed(ctx context.Context) error {
 
 // build makes the store's file.
 func (r *Restore) build(ctx context.Context, file string, done *Restored) (*storeFile, error) {
-	b := &builder{shelf: r.shelf, identities: r.o.Identities, progress: r.o.Progress}
-	key, _ := election.RestoredKey(r.o.Prefix, 0, "")
-	f, err := b.build(ctx, file, r.chain, key)
+	f, err := r.buildAround(ctx, file)
 	if err != nil {
 		return nil, err
 	}
@@ -337,6 +335,31 @@ func (r *Restore) build(ctx context.Context, file string, done *Restored) (*stor
 		return nil, err
 	}
 	return f, nil
+}
+
+// maxAround is how many damaged objects a restore finds by itself, one after the other.
+const maxAround = 20
+
+// buildAround makes the store's file. Where an object is found to be damaged and others lead to
+// the same revision, it takes those.
+func (r *Restore) buildAround(ctx context.Context, file string) (f *storeFile, err error) {
+	b := &builder{shelf: r.shelf, identities: r.o.Identities, progress: r.o.Progress}
+	key, _ := election.RestoredKey(r.o.Prefix, 0, "")
+	for range maxAround {
+		if f, err = b.build(ctx, file, r.chain, key); !errors.Is(err, segment.ErrDamaged) {
+			return f, err
+		}
+		c, loading := r.shelf.load(ctx)
+		if loading != nil {
+			return nil, errors.Join(err, loading)
+		}
+		chain, none := c.Chain(r.Target.Revision)
+		if none != nil {
+			return nil, fmt.Errorf("%w; and nothing else leads there: %w", err, none)
+		}
+		r.chain = chain
+	}
+	return nil, err
 }
 
 // begin writes the new generation into the store's file, if there are elections in it.

@@ -40,22 +40,43 @@ func (u *Uploader) rewrite(ctx context.Context, r catalog.Rewrite) error {
 	if h.Start != r.First || h.End != r.Last {
 		return fmt.Errorf("%w: the inputs of revisions %d to %d have %d to %d", segment.ErrDamaged, r.First, r.Last, h.Start, h.End)
 	}
-	name := u.shelf.place.log(r.Level, r.First)
-	err = u.o.Store.Create(ctx, name, object, u.class(h.Size, u.o.Keep.Life(r.Level)))
-	if err != nil && !errors.Is(err, blob.ErrExists) {
-		return err
+	return u.keepRewrite(ctx, u.shelf.place.log(r.Level, r.First), object, u.class(h.Size, u.o.Keep.Life(r.Level)))
+}
+
+// keepRewrite creates a log object that is made of others, and reads back what is in the store
+// by its name, whoever wrote it: for that the inputs will be deleted. What is damaged goes, as the
+// inputs are there and have just been read, and so that it is in nobody's way.
+func (u *Uploader) keepRewrite(ctx context.Context, name string, object []byte, class blob.Class) error {
+	for tries := 1; ; tries++ {
+		err := u.o.Store.Create(ctx, name, object, class)
+		if err != nil && !errors.Is(err, blob.ErrExists) {
+			return err
+		}
+		err = u.readBack(ctx, name, object)
+		if !errors.Is(err, segment.ErrDamaged) {
+			return err
+		}
+		if err := u.o.Store.Delete(ctx, name); err != nil {
+			return err
+		}
+		u.shelf.drop(name)
+		if tries == 2 {
+			return fmt.Errorf("%w; it was deleted, what it is made of stays, and it is made again within the hour", err)
+		}
 	}
-	// Whoever wrote it: what the inputs are deleted for is what is in the store.
+}
+
+// readBack reads an object that should be this one, or another one that is as good.
+func (u *Uploader) readBack(ctx context.Context, name string, object []byte) error {
 	there, err := u.o.Store.Get(ctx, name)
 	if err != nil {
 		return err
 	}
 	if !bytes.Equal(there, object) {
-		if err := eachRecord(there, u.shelf.find(ctx, u.o.Identities), u.o.Identities, func(h segment.Header) error { return u.shelf.belongs(name, h) }, func(segment.Record) error { return nil }); err != nil {
-			return fmt.Errorf("%s in %s: %w", name, u.o.Store, err)
-		}
+		_, err = u.shelf.check(ctx, name, there, u.o.Identities)
 	}
-	return nil
+	u.shelf.found(name, u.o.Identities, err)
+	return err
 }
 
 // A recorder takes the records of inputs, one after the other.

@@ -27,11 +27,8 @@ func Shape(ctx context.Context, store blob.Store, cluster string, now time.Time)
 		if err != nil {
 			return shape, err
 		}
-		newest, err := s.newestBase(ctx)
-		if err != nil {
-			return shape, err
-		}
-		m, err := s.manifest(ctx, newest)
+		newest, _ := c.Newest()
+		m, err := s.manifest(ctx, newest.Folder())
 		if err != nil {
 			return shape, err
 		}

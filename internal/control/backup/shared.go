@@ -121,11 +121,9 @@ func (s *Shared) locate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		n, err := number(info.Name, packsOf(s.name))
-		if err != nil {
-			return err
+		if n, err := number(info.Name, packsOf(s.name)); err == nil {
+			s.next = n + 1
 		}
-		s.next = n + 1
 	}
 	return nil
 }
@@ -283,11 +281,16 @@ func (s *Shared) Sweep(ctx context.Context) error {
 	uploaders := map[place]*Uploader{}
 	for _, u := range s.all {
 		uploaders[u.shelf.place] = u
+		for _, older := range u.olderOnes() {
+			uploaders[older.shelf.place] = older
+		}
 	}
 	var packs []string
 	needed := map[string]bool{}
-	err := eachPack(ctx, s.store, s.name, func(pack string, parts []segment.Part) {
+	err := eachPack(ctx, s.store, s.name, func(info blob.Info, parts []segment.Part, damaged error) {
+		pack := info.Name
 		packs = append(packs, pack)
+		needed[pack] = damaged != nil // nobody knows what is in it
 		for _, p := range parts {
 			// Of clusters that are not kept here any more, nobody has merged the minutes.
 			u := uploaders[place{p.Header.Cluster, p.Header.Generation}]

@@ -24,12 +24,13 @@ func TestSharedUploader(t *testing.T) {
 	meter := blob.NewMeter(folder)
 	clock := &clock{}
 	clock.pass(30 * time.Minute)
+	store := withClock(meter, clock.now)
 	var all []Options
 	var clients []*clientv3.Client
 	for i := range 3 {
 		clients = append(clients, etcd.Start(t, 1).Client(t))
 		all = append(all, Options{
-			Source: Source{clients[i], dialer}, Store: meter, Cluster: fmt.Sprintf("c%d", i), Keep: catalog.Policy{Any: 24 * time.Hour},
+			Source: Source{clients[i], dialer}, Store: store, Cluster: fmt.Sprintf("c%d", i), Keep: catalog.Policy{Any: 24 * time.Hour},
 			Scratch: t.TempDir(), Now: clock.now, Log: testLog(t),
 		})
 	}

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,7 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
+	"filippo.io/age"
 
 	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/backup/catalog"
@@ -24,98 +25,20 @@ type shelf struct {
 	mu      sync.Mutex
 	headers map[string]segment.Header // by name
 	parts   map[string]packed         // log objects that are in packs, by what would be their names
-	bases   map[int64]Manifest
+	packs   []catalog.Damage          // that could not be read
+	bases   map[string]Manifest       // by their folders
+	sound   map[string]bool           // log objects, and folders of bases, that were read whole here
+	doubted map[string][]age.Identity // log objects that were found damaged, and who found that
+	spoiled map[string]string         // why bases are damaged, by their folders
 
 	dictionaries *shelved
 }
 
 func newShelf(store blob.Store, at place) *shelf {
-	return &shelf{place: at, store: store, headers: map[string]segment.Header{}, parts: map[string]packed{}, bases: map[int64]Manifest{}, dictionaries: newShelved()}
-}
-
-// headsAtOnce is how many headers are read at a time.
-const headsAtOnce = 16
-
-// load is the catalog of what there is. Objects that are deleted while it reads are
-// left out.
-func (s *shelf) load(ctx context.Context) (catalog.Catalog, error) {
-	var c catalog.Catalog
-	var mu sync.Mutex
-	reading, inside := errgroup.WithContext(ctx) // which ends when all is read
-	reading.SetLimit(headsAtOnce)
-	there := map[string]bool{}
-	var chunks []catalog.Orphan // until a manifest names them
-	logs := s.place.root() + "log/"
-	for info, err := range s.store.List(ctx, logs, "") {
-		if err != nil {
-			return c, errors.Join(err, reading.Wait())
-		}
-		folder, digits, _ := strings.Cut(strings.TrimPrefix(info.Name, logs), "/")
-		if folder == dictionaries {
-			c.Dictionaries = append(c.Dictionaries, catalog.Dictionary{Name: digits, Time: info.Modified, Size: info.Size})
-			continue
-		}
-		level, err := catalog.ParseLevel(folder)
-		if err != nil {
-			continue // of a later version
-		}
-		if _, err := number(digits, ""); err != nil {
-			return c, errors.Join(fmt.Errorf("the object %s: %w", info.Name, err), reading.Wait())
-		}
-		there[info.Name] = true
-		reading.Go(func() error {
-			h, err := s.header(inside, info.Name)
-			if errors.Is(err, blob.ErrNotFound) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			c.Logs = append(c.Logs, entry(level, h, info.Size))
-			return nil
-		})
+	return &shelf{
+		place: at, store: store, headers: map[string]segment.Header{}, parts: map[string]packed{}, bases: map[string]Manifest{},
+		sound: map[string]bool{}, doubted: map[string][]age.Identity{}, spoiled: map[string]string{}, dictionaries: newShelved(),
 	}
-	for info, err := range s.store.List(ctx, s.place.bases(), "") {
-		if err != nil {
-			return c, errors.Join(err, reading.Wait())
-		}
-		revision, isManifest := manifestOf(strings.TrimPrefix(info.Name, s.place.bases()))
-		if !isManifest {
-			chunks = append(chunks, catalog.Orphan{Base: revision, Name: info.Name, Time: info.Modified})
-			continue
-		}
-		reading.Go(func() error {
-			m, err := s.manifest(inside, revision)
-			if errors.Is(err, blob.ErrNotFound) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			c.Bases = append(c.Bases, catalog.Base{Revision: m.Revision, Compacted: m.Compacted, Time: m.Time, Size: m.Size, Raw: m.Raw})
-			return nil
-		})
-	}
-	if err := reading.Wait(); err != nil {
-		return c, err
-	}
-	s.forget(there)
-	if err := s.loadParts(ctx, &c); err != nil {
-		return c, err
-	}
-	if err := s.leaveOutLost(ctx, &c); err != nil {
-		return c, err
-	}
-	for _, chunk := range chunks {
-		if chunk.Base != 0 && !s.named(chunk) {
-			c.Orphans = append(c.Orphans, chunk)
-		}
-	}
-	return c, nil
 }
 
 // entry is what a catalog has of a log object.
@@ -127,31 +50,37 @@ func entry(level catalog.Level, h segment.Header, size int64) catalog.Log {
 	return l
 }
 
-// manifestOf reads a name behind the folder of the bases.
-func manifestOf(name string) (revision int64, isManifest bool) {
-	digits, rest, _ := strings.Cut(name, "/")
-	revision, err := number(digits, "")
-	return revision, err == nil && rest == "manifest"
-}
-
-// named says whether the manifest of its base names a chunk.
-func (s *shelf) named(chunk catalog.Orphan) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.ContainsFunc(s.bases[chunk.Base].Chunks, func(c Chunk) bool { return s.place.chunk(chunk.Base, c.SHA256) == chunk.Name })
-}
-
-// newestBase is the revision of the newest base, 0 if there is none.
-func (s *shelf) newestBase(ctx context.Context) (newest int64, err error) {
+// newestBase is the manifest of the newest base that can be read; false if there is none.
+func (s *shelf) newestBase(ctx context.Context) (Manifest, bool, error) {
+	var folders []string
 	for info, err := range s.store.List(ctx, s.place.bases(), "") {
 		if err != nil {
-			return 0, err
+			return Manifest{}, false, err
 		}
-		if revision, isManifest := manifestOf(strings.TrimPrefix(info.Name, s.place.bases())); isManifest {
-			newest = max(newest, revision)
+		if folder, is := s.place.manifestOf(info.Name); is {
+			folders = append(folders, folder)
 		}
 	}
-	return newest, nil
+	var newest Manifest
+	some := false
+	for _, folder := range slices.Backward(folders) { // which begin with their revisions
+		if revision, _ := folderRevision(folder); some && revision < newest.Revision {
+			break
+		}
+		m, err := s.manifest(ctx, folder)
+		if err != nil && !isGone(err) {
+			return m, false, err
+		}
+		if err == nil && (!some || m.Time.After(newest.Time)) {
+			newest, some = m, true
+		}
+	}
+	return newest, some, nil
+}
+
+// isGone says whether an object is damaged, or not there any more: others may be.
+func isGone(err error) bool {
+	return errors.Is(err, segment.ErrDamaged) || errors.Is(err, blob.ErrNotFound)
 }
 
 // header reads the header of a log object.
@@ -190,7 +119,16 @@ func (s *shelf) remember(name string, h segment.Header) {
 	s.headers[name] = h
 }
 
-// forget drops the headers of objects that are no more.
+// drop forgets all about a log object that is deleted: another one may take its name.
+func (s *shelf) drop(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.headers, name)
+	delete(s.sound, name)
+	delete(s.doubted, name)
+}
+
+// forget drops what is known of objects that are no more.
 func (s *shelf) forget(there map[string]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,37 +137,47 @@ func (s *shelf) forget(there map[string]bool) {
 			delete(s.headers, name)
 		}
 	}
+	for folder := range s.bases {
+		if !there[s.place.manifest(folder)] {
+			delete(s.bases, folder)
+			delete(s.spoiled, folder)
+		}
+	}
 }
 
-func (s *shelf) manifest(ctx context.Context, revision int64) (Manifest, error) {
+func (s *shelf) manifest(ctx context.Context, folder string) (Manifest, error) {
 	s.mu.Lock()
-	m, known := s.bases[revision]
+	m, known := s.bases[folder]
 	s.mu.Unlock()
 	if known {
 		return m, nil
 	}
-	m, err := readManifest(ctx, s.store, s.place, revision)
+	m, err := readManifest(ctx, s.store, s.place, folder)
 	if err != nil {
 		return m, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.bases[revision] = m
+	s.bases[folder] = m
 	return m, nil
 }
 
-// last is the header of the log object that starts last; false if there is none.
+// last is the header of the log object that starts last, of those whose headers can be read;
+// false if there is none.
 func (s *shelf) last(ctx context.Context) (segment.Header, bool, error) {
-	var name string
-	var start int64
+	type object struct {
+		name  string
+		start int64
+	}
+	var all []object
 	logs := s.place.root() + "log/"
 	for info, err := range s.store.List(ctx, logs, "") {
 		if err != nil {
 			return segment.Header{}, false, err
 		}
 		_, digits, _ := strings.Cut(strings.TrimPrefix(info.Name, logs), "/")
-		if n, err := number(digits, ""); err == nil && n >= start {
-			name, start = info.Name, n
+		if n, err := number(digits, ""); err == nil {
+			all = append(all, object{info.Name, n})
 		}
 	}
 	if err := s.readParts(ctx); err != nil {
@@ -241,12 +189,23 @@ func (s *shelf) last(ctx context.Context) (segment.Header, bool, error) {
 			latest = p.Header
 		}
 	}
-	if name == "" || latest.Start > start {
-		return latest, latest.Start > 0, nil
+	slices.Reverse(all)
+	slices.SortStableFunc(all, func(a, b object) int { return cmp.Compare(b.start, a.start) })
+	for _, o := range all {
+		if o.start < latest.Start {
+			break
+		}
+		h, err := s.header(ctx, o.name)
+		if isGone(err) {
+			continue
+		}
+		if err != nil {
+			return h, false, err
+		}
+		if latest.Start == h.Start && latest.End > h.End {
+			h = latest
+		}
+		return h, true, nil
 	}
-	h, err := s.header(ctx, name)
-	if latest.Start == start && latest.End > h.End {
-		h = latest
-	}
-	return h, err == nil, err
+	return latest, latest.Start > 0, nil
 }

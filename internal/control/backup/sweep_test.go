@@ -13,8 +13,8 @@ import (
 // swept away.
 func TestSweepSparesWhatIsNew(t *testing.T) {
 	client := etcd.Start(t, 1).Client(t)
-	w := watchOver(t, client, openFolder(t, t.TempDir()), 1, 0)
 	var clock clock
+	w := watchOver(t, client, withClock(openFolder(t, t.TempDir()), clock.now), 1, 0)
 	clock.pass(30 * time.Minute)
 	s, err := NewShared(t.Context(), "fleet", []Options{{
 		Source: Source{client, dialer}, Store: w.shelf.store, Cluster: "prod", Keep: catalog.Policy{Any: 24 * time.Hour},

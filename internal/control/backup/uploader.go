@@ -119,18 +119,21 @@ type Uploader struct {
 	gauge  *clusterMetrics
 	prices cost.Sheet
 
-	mu      sync.Mutex
-	durable int64            // the last revision that is in the store
-	hasBase bool             // nothing is proven before there is one
-	spare   map[string]int64 // see isSpare
-	proven  time.Time        // when all revisions there were were in the store
-	changed chan struct{}
-	rebase  chan string         // reasons to make a base now
-	look    chan struct{}       // whether there is one is to be found out
-	behind  *segment.Dictionary // of minutes; nil if there is none
-	since   time.Time           // when that was the newest one of the store
+	mu        sync.Mutex
+	durable   int64            // the last revision that is in the store
+	led       bool             // the newest base and the log lead to all that is uploaded, so that it is proven
+	behindGap int64            // the revision that the base has to have for that, after a gap
+	spare     map[string]int64 // see isSpare
+	proven    time.Time        // when all revisions there were were in the store
+	changed   chan struct{}
+	rebase    chan string         // reasons to make a base now
+	look      chan struct{}       // whether there is one is to be found out
+	behind    *segment.Dictionary // of minutes; nil if there is none
+	since     time.Time           // when that was the newest one of the store
 
-	verified time.Time // of care alone
+	older map[uint64]*Uploader // of generations before this one; see careForOlder
+
+	verified, sawOlder time.Time // of care alone
 }
 
 // NewUploader finds out where a cluster's objects go.
@@ -171,11 +174,21 @@ func (u *Uploader) Durable() int64 {
 	return u.durable
 }
 
-// based notes that there is a base.
-func (u *Uploader) based() {
+// based notes what of the log the newest base leads to: all of it, or not what is behind a gap.
+// Until there is a base behind that, what is uploaded is lost with the cluster all the same.
+func (u *Uploader) based(c catalog.Catalog) {
+	newest, some := c.Newest()
+	_, broken := c.Broken()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.hasBase = true
+	u.led = some && !broken && newest.Revision >= u.behindGap
+}
+
+// gapped notes that the log goes on behind a gap, from a revision on.
+func (u *Uploader) gapped(next int64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.led, u.behindGap = false, next-1
 }
 
 // WaitDurable waits until a revision is in the store.
@@ -256,6 +269,7 @@ func (u *Uploader) gap(ctx context.Context, err error) bool {
 		}
 	}
 	u.alarm(alarmGap, gap.Error()+"; a base is made at once", "next", gap.next, "compacted", gap.compacted)
+	u.gapped(gap.compacted + 1)
 	u.Base("compaction was faster than the log")
 	u.resume(gap.compacted + 1)
 	return true
@@ -272,8 +286,8 @@ func (u *Uploader) setDurable(revision int64, proven time.Time) {
 		close(u.changed)
 		u.changed = make(chan struct{})
 	}
-	if u.hasBase && proven.After(u.proven) {
-		u.proven = proven
+	if u.led && !proven.IsZero() {
+		u.proven = proven // also back, if the clock was put right
 	}
 	u.gauge.durable(u.durable, u.proven)
 }
@@ -315,11 +329,35 @@ func (u *Uploader) put(ctx context.Context, object []byte, h segment.Header) err
 		u.shelf.remember(name, h)
 		return nil // an attempt whose answer was lost had succeeded
 	}
+	_, err = u.shelf.check(ctx, name, there, u.o.Identities)
+	if errors.Is(err, segment.ErrDamaged) {
+		return u.replace(ctx, name, there, object, h, err)
+	}
 	other, _, err := segment.ReadHeader(there)
 	if err != nil {
 		return fmt.Errorf("the object %s in %s: %w", name, u.o.Store, err)
 	}
 	return fmt.Errorf("%w: the revisions %d to %d of %s are there; going on behind them", errOvertaken, other.Start, other.End, u.o.Cluster)
+}
+
+// replace puts a log object in the place of one that is damaged. That stays, under another name: it
+// may have had more, for who can mend it.
+func (u *Uploader) replace(ctx context.Context, name string, damaged, object []byte, h segment.Header, why error) error {
+	aside := u.shelf.place.aside(name, damaged)
+	u.alarm(alarmCare, fmt.Sprintf("%s; it is replaced by what the cluster still has of the same revisions, and kept as %s", why, aside), "start", h.Start, "end", h.End)
+	err := u.o.Store.Create(ctx, aside, damaged, blob.Standard)
+	if err != nil && !errors.Is(err, blob.ErrExists) {
+		return err
+	}
+	if err := u.o.Store.Delete(ctx, name); err != nil {
+		return err
+	}
+	u.shelf.drop(name)
+	if err := u.o.Store.Create(ctx, name, object, blob.Standard); err != nil {
+		return err // by another uploader: then put is tried again
+	}
+	u.shelf.remember(name, h)
+	return nil
 }
 
 var errOvertaken = errors.New("another uploader was first")

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -23,7 +24,8 @@ import (
 type Proof struct {
 	Time     time.Time `json:"time"`
 	Revision int64     `json:"revision"`
-	// What the cluster said of it, and at which revision it was compacted then.
+	// What the cluster said of it, and at which revision it was compacted then. Of midnights it
+	// was not asked: their HashKV is 0, and State alone counts.
 	HashKV    uint32 `json:"hashKV"`
 	Compacted int64  `json:"compacted"`
 	// State is the hash of the revision as if compacted there, so that it does not depend on
@@ -54,21 +56,17 @@ func (u *Uploader) verifyDue(ctx context.Context, c catalog.Catalog) error {
 	if !u.readable() || len(c.Bases) == 0 {
 		return nil
 	}
-	if u.verified.IsZero() {
-		names, err := proofNames(ctx, u.o.Store, u.shelf.place)
-		if err != nil {
+	now := u.o.Now()
+	if u.verified.IsZero() || u.verified.After(now.Add(maxSkew)) {
+		var err error
+		if u.verified, err = u.lastProof(ctx, now); err != nil {
 			return err
 		}
-		if n := len(names); n > 0 {
-			at, err := number(names[n-1], u.shelf.place.proofs())
-			if err != nil {
-				return err
-			}
-			u.verified = time.Unix(at, 0)
+		if !u.verified.IsZero() {
 			u.gauge.verifiedAt(u.verified)
 		}
 	}
-	if u.o.Now().Sub(u.verified) < verifyEvery {
+	if now.Sub(u.verified) < verifyEvery-verifyEarly {
 		return nil
 	}
 	proof, err := u.verify(ctx, c)
@@ -85,8 +83,24 @@ func (u *Uploader) verifyDue(ctx context.Context, c catalog.Catalog) error {
 	return nil
 }
 
+// lastProof is when a backup was last verified; zero if it was not. A proof of the future is that
+// of a clock that was wrong, and proves nothing about when.
+func (u *Uploader) lastProof(ctx context.Context, now time.Time) (last time.Time, err error) {
+	names, err := proofNames(ctx, u.o.Store, u.shelf.place)
+	for _, name := range slices.Backward(names) {
+		seconds, err := number(name, u.shelf.place.proofs())
+		if err != nil {
+			continue // no proof
+		}
+		if at := time.Unix(seconds, 0); !at.After(now.Add(maxSkew)) {
+			return at, nil
+		}
+	}
+	return last, err
+}
+
 // verify restores what there is into a replica, holds it against the cluster and against the
-// bases that came since the last time, and keeps the proof. With a new base, an earlier proof is
+// bases that came since the last time, and keeps the proof. Some earlier proofs, whichever, are
 // restored once more, from what the store has now.
 func (u *Uploader) verify(ctx context.Context, c catalog.Catalog) (Proof, error) {
 	r, err := u.openReplica(ctx, c)
@@ -103,7 +117,6 @@ func (u *Uploader) verify(ctx context.Context, c catalog.Catalog) (Proof, error)
 	if err != nil {
 		return proof, err
 	}
-	fresh := false
 	for _, b := range c.Bases {
 		if b.Revision < max(since, r.state.Compacted) || b.Revision > r.state.Revision || b.Compacted > r.state.Revision {
 			continue
@@ -111,17 +124,40 @@ func (u *Uploader) verify(ctx context.Context, c catalog.Catalog) (Proof, error)
 		if err := u.compareBase(ctx, r, b); err != nil {
 			return proof, err
 		}
-		fresh = true
 	}
-	if fresh {
-		if err := u.compareProof(ctx, c); err != nil {
-			return proof, err
-		}
+	if err := u.compareProofs(ctx, c); err != nil {
+		return proof, err
+	}
+	midnight, err := u.midnight(ctx, r, c)
+	if err != nil {
+		return proof, err
 	}
 	if err := r.keep(proof.Compacted); err != nil {
 		return proof, err
 	}
-	return proof, writeProof(ctx, u.o.Store, u.shelf.place, proof)
+	// The one that says when all was verified first.
+	if err = writeProof(ctx, u.o.Store, u.shelf.place, proof); err == nil && midnight.Revision > 0 {
+		err = writeProof(ctx, u.o.Store, u.shelf.place, midnight)
+	}
+	return proof, err
+}
+
+// midnight proves what there was at the last midnight, if nobody has: in time that is all that is kept
+// of a day, in an object that was made by leaving out the rest, and so is held against this one day.
+func (u *Uploader) midnight(ctx context.Context, r *replica, c catalog.Catalog) (p Proof, err error) {
+	at := u.o.Now().UTC().Truncate(24 * time.Hour)
+	if !u.verified.Before(at) || len(c.Lost) > 0 { // of what is lost some may have been before it
+		return p, nil
+	}
+	point, err := resolve(ctx, u.shelf, c, RestoreOptions{At: at, Identities: u.o.Identities})
+	if _, none := errors.AsType[*catalog.UnrestorableError](err); none || errors.Is(err, catalog.ErrNoBase) {
+		return p, nil
+	}
+	if err != nil || point.Revision < r.state.Compacted || point.Revision > r.state.Revision {
+		return p, err
+	}
+	state, err := hashKV(r.file.db, point.Revision, point.Revision)
+	return Proof{Time: at, Revision: point.Revision, Compacted: point.Revision, State: state}, err
 }
 
 func (u *Uploader) builder() *builder {
@@ -147,12 +183,7 @@ func (u *Uploader) openReplica(ctx context.Context, c catalog.Catalog) (*replica
 	if err := errors.Join(removed(r.path), removed(r.path+".json")); err != nil {
 		return nil, err
 	}
-	var newest catalog.Base
-	for _, b := range c.Bases {
-		if b.Revision >= newest.Revision {
-			newest = b
-		}
-	}
+	newest, _ := c.Newest()
 	r.file, err = u.builder().build(ctx, r.path, catalog.Chain{Target: newest.Revision, Base: newest}, "")
 	r.state = replicaState{newest.Revision, newest.Compacted}
 	return r, err
@@ -267,18 +298,42 @@ func (u *Uploader) compareBase(ctx context.Context, r *replica, b catalog.Base) 
 	return r.expect(fmt.Sprintf("%s has", b), compacted, b.Revision, sum)
 }
 
-// compareProof restores the revision of an earlier proof, any of them, if it is still kept.
-func (u *Uploader) compareProof(ctx context.Context, c catalog.Catalog) error {
+// drawn is how many earlier proofs are restored each time: each costs a base and the log behind it
+// to read.
+const drawn = 2
+
+// compareProofs restores the revisions of some earlier proofs, drawn out of all that are kept. One
+// whose revision was thinned away meanwhile is none, so another one is drawn.
+func (u *Uploader) compareProofs(ctx context.Context, c catalog.Catalog) error {
 	names, err := proofNames(ctx, u.o.Store, u.shelf.place)
-	if err != nil || len(names) == 0 {
-		return err
-	}
-	p, err := readProof(ctx, u.o.Store, names[rand.N(len(names))])
 	if err != nil {
 		return err
 	}
-	_, err = checkProof(ctx, u.builder(), c, p, u.scratchFile("point"))
-	return err
+	some := len(names) > 0
+	left := drawn
+	for ; left > 0 && len(names) > 0; names = names[1:] {
+		i := rand.N(len(names))
+		names[0], names[i] = names[i], names[0]
+		p, err := readProof(ctx, u.o.Store, names[0])
+		if errors.Is(err, segment.ErrDamaged) {
+			u.alarm(alarmVerify, err.Error())
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		kept, err := checkProof(ctx, u.builder(), c, p, u.scratchFile("point"))
+		if err != nil {
+			return err
+		}
+		if kept {
+			left--
+		}
+	}
+	if some && left == drawn {
+		u.o.Log.Warn("backup: of no earlier proof the revision is kept any more, so none was restored once more", "cluster", u.o.Cluster)
+	}
+	return nil
 }
 
 // scratchFile is a file that outlives this process, if the folder does.
@@ -334,8 +389,8 @@ func (r *replica) close() {
 	}
 }
 
-// maxProofs is how many proofs are kept.
-const maxProofs = 100
+// maxProofs is how many proofs are kept: two a day for half a year.
+const maxProofs = 366
 
 func writeProof(ctx context.Context, store blob.Store, at place, p Proof) error {
 	text, err := json.Marshal(p)

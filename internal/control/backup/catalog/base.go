@@ -33,16 +33,12 @@ const (
 // the rule is t·S ≥ 2·B·H, which is what is compared: so an idle store never needs another
 // base, and one that writes much gets them often.
 func (c Catalog) BaseDue(p Policy, now time.Time) (bool, string) {
-	newest, ok := c.newest()
+	newest, ok := c.Newest()
 	if !ok {
 		return true, "there is none"
 	}
 	durable := c.Durable()
-	last := int64(0)
-	for _, l := range c.Logs {
-		last = max(last, l.End)
-	}
-	if last > durable.Revision {
+	if last, is := c.Broken(); is {
 		return true, fmt.Sprintf("the log behind the newest base, %s, ends at revision %d, and goes on later, up to %d", newest, durable.Revision, last)
 	}
 	size, raw := c.behind(newest, durable.Revision)
@@ -56,6 +52,15 @@ func (c Catalog) BaseDue(p Policy, now time.Time) (bool, string) {
 	best := cheapest(newest.Size, float64(size)/days, p)
 	return days >= best, fmt.Sprintf("the newest base is %.1f days old; with %s a base, %s of log a day and %.0f days to keep, bases %.1f days apart are the cheapest",
 		days, mebibytes(newest.Size), mebibytes(int64(float64(size)/days)), p.Reach().Hours()/24, best)
+}
+
+// Broken says whether there is log that the newest base, and what leads on from it, does not
+// reach, and the last revision of that: until there is another base, it would be lost.
+func (c Catalog) Broken() (last int64, is bool) {
+	for _, l := range c.Logs {
+		last = max(last, l.End)
+	}
+	return last, last > c.Durable().Revision
 }
 
 // BaseEvery is how many days apart bases are by the rules of [Catalog.BaseDue], if a base is

@@ -80,6 +80,8 @@ type Log struct {
 	// End. Of each key only the last change up to the next point is left.
 	Points     []Point
 	Dictionary string // the name of the one that it cannot be read without; "" is none
+	// Damage is why nobody can read it, though it is there; "" if nothing is known to be wrong.
+	Damage string
 }
 
 // String names an object as people find it in the store.
@@ -112,10 +114,21 @@ type Base struct {
 	Compacted int64
 	Time      time.Time // when it was made; UTC
 	Size, Raw int64     // bytes as stored, and before compression
+	// Name is that of its folder: several bases may be of one revision, as users and roles
+	// change without. Default the revision in 20 digits.
+	Name string
 }
 
+// Folder is what its folder is called.
+func (b Base) Folder() string { return cmp.Or(b.Name, fmt.Sprintf("%020d", b.Revision)) }
+
 // String names a base as people find it in the store.
-func (b Base) String() string { return fmt.Sprintf("base/%020d", b.Revision) }
+func (b Base) String() string { return "base/" + b.Folder() }
+
+// compare says which of two bases is newer.
+func (b Base) compare(other Base) int {
+	return cmp.Or(cmp.Compare(b.Revision, other.Revision), b.Time.Compare(other.Time), cmp.Compare(b.Folder(), other.Folder()))
+}
 
 // oldest is the first revision that a base serves. A store begins at revision 1.
 func (b Base) oldest() int64 { return min(max(b.Compacted, 1), b.Revision) }
@@ -123,7 +136,7 @@ func (b Base) oldest() int64 { return min(max(b.Compacted, 1), b.Revision) }
 // An Orphan is an object beside the bases that no manifest names: of a base that is being
 // written, or never was finished.
 type Orphan struct {
-	Base int64 // the revision of what would be its base
+	Base string // the folder of what would be its base
 	Name string
 	Time time.Time // when it was stored
 }
@@ -135,21 +148,38 @@ type Dictionary struct {
 	Size int64     // bytes as stored
 }
 
+// A Damage is an object that is there and says nothing, as it is damaged: the manifest of a base,
+// an index of minutes, or what has a name that nothing should have.
+type Damage struct {
+	Name string
+	Base string    // the folder of the base that it is of, if it is of one
+	Time time.Time // when it was stored
+	Why  string
+}
+
 // A Catalog is what there is of a backup, in any order.
 type Catalog struct {
 	Bases        []Base
 	Logs         []Log
 	Orphans      []Orphan
 	Dictionaries []Dictionary
-	// Lost are log objects whose dictionaries are not there: nobody can read them, so they
-	// lead nowhere.
+	// Lost are log objects that nobody can read, as they are damaged or their dictionaries are
+	// not there: so they lead nowhere. Of one whose header is damaged, End is the last revision
+	// that it may have for all that is known of others, From when what is before it had been
+	// seen, and To when it was stored.
 	Lost []Log
+	// Damaged are what else is damaged.
+	Damaged []Damage
+	// Ended is when the store began to be kept elsewhere: how it was since is not for this backup
+	// to say. It is zero as long as the backup goes on.
+	Ended time.Time
 }
 
-// newest is the base of the greatest revision.
-func (c Catalog) newest() (Base, bool) {
+// Newest is the base of the greatest revision, and of several of that the one made last; false
+// if there is none.
+func (c Catalog) Newest() (Base, bool) {
 	if len(c.Bases) == 0 {
 		return Base{}, false
 	}
-	return slices.MaxFunc(c.Bases, func(a, b Base) int { return cmp.Compare(a.Revision, b.Revision) }), true
+	return slices.MaxFunc(c.Bases, Base.compare), true
 }

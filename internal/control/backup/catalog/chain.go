@@ -106,8 +106,14 @@ func (w *way) less(other *way) bool {
 // ways are the objects that could be of use, in the order of where they are left.
 func (c Catalog) ways(target int64, use func(Base) bool) []*way {
 	var ways []*way
+	newest := map[int64]Base{} // of several of one revision it has the users and roles of later
+	for _, b := range c.Bases {
+		if other, some := newest[b.Revision]; use(b) && (!some || b.compare(other) > 0) {
+			newest[b.Revision] = b
+		}
+	}
 	for i, b := range c.Bases {
-		if use(b) {
+		if use(b) && b == newest[b.Revision] {
 			ways = append(ways, &way{exit: min(b.Revision, target), bytes: b.Size, objects: 1, log: -1, base: i})
 		}
 	}

@@ -39,6 +39,11 @@ func (c Catalog) explain(target int64) error {
 			e.message += "; " + lost.Error()
 		}
 	}
+	if e.Why == ErrNoBase {
+		for _, d := range c.Damaged {
+			e.message += fmt.Sprintf("; %s is damaged: %s", d.Name, d.Why)
+		}
+	}
 	return e
 }
 

@@ -13,14 +13,14 @@ import (
 //   - of Hours and Days, the one that was the newest at each whole hour or midnight, UTC,
 //     since now − Hours or Days.
 //
-// A catalog knows times of the ends of objects and of points alone. Where it does not
+// What has ended keeps nothing for instants since then. A catalog knows times of the ends of objects and of points alone. Where it does not
 // know which revision of an object was the newest, all of them are kept.
 func (c Catalog) kept(p Policy, now time.Time) []Span {
 	can := c.Restorable()
 	var spans []Span
 	if p.Any > 0 {
 		since := now.Add(-p.Any)
-		spans = c.newestAt([]time.Time{since}, can)
+		spans = c.newestAt(c.before([]time.Time{since}), can)
 		for _, l := range c.Logs {
 			if l.Points == nil && !l.To.Before(since) {
 				spans = append(spans, Span{l.Start, l.End})
@@ -32,9 +32,14 @@ func (c Catalog) kept(p Policy, now time.Time) []Span {
 			}
 		}
 	}
-	spans = append(spans, c.newestAt(instants(now, p.Hours, time.Hour), can)...)
-	spans = append(spans, c.newestAt(instants(now, p.Days, day), can)...)
+	spans = append(spans, c.newestAt(c.before(instants(now, p.Hours, time.Hour)), can)...)
+	spans = append(spans, c.newestAt(c.before(instants(now, p.Days, day)), can)...)
 	return intersection(union(spans), can)
+}
+
+// before is those of instants at which the backup had not ended.
+func (c Catalog) before(instants []time.Time) []time.Time {
+	return slices.DeleteFunc(instants, func(t time.Time) bool { return !c.Ended.IsZero() && t.After(c.Ended) })
 }
 
 // instants are the whole steps, UTC, of the last reach before now.

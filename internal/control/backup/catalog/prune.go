@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -32,12 +31,31 @@ type Rewrite struct {
 // A Deletion deletes one of a log object, a base with all its chunks, a chunk that no
 // base has, and a dictionary. Once an object is gone a slow uploader may take its name for
 // another one, which reaches further: so a plan is not to be done hours after it was made.
+//
+// What is deleted because others have what is worth keeping of it may only go when these have
+// been read, whole: a header, which is all that a catalog knows, says nothing of what is
+// behind it. By are log objects, and Behind is a base. Without either it goes by its age alone.
 type Deletion struct {
 	Log        *Log
 	Base       *Base
 	Orphan     *Orphan
 	Dictionary *Dictionary
+	By         []Log
+	Behind     *Base
 	Reason     string
+}
+
+// String names what is deleted.
+func (d Deletion) String() string {
+	switch {
+	case d.Log != nil:
+		return d.Log.String()
+	case d.Base != nil:
+		return d.Base.String()
+	case d.Orphan != nil:
+		return d.Orphan.Name
+	}
+	return "log/dictionary/" + d.Dictionary.Name
 }
 
 // MaxObject is the stored bytes that the inputs of a [Rewrite] have together at most, unless it
@@ -57,7 +75,7 @@ const (
 // than it is.
 //
 // The log is only cut at its old end: so a hole in it always is a loss, never a policy.
-// The newest base and the log behind it stay whatever their age.
+// The newest base and the log behind it stay whatever their age, unless the backup has ended.
 func (c Catalog) Plan(p Policy, now time.Time) Plan {
 	var plan Plan
 	left := c.without(&plan, c.covered(p, now))
@@ -77,19 +95,19 @@ func (c Catalog) without(plan *Plan, deletions []Deletion) Catalog {
 		level Level
 		start int64
 	}
-	logs, bases := map[name]bool{}, map[int64]bool{}
+	logs, bases := map[name]bool{}, map[string]bool{}
 	for _, d := range deletions {
 		if d.Log != nil {
 			logs[name{d.Log.Level, d.Log.Start}] = true
 		} else {
-			bases[d.Base.Revision] = true
+			bases[d.Base.Folder()] = true
 		}
 	}
-	return c.filter(func(l Log) bool { return !logs[name{l.Level, l.Start}] }, func(b Base) bool { return !bases[b.Revision] })
+	return c.filter(func(l Log) bool { return !logs[name{l.Level, l.Start}] }, func(b Base) bool { return !bases[b.Folder()] })
 }
 
 func (c Catalog) filter(log func(Log) bool, base func(Base) bool) Catalog {
-	left := Catalog{Orphans: c.Orphans}
+	left := Catalog{Orphans: c.Orphans, Ended: c.Ended}
 	for _, l := range c.Logs {
 		if log(l) {
 			left.Logs = append(left.Logs, l)
@@ -109,10 +127,30 @@ func (c Catalog) covered(p Policy, now time.Time) []Deletion {
 	var deletions []Deletion
 	for _, l := range c.Logs {
 		if h := holding(covers.of(l), l.Start); h.Last >= l.End {
-			deletions = append(deletions, Deletion{Log: &l, Reason: "objects of higher levels cover it"})
+			by, _ := c.having(l, covers.enough(l))
+			deletions = append(deletions, Deletion{Log: &l, By: by, Reason: "objects of higher levels cover it"})
 		}
 	}
 	return deletions
+}
+
+// having is objects of higher levels than one's, up to another, that have all its revisions, and
+// few of them; false if there are none.
+func (c Catalog) having(l Log, coarsest Level) (by []Log, all bool) {
+	for next := l.Start; next <= l.End; {
+		var best Log
+		for _, other := range c.Logs {
+			further := other.End > best.End || other.End == best.End && other.Level > best.Level
+			if other.Level > l.Level && other.Level <= coarsest && other.Start <= next && further {
+				best = other
+			}
+		}
+		if best.End < next {
+			return nil, false
+		}
+		by, next = append(by, best), best.End+1
+	}
+	return by, true
 }
 
 // A cover says which revisions an object is not needed for, as those of higher levels
@@ -166,9 +204,9 @@ func (c *cover) enough(l Log) Level {
 func (c Catalog) outlived(p Policy, now time.Time) []Deletion {
 	kept := c.kept(p, now)
 	if len(kept) == 0 {
-		return nil
+		return c.over(p, now)
 	}
-	bases := slices.SortedFunc(slices.Values(c.Bases), func(a, b Base) int { return cmp.Compare(a.Revision, b.Revision) })
+	bases := slices.SortedFunc(slices.Values(c.Bases), Base.compare)
 	serves := c.serving(bases, kept)
 	var deletions []Deletion
 	var cut Base
@@ -186,12 +224,43 @@ func (c Catalog) outlived(p Policy, now time.Time) []Deletion {
 			deletions = append(deletions, Deletion{Base: &b, Reason: fmt.Sprintf("%q keeps nothing from it to the next one, %s", p, next)})
 		}
 	}
+	for i := range deletions {
+		deletions[i].Behind = staying(bases, deletions, *deletions[i].Base)
+	}
+	behind := staying(bases, deletions, cut)
 	for _, l := range c.Logs {
 		if l.End <= cut.Revision {
-			deletions = append(deletions, Deletion{Log: &l, Reason: fmt.Sprintf("all that %q keeps is behind %s", p, cut)})
+			deletions = append(deletions, Deletion{Log: &l, Behind: behind, Reason: fmt.Sprintf("all that %q keeps is behind %s", p, cut)})
 		}
 	}
 	return deletions
+}
+
+// over deletes all of a backup that has ended so long ago that nothing of it is kept.
+func (c Catalog) over(p Policy, now time.Time) []Deletion {
+	if c.Ended.IsZero() || !c.Ended.Before(now.Add(-p.Reach())) {
+		return nil
+	}
+	reason := fmt.Sprintf("it ended on %s, and %q keeps nothing that old", c.Ended.UTC().Format(time.DateOnly), p)
+	var deletions []Deletion
+	for _, l := range c.Logs {
+		deletions = append(deletions, Deletion{Log: &l, Reason: reason})
+	}
+	for _, b := range c.Bases {
+		deletions = append(deletions, Deletion{Base: &b, Reason: reason})
+	}
+	return deletions
+}
+
+// staying is the first base, from one on, that is not deleted: the newest one never is.
+func staying(bases []Base, deletions []Deletion, from Base) *Base {
+	for _, b := range bases {
+		gone := slices.ContainsFunc(deletions, func(d Deletion) bool { return d.Base.Folder() == b.Folder() })
+		if b.compare(from) >= 0 && !gone {
+			return &b
+		}
+	}
+	return nil
 }
 
 // serving says which bases, ascending, points need: each the last one before it from which
@@ -222,7 +291,7 @@ func (c Catalog) serving(bases []Base, kept []Span) []bool {
 
 // orphaned deletes chunks of bases that nobody will finish.
 func (c Catalog) orphaned(now time.Time) []Deletion {
-	newest := map[int64]time.Time{}
+	newest := map[string]time.Time{}
 	for _, o := range c.Orphans {
 		if o.Time.After(newest[o.Base]) {
 			newest[o.Base] = o.Time

@@ -141,9 +141,9 @@ func TestPlan(t *testing.T) {
 		},
 		{
 			"chunks without a base", catalog.Catalog{Bases: first, Orphans: []catalog.Orphan{
-				{Base: 7, Name: "old", Time: at(0)},
-				{Base: 8, Name: "old but in use", Time: at(0)},
-				{Base: 8, Name: "new", Time: at(day)},
+				{Base: "7", Name: "old", Time: at(0)},
+				{Base: "8", Name: "old but in use", Time: at(0)},
+				{Base: "8", Name: "new", Time: at(day)},
 			}}, 30 * hour, "1 × delete old: its base has no manifest, and got no chunk for a day",
 		},
 		{
@@ -161,7 +161,7 @@ func TestPlan(t *testing.T) {
 		},
 		{
 			"what is lost", catalog.Catalog{
-				Bases: first, Logs: steady(catalog.Minute, 0, 30*time.Minute, 10*time.Minute, 100),
+				Bases: first, Logs: steady(catalog.Hour, 0, 30*time.Minute, 10*time.Minute, 100),
 				Lost: behind("lost", steady(catalog.Minute, 10*time.Minute, 50*time.Minute, 20*time.Minute, 100)),
 			}, 50 * time.Minute, "1 × delete minute: its dictionary, lost, is lost, and others have its revisions",
 		},

@@ -147,7 +147,7 @@ func (c Catalog) seen(revision int64) time.Time {
 // Durable is the last revision to which the newest base and the log behind it lead: what
 // is after it would be lost with the cluster. It is zero without a base.
 func (c Catalog) Durable() Point {
-	newest, ok := c.newest()
+	newest, ok := c.Newest()
 	if !ok {
 		return Point{}
 	}
