@@ -164,16 +164,20 @@ func (d *day) class(kind string) blob.Class {
 	return class
 }
 
-// basesOf adds what a month's new bases cost: each is written, read to compare it with the
-// replica, and read once more, with the log up to some proof between the bases, to compare
-// that.
+// basesOf adds what a month's bases cost: each is written, and read to compare it with the
+// replica. For each earlier proof that is restored once more one is read, and the log behind it up
+// to some point between the bases: once a day, or as often as makes that a thirtieth of all.
 func (d *day) basesOf(u *usage, s steadyState, scale float64) {
 	made := monthDays / s.spacing
 	chunks := math.Ceil(float64(d.base.Raw) * scale / (32 << 20))
 	u.put(made*chunks, d.class("base"))
 	u.put(made, blob.Standard)
-	u.get(made*2*chunks, made*2*float64(d.base.Size)*scale, d.class("base"))
-	u.get(made*s.spacing/2, made*s.spacing/2*float64(d.log.Size)*scale, d.class("log/day"))
+	chain := (float64(d.base.Size) + s.spacing/2*float64(d.log.Size)) * scale
+	proofs := monthDays * min(1, max(64<<20, (s.bases+s.logs)*scale/30)/chain)
+	read := made + proofs
+	u.get(read*chunks, read*float64(d.base.Size)*scale, d.class("base"))
+	days := proofs * s.spacing / 2
+	u.get(days, days*float64(d.log.Size)*scale, d.class("log/day"))
 }
 
 // unmerged is our usage if minutes stayed minutes. They would be too small for the cheaper

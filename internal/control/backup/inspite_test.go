@@ -60,7 +60,9 @@ func TestCareGoesOnWithoutABase(t *testing.T) {
 	caring := make(chan error, 1)
 	go func() { caring <- u.care(ctx) }()
 	defer func() { cancel(); <-caring }()
-	await(t, func() bool { return alarms(t, u, alarmBase) > 0 && p.count(t, catalog.Hour) > 0 && p.count(t, catalog.Minute) == 0 })
+	await(t, func() bool {
+		return alarms(t, u, alarmBase) > 0 && p.count(t, catalog.Hour) > 0 && p.count(t, catalog.Minute) == 0
+	})
 }
 
 // TestEarlierProofs: each verification restores some of what was proven earlier once more, though there

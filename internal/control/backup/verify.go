@@ -100,7 +100,7 @@ func (u *Uploader) lastProof(ctx context.Context, now time.Time) (last time.Time
 }
 
 // verify restores what there is into a replica, holds it against the cluster and against the
-// bases that came since the last time, and keeps the proof. Some earlier proofs, whichever, are
+// bases that came since the last time, and keeps the proof. An earlier proof, whichever, is
 // restored once more, from what the store has now.
 func (u *Uploader) verify(ctx context.Context, c catalog.Catalog) (Proof, error) {
 	r, err := u.openReplica(ctx, c)
@@ -125,7 +125,7 @@ func (u *Uploader) verify(ctx context.Context, c catalog.Catalog) (Proof, error)
 			return proof, err
 		}
 	}
-	if err := u.compareProofs(ctx, c); err != nil {
+	if err := u.compareProof(ctx, c); err != nil {
 		return proof, err
 	}
 	midnight, err := u.midnight(ctx, r, c)
@@ -298,23 +298,19 @@ func (u *Uploader) compareBase(ctx context.Context, r *replica, b catalog.Base) 
 	return r.expect(fmt.Sprintf("%s has", b), compacted, b.Revision, sum)
 }
 
-// drawn is how many earlier proofs are restored each time: each costs a base and the log behind it
-// to read.
-const drawn = 2
+// cheap is how many bytes are read each time to restore an earlier proof once more, whatever it
+// costs.
+const cheap = 64 << 20
 
-// compareProofs restores the revisions of some earlier proofs, drawn out of all that are kept. One
-// whose revision was thinned away meanwhile is none, so another one is drawn.
-func (u *Uploader) compareProofs(ctx context.Context, c catalog.Catalog) error {
+// compareProof restores the revision of an earlier proof, drawn out of all that are kept. One whose
+// revision was thinned away meanwhile is none, so another one is drawn.
+func (u *Uploader) compareProof(ctx context.Context, c catalog.Catalog) error {
 	names, err := proofNames(ctx, u.o.Store, u.shelf.place)
-	if err != nil {
+	if err != nil || len(names) == 0 {
 		return err
 	}
-	some := len(names) > 0
-	left := drawn
-	for ; left > 0 && len(names) > 0; names = names[1:] {
-		i := rand.N(len(names))
-		names[0], names[i] = names[i], names[0]
-		p, err := readProof(ctx, u.o.Store, names[0])
+	for _, i := range rand.Perm(len(names)) {
+		p, err := readProof(ctx, u.o.Store, names[i])
 		if errors.Is(err, segment.ErrDamaged) {
 			u.alarm(alarmVerify, err.Error())
 			continue
@@ -322,18 +318,30 @@ func (u *Uploader) compareProofs(ctx context.Context, c catalog.Catalog) error {
 		if err != nil {
 			return err
 		}
+		chain, err := c.Chain(p.Revision)
+		if err == nil && !affordable(chain.Size(), c) {
+			return nil
+		}
 		kept, err := checkProof(ctx, u.builder(), c, p, u.scratchFile("point"))
-		if err != nil {
+		if kept || err != nil {
 			return err
 		}
-		if kept {
-			left--
-		}
 	}
-	if some && left == drawn {
-		u.o.Log.Warn("backup: of no earlier proof the revision is kept any more, so none was restored once more", "cluster", u.o.Cluster)
-	}
+	u.o.Log.Warn("backup: of no earlier proof the revision is kept any more, so none was restored once more", "cluster", u.o.Cluster)
 	return nil
+}
+
+// affordable decides by chance whether so many bytes are to be read, so that in a month no more are than
+// the backup has: what is in the cheaper class costs to be read.
+func affordable(size int64, c catalog.Catalog) bool {
+	all := int64(0)
+	for _, b := range c.Bases {
+		all += b.Size
+	}
+	for _, l := range c.Logs {
+		all += l.Size
+	}
+	return size <= cheap || rand.Float64()*float64(size) < float64(max(cheap, all/30))
 }
 
 // scratchFile is a file that outlives this process, if the folder does.

@@ -113,7 +113,7 @@ func (c Catalog) ways(target int64, use func(Base) bool) []*way {
 		}
 	}
 	for i, b := range c.Bases {
-		if use(b) && b == newest[b.Revision] {
+		if use(b) && b.compare(newest[b.Revision]) == 0 {
 			ways = append(ways, &way{exit: min(b.Revision, target), bytes: b.Size, objects: 1, log: -1, base: i})
 		}
 	}

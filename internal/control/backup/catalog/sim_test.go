@@ -201,10 +201,34 @@ func (w *world) actions(p catalog.Plan) []action {
 		all = append(all, func() { w.rewrite(r) })
 	}
 	for _, d := range p.Delete {
+		w.covered(p, d)
 		all = append(all, func() { w.delete(d) })
 	}
 	w.random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	return all
+}
+
+// covered sees to it that what others have names these others: objects that have all its revisions, or
+// a base that stays.
+func (w *world) covered(p catalog.Plan, d catalog.Deletion) {
+	if d.Log != nil && strings.Contains(d.Reason, "objects of higher levels") {
+		next := d.Log.Start
+		for _, by := range d.By {
+			if by.Level <= d.Log.Level || by.Start > next || by.End < next {
+				w.t.Fatalf("%v %d-%d is to be deleted for %+v", d, d.Log.Start, d.Log.End, d.By)
+			}
+			next = by.End + 1
+		}
+		if next <= d.Log.End {
+			w.t.Fatalf("%v %d-%d is to be deleted for %+v", d, d.Log.Start, d.Log.End, d.By)
+		}
+	}
+	if !strings.Contains(d.Reason, "base/") {
+		return
+	}
+	if d.Behind == nil || slices.ContainsFunc(p.Delete, func(other catalog.Deletion) bool { return other.Base != nil && *other.Base == *d.Behind }) {
+		w.t.Fatalf("%v is to be deleted for %v, which goes too: %s", d, d.Behind, d.Reason)
+	}
 }
 
 func (w *world) delete(d catalog.Deletion) {
