@@ -13,6 +13,7 @@ import (
 
 	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/backup/catalog"
+	"towpath.dev/internal/control/backup/segment"
 )
 
 // VerifyOptions say which backup is verified, and how much of it.
@@ -161,6 +162,12 @@ func (v *verifier) proofs(ctx context.Context) error {
 			return nil
 		}
 		p, err := readProof(ctx, v.o.Store, name)
+		if errors.Is(err, segment.ErrDamaged) {
+			if err := v.found(ctx, err, "a proof"); err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil {
 			return err
 		}

@@ -30,8 +30,13 @@ func (p *pair) names(t *testing.T, prefix string) (all []string) {
 // cluster had.
 func (p *pair) restore(t *testing.T, revision int64) error {
 	t.Helper()
+	return p.restoreAs(t, RestoreOptions{Revision: revision})
+}
+
+func (p *pair) restoreAs(t *testing.T, o RestoreOptions) error {
+	t.Helper()
 	r, err := PlanRestore(t.Context(), RestoreOptions{
-		Store: p.shelf.store, Cluster: "prod", Revision: revision,
+		Store: p.shelf.store, Cluster: "prod", Revision: o.Revision, At: o.At,
 		Name: "m", Members: map[string]string{"m": "http://127.0.0.1:1"}, DataDir: filepath.Join(t.TempDir(), "m"),
 	})
 	if err != nil {
@@ -42,6 +47,7 @@ func (p *pair) restore(t *testing.T, revision int64) error {
 		return err
 	}
 	defer f.discard()
+	revision := r.Target.Revision
 	got, err := hashKV(f.db, revision, revision)
 	if err != nil {
 		return err
@@ -163,6 +169,30 @@ func TestDamageIsWorkedAround(t *testing.T) {
 			check(test.lost)
 		})
 	}
+}
+
+// TestDamageAtAnInstant: an instant that a damaged object has is told with the revision before it, and one
+// before it is restored.
+func TestDamageAtAnInstant(t *testing.T) {
+	p := newPair(t)
+	p.minutes(t, &p.zombie, 2)
+	at := p.clock.now()
+	p.minutes(t, &p.zombie, 1)
+	write(t, p.client, p.random, 5)
+	p.clock.pass(30 * time.Second)
+	write(t, p.client, p.random, 5)
+	p.minutes(t, &p.zombie, 1)
+	p.note(t)
+	all := p.names(t, "log/minute/")
+	p.damage(t, all[len(all)-1], flipped(-1))
+	if err := p.restoreAs(t, RestoreOptions{At: at.Add(-time.Second)}); err != nil {
+		t.Error(err)
+	}
+	err := p.restoreAs(t, RestoreOptions{At: p.clock.now().Add(-time.Minute)})
+	if err == nil || !strings.Contains(err.Error(), strings.TrimPrefix(all[len(all)-1], p.shelf.place.root())) {
+		t.Errorf("an instant in what is damaged: %v", err)
+	}
+	t.Log(err)
 }
 
 // damageNoLog puts an object where only logs should be, and one that names no base.

@@ -77,11 +77,9 @@ func (g *generations) Latest(ctx context.Context) (latest election.Generation, e
 		if err != nil {
 			return latest, err
 		}
-		n, err := number(info.Name, claimsOf(g.cluster))
-		if err != nil {
-			return latest, err
+		if n, err := number(info.Name, claimsOf(g.cluster)); err == nil { // others are no claims
+			latest.Number = max(latest.Number, uint64(n))
 		}
-		latest.Number = max(latest.Number, uint64(n))
 	}
 	if latest.Number > 0 {
 		record, err := g.read(ctx, latest.Number)
@@ -94,11 +92,9 @@ func (g *generations) Latest(ctx context.Context) (latest election.Generation, e
 		if err != nil {
 			return latest, err
 		}
-		mark, err := number(info.Name, g.marks(latest.Number))
-		if err != nil {
-			return latest, err
+		if mark, err := number(info.Name, g.marks(latest.Number)); err == nil {
+			latest.Mark = max(latest.Mark, mark)
 		}
-		latest.Mark = max(latest.Mark, mark)
 	}
 	return latest, nil
 }

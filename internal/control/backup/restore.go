@@ -132,7 +132,7 @@ func (r *Restore) find(ctx context.Context, latest election.Generation) error {
 			return err
 		}
 		if len(c.Bases) > 0 {
-			if r.Target, err = resolve(ctx, s, c, o); err == nil {
+			if r.Target, err = resolveAround(ctx, s, &c, o); err == nil {
 				r.chain, err = c.Chain(r.Target.Revision)
 			}
 			if err == nil {
@@ -167,6 +167,20 @@ func reachedBy(c catalog.Catalog, record claimRecord) (last int64) {
 		last = max(last, l.End)
 	}
 	return last
+}
+
+// resolveAround is the revision that the options ask for. Where the object that would say it is found to be
+// damaged, the catalog is loaded again, and others say it.
+func resolveAround(ctx context.Context, s *shelf, c *catalog.Catalog, o RestoreOptions) (point catalog.Point, err error) {
+	for range maxAround {
+		if point, err = resolve(ctx, s, *c, o); !errors.Is(err, segment.ErrDamaged) {
+			return point, err
+		}
+		if *c, err = s.load(ctx); err != nil {
+			return point, err
+		}
+	}
+	return point, err
 }
 
 // resolve is the revision that the options ask for.
@@ -337,6 +351,14 @@ func (r *Restore) build(ctx context.Context, file string, done *Restored) (*stor
 	return f, nil
 }
 
+// A toldError says what an error says that another one tells already.
+type toldError struct {
+	error
+	told error
+}
+
+func (e toldError) Unwrap() []error { return []error{e.error, e.told} }
+
 // maxAround is how many damaged objects a restore finds by itself, one after the other.
 const maxAround = 20
 
@@ -354,6 +376,9 @@ func (r *Restore) buildAround(ctx context.Context, file string) (f *storeFile, e
 			return nil, errors.Join(err, loading)
 		}
 		chain, none := c.Chain(r.Target.Revision)
+		if none != nil && strings.Contains(none.Error(), err.Error()) {
+			return nil, toldError{none, err} // which says what is damaged
+		}
 		if none != nil {
 			return nil, fmt.Errorf("%w; and nothing else leads there: %w", err, none)
 		}
