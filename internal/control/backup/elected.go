@@ -3,7 +3,6 @@ package backup
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"towpath.dev/election"
@@ -26,11 +25,13 @@ func RunElected(ctx context.Context, o Options) error {
 		return err
 	}
 	return whileElected(ctx, o, Group, func(ctx context.Context) error {
-		u, err := NewUploader(ctx, o)
-		if err != nil {
-			return err
-		}
-		return u.Run(ctx)
+		return saying(ctx, []Options{o}, func() error {
+			u, err := NewUploader(ctx, o)
+			if err != nil {
+				return err
+			}
+			return u.Run(ctx)
+		})
 	})
 }
 
@@ -59,25 +60,24 @@ func RunShared(ctx context.Context, name string, all []Options) error {
 	if len(all) == 0 {
 		return errors.New("no cluster to keep")
 	}
-	first, err := all[0].filled()
+	all, err := filledAll(all)
 	if err != nil {
 		return err
 	}
 	for _, o := range all {
-		if o, err = o.filled(); err != nil {
-			return fmt.Errorf("%s: %w", o.Cluster, err)
-		}
 		o.Metrics.keeps(o.Cluster, o.Every)
 		if err := wasPlain(ctx, o); err != nil {
 			return err
 		}
 	}
-	return whileElected(ctx, first, Group+"."+name, func(ctx context.Context) error {
-		s, err := NewShared(ctx, name, all)
-		if err != nil {
-			return err
-		}
-		return s.Run(ctx)
+	return whileElected(ctx, all[0], Group+"."+name, func(ctx context.Context) error {
+		return saying(ctx, all, func() error {
+			s, err := NewShared(ctx, name, all)
+			if err != nil {
+				return err
+			}
+			return s.Run(ctx)
+		})
 	})
 }
 

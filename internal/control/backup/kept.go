@@ -141,4 +141,3 @@ func filledAll(all []Options) (filled []Options, err error) {
 	}
 	return filled, nil
 }
-
