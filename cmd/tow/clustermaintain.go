@@ -19,8 +19,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"towpath.dev/election"
+	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/access"
 	"towpath.dev/internal/control/backup"
 	"towpath.dev/internal/control/cluster"
@@ -35,6 +37,11 @@ type maintaining struct {
 	every   time.Duration
 	prefix  string
 	metrics string
+
+	heeds      bool     // a backup was named
+	at         backupAt // which is waited for
+	recipients []string
+	scratch    string
 }
 
 func maintainCommand(u *ui) *cobra.Command {
@@ -47,14 +54,20 @@ the history that is kept, defragment members where it pays and nothing is in the
 and mend a store that is full. It tells what it does, and why it waits.
 
 Several may run for one cluster; one of them is elected and acts. Control nodes do it for
-their own etcd by themselves. Members that compact automatically ("--auto-compaction-
+their own etcd by themselves. With --store and --cluster nothing is forgotten that the
+backup there has not got, until members' quotas run out: from three quarters on a base is
+made first. Members that compact automatically ("--auto-compaction-
 retention") forget what they do by their own rule all the same.
 
 docs/maintenance.md has its rules, its metrics and what to alert on.`,
 		Example: "  tow cluster maintain --endpoints https://etcd-1:2379,https://etcd-2:2379 --cacert ca.pem --cert me.pem --key me-key.pem\n" +
-			"  tow cluster maintain --endpoints http://127.0.0.1:2379 --history 12h --rate 20",
+			"  tow cluster maintain --endpoints http://127.0.0.1:2379 --history 12h --rate 20\n" +
+			"  tow cluster maintain --endpoints https://etcd-1:2379 --store s3://backups/etcd --cluster prod --recipient verifier.pub --recipient recovery.pub",
 		Args: exactly(),
-		RunE: func(c *cobra.Command, _ []string) error { return m.run(c.Context()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			m.heeds = c.Flags().Changed("store") || c.Flags().Changed("cluster")
+			return m.run(c.Context())
+		},
 	}
 	f := c.Flags()
 	f.DurationVar(&m.bounds.History, "history", time.Hour, "keep revisions for this `TIME`")
@@ -66,6 +79,9 @@ docs/maintenance.md has its rules, its metrics and what to alert on.`,
 	f.DurationVar(&m.every, "every", 30*time.Second, "look at the cluster every `TIME`")
 	f.StringVar(&m.prefix, "prefix", "", "keep the election and the journal under keys with the `PREFIX`")
 	f.StringVar(&m.metrics, "metrics-listen", "", "serve metrics for Prometheus at `HOST:PORT`/metrics")
+	m.at.flags(c)
+	f.StringArrayVar(&m.recipients, "recipient", nil, "encrypt a base for the age `RECIPIENT`, or for those in a file; may be repeated")
+	f.StringVar(&m.scratch, "scratch", "", "put the snapshot for a base in the folder `DIR` (default: towpath/backup in the user's folder for caches)")
 	m.etcd.flags(c)
 	return c
 }
@@ -90,10 +106,16 @@ func (m *maintaining) run(ctx context.Context) error {
 	}
 	host, _ := os.Hostname()
 	name := fmt.Sprintf("%s/%d", or(host, "localhost"), os.Getpid())
-	it, err := maintain.New(maintain.Options{
+	o := maintain.Options{
 		Store: election.Etcd(client), Cluster: maintain.Etcd(client, name, nil), Prefix: m.prefix, Name: name,
 		Every: m.every, Bounds: m.bounds, Metrics: metrics, Election: elected, Event: m.tell,
-	})
+	}
+	kept, err := m.backup(client)
+	if err != nil {
+		return err
+	}
+	heedBackup(&o, client, kept)
+	it, err := maintain.New(o)
 	if err != nil {
 		return err
 	}
@@ -102,6 +124,39 @@ func (m *maintaining) run(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// backup is the one whose floor is heeded; nil if none was named.
+func (m *maintaining) backup(client *clientv3.Client) (*backup.Options, error) {
+	if !m.heeds {
+		return nil, nil
+	}
+	if err := m.at.named(); err != nil {
+		return nil, err
+	}
+	o := &backup.Options{Cluster: m.at.cluster, Scratch: m.scratch, Source: backup.Source{Client: client, Dial: m.etcd.dialer()}}
+	var err error
+	if o.Recipients, err = readRecipients(m.recipients); err != nil {
+		return nil, err
+	}
+	o.Store, err = m.at.open(m.ui)
+	return o, err
+}
+
+// heedBackup has a maintainer forget nothing that a backup has not got. Without one that was
+// named it heeds the note that an uploader leaves in the cluster.
+func heedBackup(o *maintain.Options, client *clientv3.Client, kept *backup.Options) {
+	if kept == nil {
+		o.Kept = func(ctx context.Context) (string, error) { return backup.Kept(ctx, client) }
+		return
+	}
+	o.Floor = func(ctx context.Context) (int64, error) {
+		return backup.Floor(ctx, kept.Store, kept.Cluster, kept.Source)
+	}
+	o.Base = func(ctx context.Context, why string) error {
+		_, err := backup.TakeBase(ctx, *kept, why)
+		return err
+	}
 }
 
 // isOwn reports whether it is the etcd of a control node of this machine that is asked.
@@ -190,11 +245,14 @@ func (p *opened) keepUp(ctx context.Context, store *theStore, o maintain.Options
 	// The other nodes' members let clients in from their own machines alone, and each other.
 	o.Store, o.Cluster = store, maintain.Etcd(store.client, p.trust.Node(), asNode(p.trust))
 	o.Name, o.Own, o.Log = p.trust.Node(), cluster.ID(store.id), p.log
+	var kept *backup.Options
 	if p.backup != nil {
-		o.Floor = func(ctx context.Context) (int64, error) {
-			return backup.Floor(ctx, p.backup.Store, p.backup.Cluster, backup.Source{Client: store.client, Dial: store.dial})
-		}
+		own := *p.backup
+		own.Source = backup.Source{Client: store.client, Dial: store.dial}
+		own.Store = blob.Retry(own.Store, blob.Policy{Tries: storeTries})
+		kept = &own
 	}
+	heedBackup(&o, store.client, kept)
 	it, err := maintain.New(o)
 	if err == nil {
 		err = it.Run(ctx)

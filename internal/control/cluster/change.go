@@ -15,6 +15,7 @@ const (
 	changePrefix = "towpath/cluster/"
 	changeKey    = changePrefix + "change"    // a Change, on its holder's lease
 	replacingKey = changePrefix + "replacing" // a replacing, for good
+	busyKey      = changePrefix + "busy"      // a Change: a defragmentation, which goes on without who began it
 )
 
 // A Change is who changes a cluster.
@@ -38,8 +39,10 @@ func changes(ctx context.Context, client *clientv3.Client) (change *Change, begu
 	if err != nil {
 		return nil, nil
 	}
-	for _, kv := range r.Kvs {
+	for _, kv := range r.Kvs { // "busy" comes before "change", which says more
 		switch string(kv.Key) {
+		case busyKey:
+			change = changeOf(kv.Value)
 		case changeKey:
 			change = changeOf(kv.Value)
 		case replacingKey:
@@ -84,8 +87,8 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("%s changes the cluster since %s: %s; wait until that is over, and run the command again", e.Who, e.Since.Local().Format(time.TimeOnly), e.What)
 }
 
-// Acquire takes the lock. A holder that was killed is waited for: its lease is no longer
-// renewed. One that lives is a [HeldError]. The context is for what is done under the lock,
+// Acquire takes the lock. A holder that was killed is waited for, and what it may have left a
+// member at: its lease is no longer renewed. One that lives is a [HeldError]. The context is for what is done under the lock,
 // and ends when the lock is lost.
 func Acquire(ctx context.Context, client *clientv3.Client, c Change) (context.Context, *Lock, error) {
 	lease, err := client.Grant(ctx, int64(lockTime/time.Second))
@@ -125,12 +128,19 @@ func (l *Lock) take(ctx context.Context, c Change) error {
 	}
 	seen := int64(-1)
 	for {
-		r, err := l.client.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(changeKey), "=", 0)).
-			Then(clientv3.OpPut(changeKey, string(text), clientv3.WithLease(l.lease))).Else(clientv3.OpGet(changeKey)).Commit()
+		r, err := l.client.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(changeKey), "=", 0), clientv3.Compare(clientv3.CreateRevision(busyKey), "=", 0)).
+			Then(clientv3.OpPut(changeKey, string(text), clientv3.WithLease(l.lease))).Else(clientv3.OpGet(changeKey), clientv3.OpGet(busyKey)).Commit()
 		if err != nil || r.Succeeded {
 			return err
 		}
 		kvs := r.Responses[0].GetResponseRange().Kvs
+		if busy := r.Responses[1].GetResponseRange().Kvs; len(kvs) == 0 && len(busy) > 0 {
+			// Who began it has gone, and it has not; nothing renews it.
+			if err := pause(ctx); err != nil {
+				return err
+			}
+			continue
+		}
 		if len(kvs) == 0 {
 			continue
 		}
@@ -146,17 +156,57 @@ func (l *Lock) take(ctx context.Context, c Change) error {
 			return held // it was renewed
 		}
 		seen = left.TTL
-		select {
-		case <-time.After(lockAgain):
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err := pause(ctx); err != nil {
+			return err
 		}
+	}
+}
+
+func pause(ctx context.Context) error {
+	select {
+	case <-time.After(lockAgain):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
 // lockAgain is how often it is looked whether a lock is renewed, which is every third of
 // its time.
 const lockAgain = time.Second
+
+// slowest is how many bytes a second a member that is defragmented copies at least.
+const slowest = 20 << 20
+
+// DefragTime is how long a defragmentation takes at most that was begun by somebody who has not
+// told its end: of a file of so many bytes, on a slow disk.
+func DefragTime(size int64) time.Duration {
+	return lockTime + time.Duration(size/slowest)*time.Second
+}
+
+// Busy keeps others out for as long as a member may be defragmented, as etcd goes on with that
+// when who asked for it is gone, and the lock with it. It ends by done, which is called when the
+// member has answered.
+func (l *Lock) Busy(ctx context.Context, c Change, size int64) (done func(), err error) {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	lease, err := l.client.Grant(ctx, int64(DefragTime(size)/time.Second))
+	if err != nil {
+		return nil, err
+	}
+	end := func() {
+		ctx, cancel := context.WithTimeout(context.Background(), lockTime)
+		defer cancel()
+		_, _ = l.client.Revoke(ctx, lease.ID) // otherwise it ends by itself
+	}
+	if _, err := l.client.Put(ctx, busyKey, string(text), clientv3.WithLease(lease.ID)); err != nil {
+		end()
+		return nil, err
+	}
+	return end, nil
+}
 
 // Release lets others in.
 func (l *Lock) Release() {

@@ -287,13 +287,13 @@ func (p *planner) alone(mine ...*Member) {
 func (p *planner) unalarmed() {
 	for _, kind := range []AlarmKind{NoSpace, Corrupt} {
 		if p.o.alarm(kind) {
-			p.refuse(UnderAlarm, "there is an alarm "+string(kind)+", and this does not mend it", mending(p.o, kind))
+			p.refuse(UnderAlarm, "there is an alarm "+string(kind)+", and this does not mend it", Mending(p.o, kind))
 		}
 	}
 }
 
-// mending is what to do about an alarm.
-func mending(o *Observed, kind AlarmKind) string {
+// Mending is what to do about an alarm.
+func Mending(o *Observed, kind AlarmKind) string {
 	if kind == NoSpace {
 		return "make room with \"tow cluster compact --keep 1000\" and then \"tow cluster defrag\", which takes the alarm back"
 	}

@@ -44,7 +44,7 @@ func (p *planner) moveLeader() {
 // defrag goes through the members one by one, and through the leader last.
 func (p *planner) defrag() {
 	if p.o.alarm(Corrupt) {
-		p.refuse(UnderAlarm, "there is an alarm CORRUPT, and this does not mend it", mending(p.o, Corrupt))
+		p.refuse(UnderAlarm, "there is an alarm CORRUPT, and this does not mend it", Mending(p.o, Corrupt))
 	}
 	for _, m := range p.o.down() {
 		p.refuse(Degraded, fmt.Sprintf("%s is %s (%s), so that each of the others is needed", m, m.State, m.Reason), "start it, or if it is lost, replace it")
@@ -153,7 +153,7 @@ type floor struct {
 
 func (p *planner) compact() {
 	if p.o.alarm(Corrupt) {
-		p.refuse(UnderAlarm, "there is an alarm CORRUPT, and this does not mend it", mending(p.o, Corrupt))
+		p.refuse(UnderAlarm, "there is an alarm CORRUPT, and this does not mend it", Mending(p.o, Corrupt))
 	}
 	to := p.r.Revision
 	switch {

@@ -76,7 +76,7 @@ func (r *Runner) Run(ctx context.Context, request Request) error {
 			return err
 		}
 		defer lock.Release()
-		ctx = held
+		ctx, run.held = held, lock
 		if first, err = run.observe(ctx); err != nil { // as it is now that nobody else changes it
 			return err
 		}
@@ -107,6 +107,7 @@ func (r *run) lock(ctx context.Context, seen *Observed) (context.Context, *Lock,
 type run struct {
 	*Runner
 	request Request
+	held    *Lock     // nil under an alarm
 	acted   bool      // a step was tried
 	stuck   time.Time // since when nothing moves; zero while it does
 	at      Step      // that was told last
@@ -362,8 +363,17 @@ func (r *run) defragment(ctx context.Context, seen *Observed, id ID) error {
 	if ID(now.Leader) == id && (&planner{o: seen}).best(id) != nil {
 		return errLeads
 	}
+	done := func() {}
+	if r.held != nil {
+		if done, err = r.held.Busy(ctx, Change{r.Who, r.What + " defragments " + seen.Member(id).String(), time.Now()}, now.DbSize); err != nil {
+			return err
+		}
+	}
 	if _, err = r.Client.Defragment(ctx, at); err == nil {
 		r.request.done[id] = true
+	}
+	if ctx.Err() == nil {
+		done() // else it may go on
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/goleak"
 
@@ -384,5 +385,91 @@ func TestLock(t *testing.T) {
 	}
 	if err := w.run(cluster.Request{Op: cluster.MoveLeader}); err != nil {
 		t.Errorf("after one was killed: %v", err)
+	}
+}
+
+// TestBusy: a defragmentation outlives who began it, and so does what keeps others out.
+func TestBusy(t *testing.T) {
+	w := newWorld(t, 3)
+	what := cluster.Change{Who: "bob@desk", What: "tow cluster defrag defragments m1"}
+	killed := func() {
+		t.Helper()
+		held, lock, err := cluster.Acquire(w.ctx, w.client, what)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := lock.Busy(held, what, 1); err != nil {
+			t.Fatal(err)
+		}
+		lock.Release() // as its lease would
+	}
+	killed()
+	if o := w.observe(); o.Change == nil || o.Change.What != what.What {
+		t.Errorf("who changes it: %v", o.Change)
+	}
+	_, lock, err := cluster.Acquire(w.ctx, w.client, cluster.Change{Who: "ann@desk", What: "tow cluster defrag"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if busy, err := w.client.Get(w.ctx, "towpath/cluster/busy"); err != nil || busy.Count != 0 {
+		t.Errorf("the lock was given beside a member that is defragmented: %v, %v", busy, err)
+	}
+	lock.Release()
+	killed()
+	ctx, cancel := context.WithCancel(w.ctx)
+	waited := make(chan error, 1)
+	go func() {
+		_, _, err := cluster.Acquire(ctx, w.client, cluster.Change{Who: "ann@desk", What: "tow cluster defrag"})
+		waited <- err
+	}()
+	cancel()
+	if err := <-waited; !errors.Is(err, context.Canceled) {
+		t.Errorf("a wait that is ended: %v", err)
+	}
+}
+
+// TestFullTakes is what a store that is full takes: deletions, of keys and leases, and
+// renewals; nothing that a lock could be written by.
+func TestFullTakes(t *testing.T) {
+	w := newWorld(t, 1, func(o *member.Options) { o.Quota = 8 << 20 })
+	lease, err := w.client.Grant(w.ctx, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"a", "b"} {
+		if _, err := w.client.Put(w.ctx, key, "1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for value := strings.Repeat("x", 256<<10); err == nil; {
+		_, err = w.client.Put(w.ctx, "full", value)
+	}
+	if !errors.Is(err, rpctypes.ErrNoSpace) {
+		t.Fatal(err)
+	}
+	for what, do := range map[string]func() error{
+		"a put":         func() error { _, err := w.client.Put(w.ctx, "a", "2"); return err },
+		"a lease":       func() error { _, err := w.client.Grant(w.ctx, 10); return err },
+		"a transaction": func() error { _, err := w.client.Txn(w.ctx).Then(clientv3.OpPut("a", "2")).Commit(); return err },
+	} {
+		if err := do(); !errors.Is(err, rpctypes.ErrNoSpace) {
+			t.Errorf("%s: %v; want no space", what, err)
+		}
+	}
+	for _, x := range []struct {
+		what string
+		do   func() error
+	}{
+		{"a deletion", func() error { _, err := w.client.Delete(w.ctx, "a"); return err }},
+		{"a transaction that deletes", func() error {
+			_, err := w.client.Txn(w.ctx).If(clientv3.Compare(clientv3.CreateRevision("b"), ">", 0)).Then(clientv3.OpDelete("b")).Commit()
+			return err
+		}},
+		{"a renewal", func() error { _, err := w.client.KeepAliveOnce(w.ctx, lease.ID); return err }},
+		{"a revocation", func() error { _, err := w.client.Revoke(w.ctx, lease.ID); return err }},
+	} {
+		if err := x.do(); err != nil {
+			t.Errorf("%s: %v", x.what, err)
+		}
 	}
 }

@@ -71,7 +71,7 @@ func (w *warnings) alarms() {
 		case Corrupt:
 			text = "the data of " + name + " differs from the others', and the cluster takes no writes (the alarm CORRUPT)"
 		}
-		w.add("alarm-"+strings.ToLower(string(a.Kind)), a.Member, mending(w.o, a.Kind), "%s", text)
+		w.add("alarm-"+strings.ToLower(string(a.Kind)), a.Member, Mending(w.o, a.Kind), "%s", text)
 	}
 }
 

@@ -161,14 +161,20 @@ func (m *Maintainer) do(ctx context.Context, s *Situation, step Step, e *Event) 
 	return fmt.Errorf("there is no step %q", step.Do)
 }
 
-// compact asks for a base if the backup is left behind, and compacts.
+// compact has a base made if the backup would be left behind, and compacts. Without the base it
+// does not, unless space is scarce.
 func (m *Maintainer) compact(ctx context.Context, step Step) error {
 	if step.Base {
+		basing, cancel := context.WithTimeoutCause(ctx, baseTime, fmt.Errorf("no base within %s", baseTime))
+		err := m.o.Base(basing, "the backup is behind, and space presses: "+step.Why)
+		cancel()
 		m.memory.basedAt = time.Now()
-		if m.o.Base != nil {
-			if err := m.o.Base(ctx, step.Why); err != nil {
-				m.o.Log.Warn("maintainer: the backup did not take a base", "error", err)
-			}
+		switch {
+		case err == nil:
+		case !step.Anyhow || ctx.Err() != nil:
+			return fmt.Errorf("history is not forgotten, as there is no base that has it: %w", err)
+		default:
+			m.o.Log.Warn("maintainer: no base could be made of what is forgotten", "error", err)
 		}
 	}
 	if err := m.o.Cluster.Compact(ctx, step.Revision); err != nil {

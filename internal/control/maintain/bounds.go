@@ -37,8 +37,8 @@ type Bounds struct {
 	// Backoff is how long a member is left alone once it was defragmented, or was to be. 0: an
 	// hour.
 	Backoff time.Duration
-	// Turn is how much later than the member before it each member has its turn, where no
-	// seat decides. 0: a minute.
+	// Turn is how much later each member has its turn than the one before it may have ended,
+	// where no seat decides. 0: a minute.
 	Turn time.Duration
 }
 
@@ -95,10 +95,12 @@ func (b Bounds) recent() time.Duration { return b.History / 12 }
 
 // What a store that is full takes to be mended, and other times.
 const (
-	roomy    = 0.95            // a file below this share of its quota takes writes for a while
-	worth    = 0.05            // of the quota, what a defragmentation has to free
-	hurried  = time.Minute     // the backoff
-	basedFor = 5 * time.Minute // for how long a base that was asked for is not asked for again
+	roomy    = 0.95             // a file below this share of its quota takes writes for a while
+	worth    = 0.05             // of the quota, what a defragmentation has to free
+	hurried  = time.Minute      // the backoff
+	basedFor = 5 * time.Minute  // for how long a base that was asked for is not asked for again
+	baseTime = 8 * time.Minute  // how long a base may take, while history waits for it
+	askAgain = 10 * time.Minute // after which the seat is asked for once more, for the backup's sake
 )
 
 // unfinishedFor is how long a member whose defragmentation was begun by somebody who has not

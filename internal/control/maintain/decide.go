@@ -29,7 +29,8 @@ type Step struct {
 	Name     string     // the member's, for people
 	To       cluster.ID // of Move: who is to lead
 	Revision int64      // of Compact
-	Base     bool       // of Compact: ask the backup for a base first, as it is left behind
+	Base     bool       // of Compact: have a base made first, which reaches back over what is forgotten
+	Anyhow   bool       // of Compact: also if no base could be made
 	Why      string
 }
 
@@ -72,8 +73,17 @@ func decide(b Bounds, s *Situation) Decision {
 	default:
 		d.compact(b, s)
 		d.defragment(b, s)
+		d.askFor(s)
 	}
 	return d
+}
+
+// askFor asks for the seat where its holder cannot ask the backup how far it is, and would have
+// all history wait, or be forgotten.
+func (d *Decision) askFor(s *Situation) {
+	if d.Step.Do == Nothing && s.Asks && !s.Mine && s.Held && !s.TheyAsk && s.Now.Sub(s.AskedAt) >= askAgain {
+		d.Step = Step{Do: Ask, Why: "who holds it cannot ask the backup up to which revision it has everything, and this process can"}
+	}
 }
 
 // corrupt leaves all as it is, as evidence and because what is right is not known.
@@ -84,8 +94,8 @@ func (d *Decision) corrupt(s *Situation) {
 			who = append(who, nameOf(s.Seen, a.Member))
 		}
 	}
-	d.alarm("corrupt", "the data of %s differs from the others' (alarm CORRUPT), and nothing is done by itself until a person has seen to it: stop what writes, take a backup, find out with \"tow cluster upgrade --check\" whose data differs from most, replace that member with \"tow cluster replace\", and disarm the alarm with \"etcdctl alarm disarm\"; docs/maintenance.md has it step by step",
-		strings.Join(who, ", "))
+	d.alarm("corrupt", "the data of %s differs from the others' (alarm CORRUPT), and nothing is done by itself until a person has seen to it: stop what writes, take a backup, find out with \"tow cluster upgrade --check\" whose data differs from most; %s; docs/maintenance.md has it step by step",
+		strings.Join(who, ", "), cluster.Mending(s.Seen, cluster.Corrupt))
 }
 
 func nameOf(seen *cluster.Observed, id cluster.ID) string {
@@ -114,13 +124,18 @@ func (d *Decision) compact(b Bounds, s *Situation) {
 
 // compactTo compacts if it is time to and enough would be forgotten.
 func (d *Decision) compactTo(b Bounds, s *Situation, target int64, every time.Duration, leap int64, why string) {
-	base := false
+	base, anyhow := false, false
 	used, of := s.inUse(b)
 	switch behind := s.Backup && target > 0 && (s.FloorErr != nil || s.Floor < target); {
 	case !behind:
+	case used >= b.Scarce:
+		d.alarm("floor", "the backup is behind (%s), and %.0f%% of the quota of %s is in use: history that it has not got is forgotten, after a base if one can be made; see to its uploads", floorText(s), 100*used, of)
+		base, anyhow = s.Bases && s.Now.Sub(s.BasedAt) >= basedFor, true
 	case used >= b.Pressure:
-		d.alarm("floor", "the backup is behind (%s), and %.0f%% of the quota of %s is in use: history that it has not got is forgotten, and it has to take a base; see to its uploads", floorText(s), 100*used, of)
-		base = s.Now.Sub(s.BasedAt) >= basedFor
+		d.alarm("floor", "the backup is behind (%s), and %.0f%% of the quota of %s is in use: history stays until a base has it, or %.0f%% are in use; see to its uploads", floorText(s), 100*used, of, 100*b.Scarce)
+		if base = s.Bases && s.Now.Sub(s.BasedAt) >= basedFor; !base {
+			return
+		}
 	case s.FloorErr != nil:
 		d.wait("floor", "compaction waits, because the backup cannot tell up to which revision it has everything: %v", s.FloorErr)
 		return
@@ -133,7 +148,7 @@ func (d *Decision) compactTo(b Bounds, s *Situation, target int64, every time.Du
 	if target-max(s.Compacted, 0) < max(leap, 1) || s.Now.Sub(s.CompactedAt) < every {
 		return
 	}
-	d.Step = Step{Do: Compact, Revision: target, Base: base, Why: why}
+	d.Step = Step{Do: Compact, Revision: target, Base: base, Anyhow: anyhow, Why: why}
 }
 
 func floorText(s *Situation) string {
@@ -213,7 +228,7 @@ func (d *Decision) next(b Bounds, s *Situation, worthy []*cluster.Member, backof
 // turnOfOthers reports whether members that cannot be seen from here may need to be
 // defragmented as well, and should before the leader is.
 func (s *Situation) turnOfOthers(leader *cluster.Member, b Bounds) bool {
-	return !s.full() && s.Now.Sub(s.Pays[leader.ID]) < time.Duration(s.hidden())*b.Turn // if it is, see turn
+	return !s.full() && s.Now.Sub(s.Pays[leader.ID]) < time.Duration(s.hidden())*s.turnTime(b) // if it is, see turn
 }
 
 // successor is who can lead in a member's place: the one that is the farthest.
@@ -234,7 +249,7 @@ func (s *Situation) successor(of *cluster.Member) *cluster.Member {
 // unsafe is why no member may be taken out of the others' way now; "" is that one may.
 func (s *Situation) unsafe(b Bounds) string {
 	if c := s.Seen.Change; c != nil {
-		return "the cluster's members are being changed"
+		return fmt.Sprintf("the cluster's members are being changed (%s: %s)", c.Who, c.What)
 	}
 	if e := s.Unfinished; e != nil && s.Now.Sub(e.Time) < unfinishedFor {
 		return fmt.Sprintf("%s began to defragment %s at %s, and has not said how it went", e.By, e.Member, clock(e.Time))

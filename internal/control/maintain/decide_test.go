@@ -90,13 +90,24 @@ func TestDecide(t *testing.T) {
 			s.member(2).Size, s.member(2).InUse = 800*mib, 760*mib
 		}, Step{Do: Compact, Revision: 40_000}, "m2 uses 76% of its quota of 1000 MiB"},
 		{"the quota presses, and the backup is behind", func(s *Situation) {
+			s.Compacted, s.Backup, s.Floor, s.Bases = 30_000, true, 31_000, true
+			s.member(2).Size, s.member(2).InUse = 800*mib, 760*mib
+		}, Step{Do: Compact, Revision: 40_000, Base: true}, "the backup is behind (it has everything up to the revision 31000, of 50000), and 76% of the quota of m2 is in use: history stays until a base has it, or 90% are in use"},
+		{"nobody can make a base", func(s *Situation) {
 			s.Compacted, s.Backup, s.Floor = 30_000, true, 31_000
 			s.member(2).Size, s.member(2).InUse = 800*mib, 760*mib
-		}, Step{Do: Compact, Revision: 40_000, Base: true}, "the backup is behind (it has everything up to the revision 31000, of 50000)"},
+		}, Step{}, "history stays until a base has it, or 90% are in use"},
+		{"nobody can make a base, and space is scarce", func(s *Situation) {
+			s.Compacted, s.Backup, s.Floor = 30_000, true, 31_000
+			s.member(2).Size, s.member(2).InUse = 920*mib, 910*mib
+		}, Step{Do: Compact, Revision: 49_000, Anyhow: true}, "is forgotten, after a base if one can be made"},
 		{"it was asked for a base already", func(s *Situation) {
-			s.Compacted, s.Backup, s.FloorErr, s.BasedAt = 30_000, true, errors.New("no bucket"), noon.Add(-time.Minute)
+			s.Compacted, s.Backup, s.FloorErr, s.BasedAt, s.Bases = 30_000, true, errors.New("no bucket"), noon.Add(-time.Minute), true
 			s.member(2).Size, s.member(2).InUse = 800*mib, 760*mib
-		}, Step{Do: Compact, Revision: 40_000}, "the backup is behind (no bucket)"},
+		}, Step{}, "the backup is behind (no bucket)"},
+		{"another one holds the seat, and cannot ask the backup", func(s *Situation) { s.Mine, s.Asks = false, true }, Step{Do: Ask}, ""},
+		{"another one holds the seat, and was asked for it just now", func(s *Situation) { s.Mine, s.Asks, s.AskedAt = false, true, noon.Add(-5*time.Minute) }, Step{}, ""},
+		{"another one holds the seat, and can", func(s *Situation) { s.Mine, s.Asks, s.TheyAsk = false, true, true }, Step{}, ""},
 		{"space is scarce", func(s *Situation) {
 			s.Compacted, s.CompactedAt = 40_000, noon.Add(-2*time.Minute)
 			s.member(3).Size, s.member(3).InUse = 980*mib, 950*mib
@@ -155,8 +166,8 @@ func TestDecide(t *testing.T) {
 		{"full: the backup keeps no history that would help", func(s *Situation) {
 			s.fill(2)
 			s.member(2).InUse = 900 * mib
-			s.Compacted, s.Backup, s.Floor = 30_000, true, 31_000
-		}, Step{Do: Compact, Revision: 50_000, Base: true}, "the backup is behind"},
+			s.Compacted, s.Backup, s.Floor, s.Bases = 30_000, true, 31_000, true
+		}, Step{Do: Compact, Revision: 50_000, Base: true, Anyhow: true}, "the backup is behind"},
 		{"full: then space is given back", func(s *Situation) { s.fill(2, 3); s.member(3).InUse = 200 * mib }, Step{Do: Defragment, Member: 3}, ""},
 		{"full: under load all the same", func(s *Situation) { s.fill(2); s.Rate, s.Rated = 5000, true }, Step{Do: Defragment, Member: 2}, ""},
 		{"full: never while a member is down", func(s *Situation) { s.fill(2); s.member(3).State = cluster.Down }, Step{}, "would make room, and waits, because m3 is down"},
@@ -178,11 +189,11 @@ func TestDecide(t *testing.T) {
 		}, Step{}, "name it with --quota"},
 		{"full: it was just tried", func(s *Situation) { s.fill(2); s.Tried[2] = noon.Add(-30 * time.Second) }, Step{}, "left alone for 1m0s"},
 		{"full: the holder does what it can reach", func(s *Situation) { s.fill(); s.hide(2); s.member(2).Size = quota }, Step{Do: Defragment, Member: 2}, ""},
-		{"full: I do not hold the seat, and my turn is to come", func(s *Situation) { s.fill(); s.hide(2); s.member(2).Size, s.Mine = quota, false }, Step{}, "waits for its turn at 12:01:00Z"},
+		{"full: I do not hold the seat, and my turn is to come", func(s *Situation) { s.fill(); s.hide(2); s.member(2).Size, s.Mine = quota, false }, Step{}, "waits for its turn at 12:02:00Z"},
 		{"full: my turn has come", func(s *Situation) {
 			s.fill()
 			s.hide(2)
-			s.member(2).Size, s.Mine, s.FullSince = quota, false, noon.Add(-time.Minute)
+			s.member(2).Size, s.Mine, s.FullSince = quota, false, noon.Add(-2*time.Minute)
 		}, Step{Do: Defragment, Member: 2}, ""},
 		{"full: the holder does it for me", func(s *Situation) {
 			s.fill(2)
@@ -190,7 +201,7 @@ func TestDecide(t *testing.T) {
 		}, Step{}, ""},
 		{"full: nobody holds the seat", func(s *Situation) { s.fill(2); s.Mine, s.Held, s.Compacted = false, false, 1 }, Step{Do: Compact, Revision: 50_000}, ""},
 		{"full: nobody holds the seat, and space is to be given back", func(s *Situation) { s.fill(2); s.Mine, s.Held = false, false }, Step{Do: Defragment, Member: 2}, ""},
-		{"full: mine has room, and others have not had their turn", func(s *Situation) { s.fill(); s.hide(2) }, Step{}, "the alarm of m2 stays until 12:04:00Z"},
+		{"full: mine has room, and others have not had their turn", func(s *Situation) { s.fill(); s.hide(2) }, Step{}, "the alarm of m2 stays until 12:08:00Z"},
 		{"full: another's alarm", func(s *Situation) { s.fill(); s.hide(3) }, Step{}, "the alarm of m2 stays until who reaches it takes it back"},
 
 		{"corrupt: nothing is touched", func(s *Situation) {
@@ -199,6 +210,10 @@ func TestDecide(t *testing.T) {
 			s.Compacted = 1
 			s.Seen.Alarms = append(s.Seen.Alarms, cluster.Alarm{Member: 3, Kind: cluster.Corrupt})
 		}, Step{}, "the data of m3 differs from the others' (alarm CORRUPT)"},
+		// Which is what the tool takes: see the plans of "remove" under CORRUPT.
+		{"corrupt: what a person has to do", func(s *Situation) {
+			s.Seen.Alarms = append(s.Seen.Alarms, cluster.Alarm{Member: 3, Kind: cluster.Corrupt})
+		}, Step{}, "remove the member whose data differs, with \"tow cluster remove m3\", and let it join anew with an empty folder; docs/maintenance.md"},
 	} {
 		s := three()
 		c.make(s)

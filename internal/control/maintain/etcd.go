@@ -47,14 +47,21 @@ func (e *remote) Compact(ctx context.Context, revision int64) error {
 // Defragment keeps others from changing the cluster's members meanwhile. A store that is full
 // has no lock to give.
 func (e *remote) Defragment(ctx context.Context, m *cluster.Member) error {
-	_, lock, err := cluster.Acquire(ctx, e.client, cluster.Change{Who: e.who, What: "the maintainer defragments " + m.String(), Since: time.Now()})
+	done := func() {}
+	what := cluster.Change{Who: e.who, What: "the maintainer defragments " + m.String(), Since: time.Now()}
+	held, lock, err := cluster.Acquire(ctx, e.client, what)
 	switch {
 	case err == nil:
 		defer lock.Release()
+		if done, err = lock.Busy(held, what, m.Size); err != nil {
+			return err
+		}
 	case !errors.Is(err, rpctypes.ErrNoSpace):
 		return err
 	}
-	_, err = e.client.Defragment(ctx, m.Endpoint)
+	if _, err = e.client.Defragment(ctx, m.Endpoint); ctx.Err() == nil {
+		done() // else it may go on
+	}
 	return err
 }
 

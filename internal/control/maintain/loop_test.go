@@ -468,17 +468,38 @@ func TestTells(t *testing.T) {
 	})
 }
 
-// TestBase: where the backup is behind and space presses, it is asked for a base and left
-// behind.
+// TestBase: where the backup is behind and space presses, nothing is forgotten before a base has
+// it; where space is scarce, it is forgotten without.
 func TestBase(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory := memstore.New()
 		defer memory.Close()
 		w := newWorld(t)
+		use := func(n int64) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.members[0].InUse = n
+		}
 		var bases atomic.Int32
+		var floor atomic.Int64
+		var works atomic.Bool
+		floor.Store(1500)
 		defer w.start(memory, 0, func(o *Options) {
-			o.Floor = func(context.Context) (int64, error) { return 1500, nil }
-			o.Base = func(context.Context, string) error { bases.Add(1); return errors.New("no bucket") }
+			o.Floor = func(context.Context) (int64, error) { return floor.Load(), nil }
+			o.Base = func(context.Context, string) error {
+				bases.Add(1)
+				if !works.Load() {
+					return errors.New("no bucket")
+				}
+				time.Sleep(time.Minute) // which a base takes
+				if at := w.compactedAt(); at > floor.Load() {
+					t.Errorf("it is compacted at %d before the base is there", at)
+				}
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				floor.Store(w.revision)
+				return nil
+			}
 		})()
 		for range 120 {
 			w.write(100)
@@ -487,12 +508,51 @@ func TestBase(t *testing.T) {
 		if at := w.compactedAt(); at > 1500 || bases.Load() > 0 {
 			t.Fatalf("it is compacted at %d, where the backup has up to 1500; %d bases", at, bases.Load())
 		}
-		w.mu.Lock()
-		w.members[0].InUse = 760 * mib
-		w.mu.Unlock()
-		time.Sleep(5 * time.Minute)
-		if at := w.compactedAt(); at <= 1500 || bases.Load() != 1 {
-			t.Errorf("it is compacted at %d; %d bases were asked for", at, bases.Load())
+		use(760 * mib)
+		time.Sleep(29 * time.Minute)
+		if at, n := w.compactedAt(), bases.Load(); at > 1500 || n < 4 || n > 6 {
+			t.Errorf("no base can be made: it is compacted at %d; %d bases were asked for", at, n)
+		}
+		works.Store(true)
+		time.Sleep(10 * time.Minute)
+		if at, have := w.compactedAt(), floor.Load(); at <= 1500 || at > have {
+			t.Errorf("it is compacted at %d, where a base has up to %d", at, have)
+		}
+		works.Store(false)
+		for range 120 {
+			w.write(100)
+			time.Sleep(time.Minute)
+		}
+		use(910 * mib)
+		time.Sleep(10 * time.Minute)
+		if at, have := w.compactedAt(), floor.Load(); at <= have {
+			t.Errorf("space is scarce: it is compacted at %d; the backup has up to %d", at, have)
+		}
+	})
+}
+
+// TestKept: who cannot ask the backup keeps history for it, and hands the seat to who can.
+func TestKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := memstore.New()
+		defer memory.Close()
+		w := newWorld(t)
+		defer w.start(memory, 0, func(o *Options) {
+			o.Kept = func(context.Context) (string, error) { return "s3://backups/etcd as prod", nil }
+		})()
+		for range 120 {
+			w.write(100)
+			time.Sleep(time.Minute)
+		}
+		if at := w.compactedAt(); at > 0 {
+			t.Errorf("it is compacted at %d, where nobody knows what the backup has", at)
+		}
+		defer w.start(memory, 0, func(o *Options) {
+			o.Floor = func(context.Context) (int64, error) { return 2000, nil }
+		})()
+		time.Sleep(80 * time.Minute)
+		if at := w.compactedAt(); at != 2000 {
+			t.Errorf("it is compacted at %d, where the backup has up to 2000", at)
 		}
 	})
 }

@@ -57,8 +57,11 @@ type Options struct {
 	Bounds Bounds
 	// Floor is the backup's. Nil: there is none.
 	Floor Floor
-	// Base asks the backup for a base, as history will be forgotten that it has not got.
-	// Nil: nobody is asked. It is to return soon.
+	// Kept says where a backup is kept that this process cannot ask, for want of a Floor; "" is
+	// that there is none. History is kept for it. Nil: there is none.
+	Kept func(ctx context.Context) (where string, err error)
+	// Base makes a base, as history is to be forgotten that the backup has not got: it returns
+	// when the base is there, which reaches back over that. Nil: nobody can.
 	Base func(ctx context.Context, why string) error
 	// Registry of generations, as in [election.Options].
 	Registry election.Registry
@@ -165,6 +168,8 @@ const soon = time.Second
 const (
 	reachLabel = "reach"
 	reachesAll = "all"
+	floorLabel = "backup" // which the process can ask how far it is
+	asksIt     = "asked"
 )
 
 // stand stands for the seat until the context ends, session after session.
@@ -197,7 +202,11 @@ const standAgain = 10 * time.Second
 func (m *Maintainer) standOnce(ctx context.Context, reach string) error {
 	o := election.Options{Prefix: m.o.elections(), Name: m.o.Name, Registry: m.o.Registry, Log: m.o.Log, Metric: m.o.Election}
 	return elected.Once(ctx, m.o.Store, o, func(session *election.Session) error {
-		seats, err := session.Seats(Group, election.SeatsOptions{Labels: map[string]string{reachLabel: reach}})
+		labels := map[string]string{reachLabel: reach}
+		if m.o.Floor != nil {
+			labels[floorLabel] = asksIt
+		}
+		seats, err := session.Seats(Group, election.SeatsOptions{Labels: labels})
 		if err != nil {
 			return err
 		}
@@ -271,7 +280,7 @@ func (m *Maintainer) look(ctx context.Context) bool {
 		m.remember(looking)
 	}
 	s := m.memory.situation(m.b, seen, now)
-	s.Own, s.Mine = m.o.Own, l != nil
+	s.Own, s.Mine, s.Bases, s.Asks = m.o.Own, l != nil, m.o.Base != nil, m.o.Floor != nil
 	if err := m.situate(looking, s); ctx.Err() != nil {
 		return false
 	} else if err != nil {
@@ -302,12 +311,25 @@ func (m *Maintainer) look(ctx context.Context) bool {
 // nearly always there is nothing to do.
 func (m *Maintainer) decide(ctx context.Context, s *Situation) Decision {
 	d := decide(m.b, s)
-	if m.o.Floor == nil || d.Step.Do != Compact {
+	if d.Step.Do != Compact {
 		return d
 	}
-	s.Backup = true
-	if s.Floor, s.FloorErr = m.o.Floor(ctx); s.FloorErr != nil {
-		s.Floor = 0
+	switch {
+	case m.o.Floor != nil:
+		s.Backup = true
+		if s.Floor, s.FloorErr = m.o.Floor(ctx); s.FloorErr != nil {
+			s.Floor = 0
+		}
+	case m.o.Kept != nil:
+		where, err := m.o.Kept(ctx)
+		if where == "" && err == nil {
+			return d
+		}
+		if s.Backup, s.FloorErr = true, err; err == nil {
+			s.FloorErr = fmt.Errorf("it is kept in %s, and this process was not told: start it with --backup, or \"tow cluster maintain\" with --store and --cluster", where)
+		}
+	default:
+		return d
 	}
 	return decide(m.b, s)
 }
@@ -315,7 +337,7 @@ func (m *Maintainer) decide(ctx context.Context, s *Situation) Decision {
 // situate adds what is known of others: who holds the seat, and what that one reaches.
 func (m *Maintainer) situate(ctx context.Context, s *Situation) error {
 	// Nobody else is asked where there is nothing that they could do.
-	if s.Held = s.Mine; s.Mine || !s.full() && len(s.Pays) == 0 {
+	if s.Held = s.Mine; s.Mine || !s.full() && len(s.Pays) == 0 && !s.Asks {
 		return nil
 	}
 	view, err := m.group.View(ctx)
@@ -332,7 +354,9 @@ func (m *Maintainer) situate(ctx context.Context, s *Situation) error {
 		s.Held = true
 		i := slices.IndexFunc(view.Candidates, func(c election.Candidate) bool { return c.ID == seat.Candidate })
 		if i >= 0 {
-			reach := view.Candidates[i].Labels[reachLabel]
+			labels := view.Candidates[i].Labels
+			reach := labels[reachLabel]
+			s.TheyAsk = labels[floorLabel] == asksIt
 			s.Theirs = func(id cluster.ID) bool { return reach == reachesAll || reach == id.String() }
 		}
 	}

@@ -115,7 +115,7 @@ func (s *Situation) turn(b Bounds) time.Time {
 	if first >= 0 && s.Mine && !s.leads(order[first]) {
 		return s.FullSince
 	}
-	return s.FullSince.Add(time.Duration(max(first, 0)+1) * b.Turn)
+	return s.FullSince.Add(time.Duration(max(first, 0)+1) * s.turnTime(b))
 }
 
 // allTurns is when those that cannot be seen from here have had their turns, and the last of
@@ -124,7 +124,19 @@ func (s *Situation) allTurns(b Bounds) time.Time {
 	if s.hidden() == 0 {
 		return s.FullSince
 	}
-	return s.FullSince.Add(time.Duration(s.hidden()+2) * b.Turn)
+	return s.FullSince.Add(time.Duration(s.hidden()+2) * s.turnTime(b))
+}
+
+// turnTime is how long a turn is: Turn, by which processes may differ in since when the store is
+// full, and as long as a member may take whose file has come to its quota. A store that is full
+// takes deletions and nothing else, so that no lock can be written.
+func (s *Situation) turnTime(b Bounds) time.Duration {
+	size := int64(0)
+	for i := range s.Seen.Members {
+		m := &s.Seen.Members[i]
+		size = max(size, m.Size, quotaOf(m, b))
+	}
+	return b.Turn + cluster.DefragTime(size)
 }
 
 // hidden is how many members cannot be seen from here.

@@ -31,6 +31,9 @@ type Situation struct {
 	Floor    int64
 	FloorErr error
 	BasedAt  time.Time
+	// Bases says that a base can be made from here, Asks that the backup can be asked, and
+	// TheyAsk that the seat's holder can ask it.
+	Bases, Asks, TheyAsk bool
 
 	// Rate is by how many entries a second the log has grown; Rated is whether it is known.
 	Rate  float64
