@@ -301,3 +301,38 @@ func TestNoIdentityDeletesNothing(t *testing.T) {
 		t.Errorf("%v; of %d objects %d are left", err, before, n)
 	}
 }
+
+// TestDamagedBaseDeletesNothing: the base and the log before a base are not deleted for its sake when it is
+// damaged, though all that is kept is behind it.
+func TestDamagedBaseDeletesNothing(t *testing.T) {
+	p := newPair(t)
+	p.zombie.u.o.Keep = catalog.Policy{Any: 24 * time.Hour}
+	p.minutes(t, &p.zombie, 3)
+	p.compact(t, p.durable(t))
+	if _, err := p.zombie.u.MakeBase(t.Context(), "a test's"); err != nil {
+		t.Fatal(err)
+	}
+	p.minutes(t, &p.zombie, 3)
+	p.note(t)
+	chunk := slices.DeleteFunc(p.names(t, "base/"), func(name string) bool { return strings.HasSuffix(name, "/manifest") })[1]
+	p.damage(t, chunk, flipped(-5))
+	p.clock.pass(4 * 24 * time.Hour)
+	for range 3 {
+		if err := p.zombie.u.Care(t.Context()); err != nil {
+			t.Log(err)
+		}
+		if err := p.restore(t, p.acked.Load()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := p.load(t)
+	if alarms(t, p.zombie.u, alarmCare) == 0 {
+		t.Error("nobody is told")
+	}
+	// What is there now leads to the end without it.
+	spoiled, _, _ := strings.Cut(strings.TrimPrefix(chunk, p.shelf.place.bases()), "/")
+	c.Bases = slices.DeleteFunc(c.Bases, func(b catalog.Base) bool { return b.Folder() == spoiled })
+	if c.Durable().Revision != p.acked.Load() {
+		t.Errorf("without the damaged base, %v is left", c.Restorable())
+	}
+}
