@@ -155,7 +155,7 @@ func (u *Uploader) tidy(ctx context.Context, c catalog.Catalog, at time.Time, ma
 			continue
 		}
 		faults = append(faults, fmt.Errorf("making log/%s of the revisions %d to %d: %w", r.Level, r.First, r.Last, err))
-		if !isGone(err) {
+		if !isOwn(err) {
 			return errors.Join(faults...)
 		}
 	}
@@ -170,11 +170,17 @@ func (u *Uploader) tidy(ctx context.Context, c catalog.Catalog, at time.Time, ma
 		if err != nil {
 			faults = append(faults, err)
 		}
-		if err != nil && !isGone(err) {
+		if err != nil && !isOwn(err) {
 			break
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// isOwn says whether what failed is about one object: damaged, gone, or of recipients of before. With
+// others it may go well.
+func isOwn(err error) bool {
+	return isGone(err) || errors.Is(err, segment.ErrEncrypted) || errors.Is(err, segment.ErrWrongIdentity)
 }
 
 // permits says whether what others have may be deleted: once this process has read these others,

@@ -215,7 +215,7 @@ func damages(c catalog.Catalog) (all []string) {
 		all = append(all, c.LostError(l.Start-1, l.Start).Error())
 	}
 	for _, d := range c.Damaged {
-		all = append(all, fmt.Sprintf("%s is damaged: %s", d.Name, d.Why))
+		all = append(all, fmt.Sprintf("%s is damaged: %s; put back a copy if there is one, or delete it", d.Name, d.Why))
 	}
 	slices.Sort(all)
 	return all

@@ -87,9 +87,9 @@ func (c Catalog) LostError(after, upTo int64) error {
 		}
 		switch {
 		case l.headless():
-			return fmt.Errorf("%s has revisions from %d on, and cannot be read: %s; put back a copy of the object if there is one", l, l.Start, l.Damage)
+			return fmt.Errorf("%s has revisions from %d on, and cannot be read: %s; put back a copy of the object if there is one, or delete it", l, l.Start, l.Damage)
 		case l.Damage != "":
-			return fmt.Errorf("%s has the revisions %d to %d, and cannot be read: %s; put back a copy of what is damaged if there is one", l, l.Start, l.End, l.Damage)
+			return fmt.Errorf("%s has the revisions %d to %d, and cannot be read: %s; put back a copy of what is damaged if there is one, or delete it", l, l.Start, l.End, l.Damage)
 		default:
 			return fmt.Errorf("%s has the revisions %d to %d, and cannot be read: its dictionary, log/dictionary/%s, is not there; put it back if there is a copy", l, l.Start, l.End, l.Dictionary)
 		}
