@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"towpath.dev/election"
+	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control"
 	"towpath.dev/internal/control/backup"
 	"towpath.dev/internal/control/etcdstore"
@@ -30,6 +31,8 @@ type clusterResume struct {
 	at     backupAt
 	prefix string
 	sure   bool
+
+	objects blob.Store // nil if no backups were named
 }
 
 func clusterResumeCommand(u *ui) *cobra.Command {
@@ -78,6 +81,11 @@ func (r *clusterResume) run(ctx context.Context) error {
 	if err := r.agree(); err != nil {
 		return err
 	}
+	if r.objects != nil {
+		if err := blob.Probe(ctx, r.objects); err != nil { // a claim is worth nothing in a store that overwrites
+			return err
+		}
+	}
 	begun, err := election.Resume(ctx, store, r.prefix, registry)
 	if err != nil {
 		return err
@@ -99,6 +107,7 @@ func (r *clusterResume) registry() (election.Registry, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.objects = store
 	return backup.Generations(store, r.at.cluster), nil
 }
 

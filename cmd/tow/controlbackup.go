@@ -41,19 +41,31 @@ func (p *controlPlane) readBackup() error {
 }
 
 // keepBackup keeps the backup until the context ends. It waits for a store of objects that
-// cannot be used now: the cluster does not depend on it.
+// cannot be reached now. One that is not what it has to be gets nothing: two uploaders could
+// replace each other's objects in it.
 func (p *controlPlane) keepBackup(ctx context.Context, store *theStore) {
 	if p.backup == nil {
 		return
 	}
 	o := *p.backup
 	o.Source = backup.Source{Client: store.client, Dial: store.dial}
-	if err := blob.Probe(ctx, o.Store); err != nil && ctx.Err() == nil {
-		p.log.Error("the backup's store is not what it has to be", "error", err)
+	o.Metrics.Keeps(o.Cluster, o.Every) // so that it is missed
+	if err := blob.Probe(ctx, p.persistent(o.Store)); err != nil {
+		if ctx.Err() == nil {
+			p.log.Error("no backup is kept, as its store is not what it has to be: mend that, and start this node again", "error", err)
+		}
+		return
 	}
 	if err := backup.RunElected(ctx, o); err != nil && !errors.Is(err, context.Canceled) {
 		p.log.Error("no backup is kept", "error", err)
 	}
+}
+
+// persistent is a store that is asked until the context ends, and each failure told.
+func (p *controlPlane) persistent(store blob.Store) blob.Store {
+	return blob.Retry(store, blob.Policy{Failed: func(f blob.Failure) {
+		p.log.Warn("the backup's store failed; trying again", "operation", f.Operation, "object", f.Name, "attempt", f.Attempt, "error", f.Err)
+	}})
 }
 
 // generations is where the store's restores are known outside it: beside its backups, or in
@@ -64,8 +76,18 @@ func (p *opened) generations(ctx context.Context, store election.Store) (electio
 	case p.registry != "":
 		return election.RegistryDir(p.registry), nil
 	case p.backup != nil:
-		registry := backup.Generations(p.backup.Store, p.backup.Cluster)
-		return registry, adopt(ctx, store, registry)
+		// An outage of the store is waited for at the start, and bridged afterwards.
+		starting, cancel := context.WithTimeoutCause(ctx, settleTime, fmt.Errorf("the store of objects of --backup was not there for %s: a control node starts only when it knows that its etcd is not older than what was restored", settleTime))
+		defer cancel()
+		if err := adopt(starting, store, backup.Generations(p.persistent(p.backup.Store), p.backup.Cluster)); err != nil {
+			return nil, err
+		}
+		registry := backup.NewLastSeen(backup.Generations(p.backup.Store, p.backup.Cluster), p.log)
+		if _, err := registry.Latest(ctx); err != nil {
+			return nil, fmt.Errorf("the registry of generations beside the backups: %w", err)
+		}
+		p.seen = registry
+		return registry, nil
 	case len(p.etcd) == 0 && p.peer == "":
 		return election.RegistryDir(filepath.Join(p.dir, "generations")), nil
 	}

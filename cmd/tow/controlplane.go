@@ -63,6 +63,7 @@ type controlPlane struct {
 	// The file that says where its backup is kept, and what that says; nil for none.
 	backupFile string
 	backup     *backup.Options
+	seen       *backup.LastSeen // of the generations beside it
 	// Snapshots are signed by the key in the file.
 	snapshotKey    string
 	snapshotSigner *release.Signer
@@ -180,6 +181,9 @@ func (p *opened) run(ctx context.Context) (err error) {
 		return err
 	}
 	running.Go(func() { p.keepBackup(inside, store) })
+	if p.seen != nil {
+		running.Go(func() { p.seen.Run(inside) })
+	}
 	running.Go(func() { p.keepSnapshots(inside, store, deployments.Objects) })
 	running.Go(func() {
 		p.keepUp(inside, store, maintain.Options{Registry: generations, Metrics: upkeep, Election: metrics})

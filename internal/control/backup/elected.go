@@ -20,7 +20,7 @@ func RunElected(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	o.Metrics.keeps(o.Cluster, o.Every)
+	o.Metrics.Keeps(o.Cluster, o.Every)
 	if err := wasPlain(ctx, o); err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func RunShared(ctx context.Context, name string, all []Options) error {
 		return err
 	}
 	for _, o := range all {
-		o.Metrics.keeps(o.Cluster, o.Every)
+		o.Metrics.Keeps(o.Cluster, o.Every)
 		if err := wasPlain(ctx, o); err != nil {
 			return err
 		}

@@ -76,9 +76,9 @@ type clusterMetrics struct {
 	cluster string
 }
 
-// keeps has a cluster's series begin, before anything is reached or goes wrong: a cluster that
+// Keeps has a cluster's series begin, before anything is reached or goes wrong: a cluster that
 // nobody gets to keep is missed by what is there of it, and counters go up from nought.
-func (m *Metrics) keeps(cluster string, every time.Duration) {
+func (m *Metrics) Keeps(cluster string, every time.Duration) {
 	m.every.WithLabelValues(cluster).Set(every.Seconds())
 	for _, kind := range alarmKinds {
 		m.alarms.WithLabelValues(cluster, kind)

@@ -81,7 +81,7 @@ func TestMetricsFromTheStart(t *testing.T) {
 // TestAlarmTime: when an alarm was is told with the first one.
 func TestAlarmTime(t *testing.T) {
 	m := NewMetrics()
-	m.keeps("prod", time.Minute)
+	m.Keeps("prod", time.Minute)
 	at := time.Date(2026, 11, 27, 10, 15, 0, 0, time.UTC)
 	m.of("prod").alarm(alarmGap, at)
 	got := series(t, m)

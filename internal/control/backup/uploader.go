@@ -142,7 +142,7 @@ func NewUploader(ctx context.Context, o Options) (*Uploader, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Metrics.keeps(o.Cluster, o.Every)
+	o.Metrics.Keeps(o.Cluster, o.Every)
 	if _, shared := o.Store.(*recent); !shared {
 		o.Store = newRecent(o.Store)
 	}
