@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/access"
 	"towpath.dev/internal/control/backup"
 )
@@ -29,6 +30,7 @@ type backupRestore struct {
 	initial    string
 	again, dry bool
 	bump       uint64
+	prefix     string
 }
 
 func backupRestoreCommand(u *ui) *cobra.Command {
@@ -60,6 +62,7 @@ elections were in it, they wait until "tow cluster resume".`,
 	f.StringVar(&r.initial, "initial-cluster", "", "all members of the cluster, `NAME=PEER-URL`, with commas between")
 	f.BoolVar(&r.again, "again", false, "begin a restore anew, where one with the same members has begun")
 	f.Uint64Var(&r.bump, "bump", 1_000_000_000, "add `N` to the revision")
+	f.StringVar(&r.prefix, "prefix", "election/", "elections, which wait afterwards, have keys that begin with `PREFIX`")
 	f.BoolVar(&r.dry, "dry-run", false, "say what would be restored, and do nothing")
 	return c
 }
@@ -77,9 +80,12 @@ func (r *backupRestore) run(ctx context.Context) error {
 	if r.dry {
 		return nil
 	}
+	if err := blob.Probe(ctx, o.Store); err != nil { // a claim is worth nothing in a store that overwrites
+		return err
+	}
 	begun := time.Now()
 	done, err := plan.Run(ctx)
-	if err != nil {
+	if err != nil && !errors.Is(err, backup.ErrNotNoted) {
 		return err
 	}
 	fmt.Fprintf(r.err, "Restored in %s: HashKV %08x at revision %d, compacted at %d. It begins at revision %d.\n\n",
@@ -88,7 +94,7 @@ func (r *backupRestore) run(ctx context.Context) error {
 		fmt.Fprintf(r.err, "Start the control node as before: tow serve --data %s …\n", r.data)
 	} else {
 		fmt.Fprintf(r.err, "Start it with its usual flags, and these:\n\n")
-		fmt.Fprintf(r.out, "--name %s --data-dir %s --initial-cluster %s --initial-cluster-token %s\n", r.name, r.dir, r.initial, done.Token)
+		fmt.Fprintf(r.out, "--name %s --data-dir %s --initial-cluster %s --initial-cluster-token %s\n", shellWord(r.name), shellWord(r.dir), shellWord(r.initial), done.Token)
 	}
 	if len(o.Members) > 1 {
 		fmt.Fprintf(r.err, "\nRun the same command for the other members, with --revision %d.\n", plan.Target.Revision)
@@ -96,7 +102,7 @@ func (r *backupRestore) run(ctx context.Context) error {
 	if done.Paused {
 		fmt.Fprint(r.err, "\nElections wait until you have seen what differs: \"tow cluster resume\".\n")
 	}
-	return nil
+	return err // the member is there, and was not noted
 }
 
 func (r *backupRestore) options() (o backup.RestoreOptions, err error) {
@@ -112,7 +118,7 @@ func (r *backupRestore) options() (o backup.RestoreOptions, err error) {
 	case r.name == "":
 		return o, usage{errors.New("name the member with --name"), ""}
 	}
-	o = backup.RestoreOptions{Cluster: r.at.cluster, Revision: r.revision, DataDir: r.dir, Name: r.name, Again: r.again, Bump: r.bump}
+	o = backup.RestoreOptions{Cluster: r.at.cluster, Revision: r.revision, DataDir: r.dir, Name: r.name, Again: r.again, Bump: r.bump, Prefix: r.prefix}
 	if r.instant != "" {
 		if o.At, err = parseInstant(r.instant); err != nil {
 			return o, err
@@ -174,6 +180,14 @@ func parseMembers(list string) (map[string]string, error) {
 	return members, nil
 }
 
+// shellWord is a word as shells read it.
+func shellWord(s string) string {
+	if s != "" && !strings.ContainsAny(s, " \t\n'\"\\$`&|;<>()*?[]#~!{}") {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
 // show says what would be restored.
 func (r *backupRestore) show(p *backup.Restore) {
 	seen := ""
@@ -182,6 +196,7 @@ func (r *backupRestore) show(p *backup.Restore) {
 	}
 	fmt.Fprintf(r.err, "%s, generation %d, at revision %d%s\n", r.at.cluster, p.From, p.Target.Revision, seen)
 	fmt.Fprintf(r.err, "  of the base of revision %d and %s, %s in all\n", p.Base, count(p.Objects, "object"), size(int(p.Bytes)))
+	fmt.Fprintf(r.err, "  users and roles as of %s, when that base was made\n", stamp(p.BaseTime))
 	how := "begins"
 	if p.Joins {
 		how = "joins"

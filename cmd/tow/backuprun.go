@@ -112,11 +112,7 @@ func (b *backupRun) upload(ctx context.Context, shared string, all []backup.Opti
 	case shared != "":
 		return backup.RunShared(ctx, shared, all)
 	case b.alone:
-		u, err := backup.NewUploader(ctx, all[0])
-		if err != nil {
-			return err
-		}
-		return u.Run(ctx)
+		return backup.RunAlone(ctx, all[0])
 	}
 	return backup.RunElected(ctx, all[0])
 }

@@ -126,7 +126,7 @@ func restoredBy(ctx context.Context, store blob.Store, at place) (map[string]boo
 		if err != nil {
 			return nil, err
 		}
-		members[strings.TrimPrefix(info.Name, at.restores())] = true
+		members[memberOf(strings.TrimPrefix(info.Name, at.restores()))] = true
 	}
 	return members, nil
 }

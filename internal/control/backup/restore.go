@@ -66,6 +66,7 @@ func (o RestoreOptions) filled() RestoreOptions {
 type Restore struct {
 	Target     catalog.Point // the revision, and when it was seen if that is known
 	Base       int64         // the base's revision
+	BaseTime   time.Time     // users and roles are of then, or of soon after
 	Objects    int           // how many log objects are read
 	Bytes      int64         // of the objects that are read
 	From, Into uint64        // generations
@@ -92,7 +93,7 @@ func PlanRestore(ctx context.Context, o RestoreOptions) (*Restore, error) {
 	if err := r.find(ctx, latest); err != nil {
 		return nil, err
 	}
-	r.From, r.Base, r.Objects, r.Bytes = r.shelf.place.generation, r.chain.Base.Revision, len(r.chain.Steps), r.chain.Size()
+	r.From, r.Base, r.BaseTime, r.Objects, r.Bytes = r.shelf.place.generation, r.chain.Base.Revision, r.chain.Base.Time, len(r.chain.Steps), r.chain.Size()
 	r.plan = restorePlan{From: r.From, Revision: r.Target.Revision, Bump: r.o.Bump, Members: o.Members, Begun: o.now().UTC()}
 	return r, r.join(ctx, latest.Number)
 }
@@ -304,9 +305,9 @@ func (r *Restore) Run(ctx context.Context) (Restored, error) {
 	if err := r.install(made); err != nil {
 		return done, err
 	}
-	err = r.o.Store.Create(ctx, place{r.o.Cluster, r.Into}.restores()+r.o.Name, []byte(r.claim), blob.Standard)
+	err = r.o.Store.Create(ctx, place{r.o.Cluster, r.Into}.restores()+ofMember(r.o.Name), []byte(r.claim), blob.Standard)
 	if err != nil && !errors.Is(err, blob.ErrExists) {
-		return done, fmt.Errorf("the member is restored in %s, and that could not be noted in %s: %w; if another member of this cluster is restored now, it will find generation %d nevertheless", r.o.DataDir, r.o.Store, err, r.Into)
+		return done, fmt.Errorf("the member is restored in %s, and that %w in %s: %w; if another member of this cluster is restored now, it will find generation %d nevertheless", r.o.DataDir, ErrNotNoted, r.o.Store, err, r.Into)
 	}
 	return done, nil
 }
