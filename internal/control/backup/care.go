@@ -20,6 +20,9 @@ const (
 	// seconds sooner or later: with verifyEarly it does not come an hour late each time.
 	verifyEvery = 24 * time.Hour
 	verifyEarly = 30 * time.Minute
+	// baseTime is for how long a base is waited for, which all other care waits for meanwhile: of
+	// 100 GiB with 5 MiB a second.
+	baseTime = 6 * time.Hour
 )
 
 // care makes bases, merges, thins, deletes and verifies, beside the log and never in its
@@ -250,7 +253,12 @@ func (u *Uploader) MakeBase(ctx context.Context, reason string) (Manifest, error
 		class: func(size int64) blob.Class { return u.class(size, u.o.Keep.Reach()) },
 	}
 	begun := time.Now()
-	m, err := b.take(ctx)
+	taking, cancel := context.WithTimeoutCause(ctx, baseTime, fmt.Errorf("it took longer than %s", baseTime))
+	defer cancel()
+	m, err := b.take(taking)
+	if err != nil && ctx.Err() == nil && taking.Err() != nil {
+		err = fmt.Errorf("%w: %w", context.Cause(taking), err)
+	}
 	if err = errors.Join(err, remove()); err != nil {
 		return m, fmt.Errorf("no base: %w", err)
 	}

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -115,15 +113,7 @@ func TakeBase(ctx context.Context, o Options, why string) (m Manifest, err error
 	if o, err = o.filled(); err != nil {
 		return m, err
 	}
-	if err := os.MkdirAll(filepath.Join(o.Scratch, "maintainer"), 0o700); err != nil {
-		return m, fmt.Errorf("a folder for a snapshot: %w; name one with --scratch", err)
-	}
-	// What is there is another's, and so are its metrics.
-	if o.Scratch, err = os.MkdirTemp(filepath.Join(o.Scratch, "maintainer"), "base-*"); err != nil {
-		return m, fmt.Errorf("a folder for a snapshot: %w; name one with --scratch", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(o.Scratch)) }()
-	o.Metrics = NewMetrics()
+	o.Metrics = NewMetrics() // the others are another's
 	u, err := NewUploader(ctx, o)
 	if err != nil {
 		return m, err
