@@ -31,6 +31,7 @@ type clusterResume struct {
 	at     backupAt
 	prefix string
 	sure   bool
+	dry    bool
 
 	objects blob.Store // nil if no backups were named
 }
@@ -52,6 +53,7 @@ then is dropped, and elections begin.`,
 	r.etcd.flags(c)
 	r.at.flags(c)
 	c.Flags().StringVar(&r.prefix, "prefix", "election/", "elections have keys that begin with `PREFIX`")
+	c.Flags().BoolVar(&r.dry, "dry-run", false, "show what differs, and let nothing go on")
 	c.Flags().BoolVar(&r.sure, "yes", false, "go on without asking")
 	return c
 }
@@ -77,6 +79,10 @@ func (r *clusterResume) run(ctx context.Context) error {
 	}
 	if err := r.show(ctx, store, pending); err != nil {
 		return err
+	}
+	if r.dry {
+		fmt.Fprintln(r.err, "\nElections wait: --yes, in place of --dry-run, lets them go on.")
+		return nil
 	}
 	if err := r.agree(); err != nil {
 		return err

@@ -21,6 +21,8 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+
+	"towpath.dev/election"
 )
 
 // The runbooks of docs/operations.md are run as they are written: each block of lines in a
@@ -361,7 +363,7 @@ func TestRunbookNoSpace(t *testing.T) {
 // there.
 func (b *runbook) backUp(c *clientv3.Client, write func()) {
 	b.t.Helper()
-	up := b.command("", "exec tow backup run --cluster prod --every 1s --alone")
+	up := b.command("", "exec tow backup run --cluster prod --every 1s")
 	out := &said{}
 	up.Stdout, up.Stderr = out, out
 	if err := up.Start(); err != nil {
@@ -380,15 +382,64 @@ func (b *runbook) backUp(c *clientv3.Client, write func()) {
 	b.until("tow backup list", fmt.Sprintf(`(?m)^prod +0 .*…%d$`, r.Header.Revision))
 }
 
+// attach has two nodes there, as a backup finds them.
+func (b *runbook) attach(c *clientv3.Client) {
+	b.t.Helper()
+	for _, node := range []string{"web-1", "web-2"} {
+		if _, err := c.Put(b.ctx, "nodes/"+node, `{"environment":"prod","address":"10.0.0.7:80"}`); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
+// looks runs the blocks up to the one that shows what differs after a restore, and checks that
+// it does, and that nobody is elected yet; what is behind it lets elections go on.
+func (b *runbook) looks(machines ...string) {
+	b.t.Helper()
+	for last := ""; !strings.Contains(last, "tow cluster resume"); b.next() {
+		last = b.blocks[0]
+	}
+	b.answer()
+	shown := b.said["export ETCDCTL_ENDPOINTS="+endpointsOf(machines)]
+	for _, want := range []string{
+		"Restored into generation 1, ", "\n  backup/0 by ", "\n  web-1 of prod 10.0.0.7:80: attached then, and not back yet", "\n  web-2 of prod ", "\nElections wait: ",
+	} {
+		if !strings.Contains(shown, want) {
+			b.t.Errorf("the look says nothing of %q:\n%s", want, shown)
+		}
+	}
+	if _, waits, err := election.Pending(b.ctx, election.Etcd(b.client(machines...)), ""); !waits || err != nil {
+		b.t.Errorf("elections do not wait any more: %v", err)
+	}
+	if next := b.blocks[0]; !strings.HasPrefix(next, "tow cluster resume --cluster prod --yes\n") {
+		b.t.Errorf("behind the look comes %q", next)
+	}
+	b.next()
+	b.answer()
+	if said := b.said["tow cluster resume --cluster prod --yes"]; !strings.Contains(said, "Elections go on in generation 1.") {
+		b.t.Errorf("elections do not go on:\n%s", said)
+	}
+}
+
+// endpointsOf is what a runbook exports of machines.
+func endpointsOf(machines []string) string {
+	all := make([]string, len(machines))
+	for i, m := range machines {
+		all[i] = "$CLIENT_" + m
+	}
+	return strings.Join(all, ",")
+}
+
 func TestRunbookLostQuorum(t *testing.T) {
 	b := openRunbook(t, "Lost quorum", "")
 	b.found()
 	c := b.client("1", "2", "3")
-	b.backUp(c, func() { b.write(c, "before") })
+	b.backUp(c, func() { b.attach(c); b.write(c, "before") })
 	b.lose("etcd-2")
 	b.lose("etcd-3")
 	b.next()
 	b.kill("etcd-1") // as it says between the blocks
+	b.looks("1")
 	b.all()
 	c = b.client("1", "2", "3")
 	b.wrote(c, "before")
@@ -399,10 +450,11 @@ func TestRunbookRestore(t *testing.T) {
 	b := openRunbook(t, "Restore into a new cluster", "")
 	b.found()
 	c := b.client("1", "2", "3")
-	b.backUp(c, func() { b.write(c, "before") })
+	b.backUp(c, func() { b.attach(c); b.write(c, "before") })
 	for _, machine := range []string{"etcd-1", "etcd-2", "etcd-3"} {
 		b.lose(machine)
 	}
+	b.looks("1", "2", "3")
 	b.all()
 	c = b.client("1", "2", "3")
 	b.wrote(c, "before")
