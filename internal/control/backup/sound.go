@@ -71,8 +71,11 @@ func (s *shelf) again(ctx context.Context, name string) error {
 		return nil
 	}
 	err := s.readWhole(ctx, name, identities)
-	if errors.Is(err, blob.ErrNotFound) {
-		return nil // leaveOutLost says of a dictionary that it is not there
+	switch {
+	case errors.Is(err, blob.ErrNotFound): // leaveOutLost says of a dictionary that it is not there
+		return nil
+	case errors.Is(err, segment.ErrEncrypted), errors.Is(err, segment.ErrWrongIdentity): // so it is not damaged
+		return nil
 	}
 	return err
 }
