@@ -150,9 +150,7 @@ func heedBackup(o *maintain.Options, client *clientv3.Client, kept *backup.Optio
 		o.Kept = func(ctx context.Context) (string, error) { return backup.Kept(ctx, client) }
 		return
 	}
-	o.Floor = func(ctx context.Context) (int64, error) {
-		return backup.Floor(ctx, kept.Store, kept.Cluster, kept.Source)
-	}
+	o.Floor = backup.NewFloor(kept.Store, kept.Cluster, kept.Source)
 	o.Base = func(ctx context.Context, why string) error {
 		_, err := backup.TakeBase(ctx, *kept, why)
 		return err
