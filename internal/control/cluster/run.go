@@ -363,11 +363,14 @@ func (r *run) defragment(ctx context.Context, seen *Observed, id ID) error {
 	if ID(now.Leader) == id && (&planner{o: seen}).best(id) != nil {
 		return errLeads
 	}
-	done := func() {}
+	var done func()
 	if r.held != nil {
-		if done, err = r.held.Busy(ctx, Change{r.Who, r.What + " defragments " + seen.Member(id).String(), time.Now()}, now.DbSize); err != nil {
-			return err
-		}
+		done, err = r.held.Busy(ctx, Change{r.Who, r.What + " defragments " + seen.Member(id).String(), time.Now()}, now.DbSize)
+	} else {
+		done, err = TakeFull(ctx, r.Client, now.DbSize)
+	}
+	if err != nil {
+		return err
 	}
 	if _, err = r.Client.Defragment(ctx, at); err == nil {
 		r.request.done[id] = true

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -471,5 +472,60 @@ func TestFullTakes(t *testing.T) {
 		if err := x.do(); err != nil {
 			t.Errorf("%s: %v", x.what, err)
 		}
+	}
+}
+
+// TestTakeFull: in a store that is full one at a time defragments, also where one has gone
+// without a word; and where there are no tokens, nobody waits.
+func TestTakeFull(t *testing.T) {
+	w := newWorld(t, 1, func(o *member.Options) { o.Quota = 8 << 20 })
+	for range 2 { // the second time writes nothing
+		if err := cluster.PrepareFull(w.ctx, w.client); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var err error
+	for value := strings.Repeat("x", 256<<10); err == nil; {
+		_, err = w.client.Put(w.ctx, "full", value)
+	}
+	if !errors.Is(err, rpctypes.ErrNoSpace) {
+		t.Fatal(err)
+	}
+	if _, err := cluster.TakeFull(w.ctx, w.client, 1); err != nil { // who goes without a word
+		t.Fatal(err)
+	}
+	var at atomic.Int32
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() {
+			done, err := cluster.TakeFull(w.ctx, w.client, 1)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if n := at.Add(1); n != 1 {
+				t.Errorf("%d are at it", n)
+			}
+			if _, err := w.client.Get(w.ctx, "full"); err != nil {
+				t.Error(err)
+			}
+			at.Add(-1)
+			done()
+		})
+	}
+	all.Wait()
+	if _, err := cluster.TakeFull(w.ctx, w.client, 1); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(w.ctx)
+	cancel()
+	if _, err := cluster.TakeFull(ctx, w.client, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("a wait that is ended: %v", err)
+	}
+	if _, err := w.client.Delete(w.ctx, "towpath/cluster/token/", clientv3.WithPrefix()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cluster.TakeFull(w.ctx, w.client, 1); err != nil {
+		t.Errorf("without tokens: %v", err)
 	}
 }

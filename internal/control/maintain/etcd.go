@@ -39,13 +39,16 @@ func (e *remote) Observe(ctx context.Context) (*cluster.Observed, error) {
 func (e *remote) Compact(ctx context.Context, revision int64) error {
 	_, err := e.client.Compact(ctx, revision, clientv3.WithCompactPhysical())
 	if errors.Is(err, rpctypes.ErrCompacted) {
-		return nil
+		err = nil
+	}
+	if err == nil {
+		_ = cluster.PrepareFull(ctx, e.client) // another time, if the store takes no writes now
 	}
 	return err
 }
 
 // Defragment keeps others from changing the cluster's members meanwhile. A store that is full
-// has no lock to give.
+// has no lock to give, and tokens that it takes back.
 func (e *remote) Defragment(ctx context.Context, m *cluster.Member) error {
 	done := func() {}
 	what := cluster.Change{Who: e.who, What: "the maintainer defragments " + m.String(), Since: time.Now()}
@@ -58,6 +61,10 @@ func (e *remote) Defragment(ctx context.Context, m *cluster.Member) error {
 		}
 	case !errors.Is(err, rpctypes.ErrNoSpace):
 		return err
+	default:
+		if done, err = cluster.TakeFull(ctx, e.client, m.Size); err != nil {
+			return err
+		}
 	}
 	if _, err = e.client.Defragment(ctx, m.Endpoint); ctx.Err() == nil {
 		done() // else it may go on

@@ -128,8 +128,8 @@ func (s *Situation) allTurns(b Bounds) time.Time {
 }
 
 // turnTime is how long a turn is: Turn, by which processes may differ in since when the store is
-// full, and as long as a member may take whose file has come to its quota. A store that is full
-// takes deletions and nothing else, so that no lock can be written.
+// full, and as long as a member may take whose file has come to its quota. Beside turns there
+// are tokens, if some were put there in time: see [cluster.TakeFull].
 func (s *Situation) turnTime(b Bounds) time.Duration {
 	size := int64(0)
 	for i := range s.Seen.Members {
