@@ -50,7 +50,7 @@ func (e *remote) Compact(ctx context.Context, revision int64) error {
 // Defragment keeps others from changing the cluster's members meanwhile. A store that is full
 // has no lock to give, and tokens that it takes back.
 func (e *remote) Defragment(ctx context.Context, m *cluster.Member) error {
-	done := func() {}
+	var done func()
 	what := cluster.Change{Who: e.who, What: "the maintainer defragments " + m.String(), Since: time.Now()}
 	held, lock, err := cluster.Acquire(ctx, e.client, what)
 	switch {
