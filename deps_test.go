@@ -87,6 +87,7 @@ var layers = []struct {
 	{"internal/native", 1, []string{"internal/decimal"}},
 	{"internal/abi", 1, nil},
 	{"internal/wholefile", 1, nil},
+	{"internal/ports", 1, nil},
 	{"internal/decimal", 1, nil},
 }
 

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +22,7 @@ import (
 	"go.uber.org/zap"
 
 	"towpath.dev/election"
+	"towpath.dev/internal/ports"
 )
 
 // The runbooks of docs/operations.md are run as they are written: each block of lines in a
@@ -106,22 +106,15 @@ func openRunbook(t *testing.T, section, flags string) *runbook {
 		}
 		block = ""
 	}
-	var listeners []net.Listener // so that all ports differ
+	free, err := ports.Free(8)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i := 1; i <= 4; i++ {
-		for _, name := range []string{"CLIENT", "PEER"} {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			listeners = append(listeners, l)
-			b.env[fmt.Sprintf("%s_%d", name, i)] = "http://" + l.Addr().String()
+		for k, name := range []string{"CLIENT", "PEER"} {
+			b.env[fmt.Sprintf("%s_%d", name, i)] = "http://" + free[2*(i-1)+k]
 		}
 		if err := os.Mkdir(filepath.Join(b.dir, fmt.Sprintf("etcd-%d", i)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, l := range listeners {
-		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -177,14 +177,14 @@ func (w *fleetWorld) run(m *machine) *machine {
 // port is one that no test of this binary has had.
 func (w *fleetWorld) port() string {
 	w.t.Helper()
-	ports.Lock()
-	defer ports.Unlock()
+	givenPorts.Lock()
+	defer givenPorts.Unlock()
 	port, err := freePort()
-	for err == nil && slices.Contains(ports.given, port) {
+	for err == nil && slices.Contains(givenPorts.given, port) {
 		port, err = freePort()
 	}
 	w.must(err)
-	ports.given = append(ports.given, port)
+	givenPorts.given = append(givenPorts.given, port)
 	return port
 }
 

@@ -101,7 +101,7 @@ func prices() {
 }
 
 // ports that scripts have had.
-var ports struct {
+var givenPorts struct {
 	sync.Mutex
 	given []string
 }
@@ -111,15 +111,15 @@ func setPort(ts *testscript.TestScript, neg bool, names []string) {
 	if neg || len(names) == 0 {
 		ts.Fatalf("usage: port NAME...")
 	}
-	ports.Lock()
-	defer ports.Unlock()
+	givenPorts.Lock()
+	defer givenPorts.Unlock()
 	for _, name := range names {
 		port, err := freePort()
-		for err == nil && slices.Contains(ports.given, port) {
+		for err == nil && slices.Contains(givenPorts.given, port) {
 			port, err = freePort()
 		}
 		ts.Check(err)
-		ports.given = append(ports.given, port)
+		givenPorts.given = append(givenPorts.given, port)
 		ts.Setenv(name, port)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"towpath.dev/internal/ports"
 	"towpath.dev/internal/project"
 )
 
@@ -74,12 +75,11 @@ func (p *processes) start(ctx context.Context, all []project.Process) error {
 
 // freePort is a port of the loopback interface that nobody listens on now.
 func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := ports.Free(1)
 	if err != nil {
 		return "", err
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
+	_, port, err := net.SplitHostPort(free[0])
 	return port, err
 }
 

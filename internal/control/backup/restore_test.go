@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"towpath.dev/election"
 	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/member"
+	"towpath.dev/internal/ports"
 	"towpath.dev/internal/testkit/etcd"
 )
 
@@ -279,14 +279,13 @@ func revisionOf(t *testing.T, client *clientv3.Client) int64 {
 // freeMembers is peer URLs of free ports by the members' names.
 func freeMembers(t *testing.T, n int) map[string]string {
 	t.Helper()
+	free, err := ports.Free(n)
+	if err != nil {
+		t.Fatal(err)
+	}
 	members := map[string]string{}
-	for i := range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		members[fmt.Sprintf("m%d", i)] = "http://" + l.Addr().String()
+	for i, at := range free {
+		members[fmt.Sprintf("m%d", i)] = "http://" + at
 	}
 	return members
 }

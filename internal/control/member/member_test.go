@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"towpath.dev/internal/control/member"
+	"towpath.dev/internal/ports"
 	"towpath.dev/internal/testkit/etcd"
 )
 
@@ -335,10 +336,9 @@ func greet(ctx context.Context, address string, config *tls.Config) error {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := ports.Free(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return free[0]
 }

@@ -15,6 +15,8 @@ import (
 
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
+
+	"towpath.dev/internal/ports"
 )
 
 // What a client's connection is asked, so that a dead one is found out.
@@ -197,11 +199,11 @@ func (o Options) filled() (Options, error) {
 }
 
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := ports.Free(1)
 	if err != nil {
 		return "", err
 	}
-	return l.Addr().String(), l.Close()
+	return free[0], nil
 }
 
 // config is the options in etcd's terms.

@@ -12,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +25,7 @@ import (
 	"go.uber.org/zap"
 
 	"towpath.dev/internal/control/member"
+	"towpath.dev/internal/ports"
 )
 
 // patience is for how long a cluster may take to elect a leader, on a machine that has
@@ -82,17 +82,11 @@ func plan(t testing.TB, dir string, n int) []member.Options {
 	return options
 }
 
-// freeAddresses are different, as all are listened at before the first is let go.
 func freeAddresses(t testing.TB, n int) []string {
 	t.Helper()
-	addresses := make([]string, n)
-	for i := range addresses {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = l.Close() }()
-		addresses[i] = l.Addr().String()
+	addresses, err := ports.Free(n)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return addresses
 }

@@ -24,6 +24,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"towpath.dev/internal/ports"
 )
 
 // Require is the environment variable that makes missing binaries a failure.
@@ -170,12 +172,11 @@ func (s *Server) Restart(t testing.TB) {
 }
 
 func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := ports.Free(1)
 	if err != nil {
 		return "", err
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
+	_, port, err := net.SplitHostPort(free[0])
 	return port, err
 }
 
