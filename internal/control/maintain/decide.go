@@ -228,7 +228,7 @@ func (d *Decision) next(b Bounds, s *Situation, worthy []*cluster.Member, backof
 // turnOfOthers reports whether members that cannot be seen from here may need to be
 // defragmented as well, and should before the leader is.
 func (s *Situation) turnOfOthers(leader *cluster.Member, b Bounds) bool {
-	return !s.full() && s.Now.Sub(s.Pays[leader.ID]) < time.Duration(s.hidden())*s.turnTime(b) // if it is, see turn
+	return !s.full() && s.Now.Sub(s.Pays[leader.ID]) < time.Duration(s.hidden())*b.Turn // if it is, see turn
 }
 
 // successor is who can lead in a member's place: the one that is the farthest.

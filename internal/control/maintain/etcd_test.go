@@ -151,8 +151,8 @@ func underLoad(t *testing.T, own bool) {
 	events := make(chan Event, 1000)
 	event := func(e Event) { events <- e }
 	b := quick
-	b.Turn, b.Backoff = 3*time.Second, 10*time.Second
-	b.Leap = 500 // a compaction at each look would leave no look for anything else
+	b.Turn, b.Backoff = time.Second, 30*time.Second // so that the others leave the leader its turn
+	b.History = 5 * time.Second // a compaction at each look would leave no look for anything else
 	var ids [3]cluster.ID
 	if own {
 		for i := range ids {

@@ -106,6 +106,12 @@ func pays(m *cluster.Member, b Bounds) bool {
 	return free(m) >= b.Bytes && float64(free(m)) >= b.Share*float64(m.Size)
 }
 
+// nearlyPays reports whether half of that is free. What is free comes with each compaction, and
+// goes with what is written: one who waits for a turn does not begin to wait anew with each.
+func nearlyPays(m *cluster.Member, b Bounds) bool {
+	return 2*free(m) >= b.Bytes && 2*float64(free(m)) >= b.Share*float64(m.Size)
+}
+
 // missing is a member that is not there, or is there and has no leader; nil is none.
 func (s *Situation) missing() *cluster.Member {
 	for i := range s.Seen.Members {
@@ -157,9 +163,10 @@ func (k *memory) learn(b Bounds, seen *cluster.Observed, now time.Time) {
 	for i := range seen.Members {
 		m := &seen.Members[i]
 		index = max(index, m.Index)
-		if !answers(m) || !pays(m, b) {
+		switch {
+		case !answers(m) || !nearlyPays(m, b):
 			delete(k.pays, m.ID)
-		} else if k.pays[m.ID].IsZero() {
+		case pays(m, b) && k.pays[m.ID].IsZero():
 			k.pays[m.ID] = now
 		}
 	}
