@@ -112,6 +112,9 @@ func (d *Decision) compact(b Bounds, s *Situation) {
 	}
 	target, every, leap, kept := s.Past, b.compactEvery(), b.Leap, b.History
 	used, of := s.inUse(b)
+	if s.Last == Compact && used < b.Pressure && slices.ContainsFunc(s.reached(), func(m *cluster.Member) bool { return pays(m, b) }) {
+		return // where it is due at each look, nothing else would ever be
+	}
 	if used >= b.Pressure {
 		every, leap = hurried, 1
 		if used >= b.Scarce {

@@ -152,7 +152,7 @@ func underLoad(t *testing.T, own bool) {
 	event := func(e Event) { events <- e }
 	b := quick
 	b.Turn, b.Backoff = time.Second, 30*time.Second // so that the others leave the leader its turn
-	b.History = 5 * time.Second // a compaction at each look would leave no look for anything else
+	b.History = 5 * time.Second                     // a compaction at each look would leave no look for anything else
 	var ids [3]cluster.ID
 	if own {
 		for i := range ids {

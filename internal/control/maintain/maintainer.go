@@ -288,6 +288,7 @@ func (m *Maintainer) look(ctx context.Context) bool {
 		return false
 	}
 	d := m.decide(looking, s)
+	m.memory.last = d.Step.Do
 	m.o.Metrics.compacted.Set(float64(m.memory.compacted))
 	if s.Backup && s.FloorErr == nil {
 		m.o.Metrics.floor.Set(float64(s.Floor))

@@ -40,6 +40,8 @@ type Situation struct {
 	Rated bool
 	// Tried is when a member was last defragmented, or was to be; Pays since when it pays.
 	Tried, Pays map[cluster.ID]time.Time
+	// Last is what was done at the look before.
+	Last Do
 	// AskedAt is when this process asked for the seat last, to defragment its member.
 	AskedAt time.Time
 	// Unfinished is a defragmentation that another process has begun, and not said how it went;
@@ -133,6 +135,7 @@ type memory struct {
 	compactedAt time.Time
 	basedAt     time.Time
 	askedAt     time.Time
+	last        Do // what was done at the look before
 	tried, pays map[cluster.ID]time.Time
 	unfinished  *Event
 	fullSince   time.Time
@@ -219,6 +222,6 @@ func (k *memory) situation(b Bounds, seen *cluster.Observed, now time.Time) *Sit
 		Now: now, Seen: seen, Theirs: func(cluster.ID) bool { return false },
 		Past: k.before(now.Add(-b.History)), Recent: k.before(now.Add(-b.recent())),
 		Compacted: k.compacted, CompactedAt: k.compactedAt, BasedAt: k.basedAt, AskedAt: k.askedAt,
-		Rate: k.rate, Rated: k.rated, Tried: k.tried, Pays: k.pays, Unfinished: k.unfinished, FullSince: k.fullSince,
+		Rate: k.rate, Rated: k.rated, Tried: k.tried, Pays: k.pays, Last: k.last, Unfinished: k.unfinished, FullSince: k.fullSince,
 	}
 }
