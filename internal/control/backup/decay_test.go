@@ -39,9 +39,6 @@ func (s *decaying) Create(ctx context.Context, name string, data []byte, class b
 // TestDecay: days of merging, thinning and pruning in a store that damages a third of what is merged lose
 // nothing: what is kept is restored as the cluster had it, once the store is well again.
 func TestDecay(t *testing.T) {
-	if testing.Short() {
-		t.Skip("days of merging take their time")
-	}
 	seed := rand.Uint64N(1_000_000) + 1
 	t.Logf("seed %d", seed)
 	p := newPair(t)

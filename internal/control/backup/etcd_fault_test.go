@@ -22,9 +22,6 @@ import (
 // under the watch, its leader goes away, a member is replaced, and bases are made of it
 // all the while.
 func TestMembersBreak(t *testing.T) {
-	if testing.Short() {
-		t.Skip("members that come and go take their time")
-	}
 	seed := rand.Uint64N(1_000_000) + 1
 	t.Logf("seed %d", seed)
 	cluster := etcd.Start(t, 3)
