@@ -53,7 +53,7 @@ func (p *opened) deployments(store election.Store) (d *api.Deployments, closing 
 	}
 	objects = blob.Retry(objects, blob.Policy{})
 	hub := api.NewHub()
-	all := &everybodysCounters{Hub: hub, group: group, own: p.reachedAt(), trust: p.trust, dir: filepath.Join(p.dir, trustDir), clients: map[string]*client.Control{}}
+	all := &otherControls{Hub: hub, group: group, own: p.reachedAt(), trust: p.trust, dir: filepath.Join(p.dir, trustDir), clients: map[string]*client.Control{}}
 	return &api.Deployments{
 		Objects: release.NewObjects(objects), Events: objects, Hub: hub, Counters: all, Holdups: &deploy.Holdups{}, Holdup: all.holdup,
 	}, all.close, nil
@@ -87,8 +87,9 @@ func (p *opened) reachedAt() string {
 	return scheme + net.JoinHostPort(host, port)
 }
 
-// everybodysCounters are what nodes counted that are attached to any control node.
-type everybodysCounters struct {
+// otherControls asks the other control nodes for what they alone know: what the nodes counted that are
+// attached to them, and what holds up the deployments that they lead.
+type otherControls struct {
 	*api.Hub
 	group *election.Group
 	own   string
@@ -102,7 +103,7 @@ type everybodysCounters struct {
 
 // Counters is part of deploy.Counters. A node that has changed its control node is known to both
 // for a while, and is told twice.
-func (e *everybodysCounters) Counters(ctx context.Context, environment, program string) ([]*fleet.Counters, error) {
+func (e *otherControls) Counters(ctx context.Context, environment, program string) ([]*fleet.Counters, error) {
 	all, err := e.Hub.Counters(ctx, environment, program)
 	if err != nil {
 		return nil, err
@@ -125,7 +126,7 @@ const holdupTime = 2 * time.Second
 
 // holdup is what holds a deployment up that another control node leads; nil is nothing that could be
 // heard.
-func (e *everybodysCounters) holdup(ctx context.Context, id string) (found *deploy.Holdup) {
+func (e *otherControls) holdup(ctx context.Context, id string) (found *deploy.Holdup) {
 	ctx, cancel := context.WithTimeout(ctx, holdupTime)
 	defer cancel()
 	// Its name is of no program's counters.
@@ -144,7 +145,7 @@ func (e *everybodysCounters) holdup(ctx context.Context, id string) (found *depl
 
 // others asks all other control nodes, and takes their answers one by one. Where some could not be
 // asked, the error is a [deploy.Unasked].
-func (e *everybodysCounters) others(ctx context.Context, q *towpathv1.GetCountersRequest, take func(*towpathv1.GetCountersResponse) error) error {
+func (e *otherControls) others(ctx context.Context, q *towpathv1.GetCountersRequest, take func(*towpathv1.GetCountersResponse) error) error {
 	view, err := e.group.View(ctx)
 	if err != nil { // the store is away, and what this node knows is worth something too
 		return &deploy.Unasked{At: []string{"other addresses than " + e.own}, Err: err}
@@ -176,7 +177,7 @@ func (e *everybodysCounters) others(ctx context.Context, q *towpathv1.GetCounter
 	return nil
 }
 
-func (e *everybodysCounters) ask(ctx context.Context, at string, q *towpathv1.GetCountersRequest) (*towpathv1.GetCountersResponse, error) {
+func (e *otherControls) ask(ctx context.Context, at string, q *towpathv1.GetCountersRequest) (*towpathv1.GetCountersResponse, error) {
 	c, err := e.client(at)
 	if err != nil {
 		return nil, err
@@ -185,7 +186,7 @@ func (e *everybodysCounters) ask(ctx context.Context, at string, q *towpathv1.Ge
 }
 
 // client is one of another control node, to which this one shows its certificate.
-func (e *everybodysCounters) client(at string) (*client.Control, error) {
+func (e *otherControls) client(at string) (*client.Control, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	shown, err := e.trust.Certificate()
@@ -212,14 +213,14 @@ func (e *everybodysCounters) client(at string) (*client.Control, error) {
 }
 
 // forget closes all clients; the caller holds mu.
-func (e *everybodysCounters) forget() {
+func (e *otherControls) forget() {
 	for _, c := range e.clients {
 		c.Close()
 	}
 	clear(e.clients)
 }
 
-func (e *everybodysCounters) close() {
+func (e *otherControls) close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.forget()

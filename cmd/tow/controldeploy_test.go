@@ -56,7 +56,7 @@ func TestUnasked(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	all := &everybodysCounters{Hub: api.NewHub(), group: group, own: own, trust: trust, dir: dir, clients: map[string]*client.Control{}}
+	all := &otherControls{Hub: api.NewHub(), group: group, own: own, trust: trust, dir: dir, clients: map[string]*client.Control{}}
 	defer all.close()
 	asking, end := context.WithTimeout(ctx, 10*time.Second)
 	defer end()

@@ -126,7 +126,7 @@ func (d *deploying) run(ctx context.Context, dir string) error {
 	if err != nil {
 		return d.at.told(err)
 	}
-	if found.requests > 0 {
+	if found.Requests > 0 {
 		checks = append(checks, found.check(d.differs))
 	}
 	if err := made.put(ctx, c, d.sign); err != nil {
@@ -141,7 +141,7 @@ func (d *deploying) run(ctx context.Context, dir string) error {
 	}
 	counted := found.counted()
 	r, err := c.Deploy.CreateDeployment(ctx, &towpathv1.CreateDeploymentRequest{
-		Program: p.Name, Environment: d.to, Release: string(made.digest), Request: rand.Text(), Why: d.why, Checks: checks, Pipeline: stages, Replayed: counted.requests, Dearer: counted.dearer, Against: made.head.GetCurrent(),
+		Program: p.Name, Environment: d.to, Release: string(made.digest), Request: rand.Text(), Why: d.why, Checks: checks, Pipeline: stages, Replayed: counted.Requests, Dearer: counted.Dearer, Against: made.head.GetCurrent(),
 	})
 	if err != nil {
 		return d.at.told(err)

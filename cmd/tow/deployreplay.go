@@ -20,6 +20,7 @@ import (
 	"towpath.dev/internal/artifact/sample"
 	"towpath.dev/internal/control/deploy"
 	"towpath.dev/internal/control/release"
+	"towpath.dev/internal/control/verdict"
 	"towpath.dev/internal/run/engine"
 	"towpath.dev/internal/run/record"
 )
@@ -29,20 +30,16 @@ import (
 const replayMost = 3000
 
 // evidence is what recorded requests show.
-type evidence struct {
-	requests int64
-	differ   int64
-	dearer   int64 // that took the candidate more work
-}
+type evidence verdict.Replay
 
 // add counts a comparison.
 func (e *evidence) add(c *record.Comparison) {
-	e.requests++
+	e.Requests++
 	if !c.Same {
-		e.differ++
+		e.Differed++
 	}
 	if c.Dearer() {
-		e.dearer++
+		e.Dearer++
 	}
 }
 
@@ -90,8 +87,8 @@ func (d *deploying) replayBoth(ctx context.Context, c *client.Control, m *made) 
 		return v.generate(ctx), ctx.Err()
 	}
 	found, err := v.recorded(ctx, d.replay)
-	if err == nil && found.differ > 0 && d.differs == "" {
-		err = wrong{fmt.Errorf("%s of %s recorded requests get another answer from this version, and nothing is deployed; \"tow replay --all --against .\" shows them, and --differs WHY deploys it all the same", thousands(int(found.differ)), thousands(int(found.requests)))}
+	if err == nil && found.Differed > 0 && d.differs == "" {
+		err = wrong{fmt.Errorf("%s of %s recorded requests get another answer from this version, and nothing is deployed; \"tow replay --all --against .\" shows them, and --differs WHY deploys it all the same", thousands(int(found.Differed)), thousands(int(found.Requests)))}
 	}
 	return found, err
 }
@@ -123,7 +120,7 @@ func (v *versions) recorded(ctx context.Context, dir string) (evidence, error) {
 			shown = append(shown, &replayed{ID: e.ID, View: e.Record.View, Begin: e.Begin, Outcome: e.Outcome, Artifact: e.Record.Artifact, Comparison: cmp})
 		}
 	}
-	if found.requests == 0 {
+	if found.Requests == 0 {
 		return found, wrong{fmt.Errorf("%s has no request of %s that both versions can answer: record some with \"tow serve --records DIR\"", dir, v.program)}
 	}
 	v.judgement("replay", found)
@@ -164,11 +161,11 @@ func (v *versions) generate(ctx context.Context) evidence {
 		}
 		found.add(c)
 	}
-	if found.requests > 0 {
+	if found.Requests > 0 {
 		v.judgement("generated", found)
 	}
-	if found.differ > 0 {
-		found.requests, found.dearer = 0, 0 // they prove nothing
+	if found.Differed > 0 {
+		found.Requests, found.Dearer = 0, 0 // they prove nothing
 	}
 	return found
 }
@@ -191,7 +188,7 @@ func (m madeUp) Ask(_ context.Context, b *engine.Batch) {
 
 // judgement is one line about requests that both versions answered.
 func (v *versions) judgement(what string, found evidence) {
-	well := found.differ == 0
+	well := found.Differed == 0
 	mark := map[bool]string{true: "ok", false: "!!"}[well]
 	if v.unicode {
 		mark = map[bool]string{true: "✓", false: "≠"}[well]
@@ -201,9 +198,9 @@ func (v *versions) judgement(what string, found evidence) {
 
 // String is "3,000 requests, 0 differ", and how many are dearer, if any.
 func (e evidence) String() string {
-	text := fmt.Sprintf("%s requests, %s differ", thousands(int(e.requests)), thousands(int(e.differ)))
-	if e.dearer > 0 {
-		text += fmt.Sprintf(", %s take more work", thousands(int(e.dearer)))
+	text := fmt.Sprintf("%s requests, %s differ", thousands(int(e.Requests)), thousands(int(e.Differed)))
+	if e.Dearer > 0 {
+		text += fmt.Sprintf(", %s take more work", thousands(int(e.Dearer)))
 	}
 	return text
 }
@@ -211,7 +208,7 @@ func (e evidence) String() string {
 // check is the evidence as a check of the plan.
 func (e evidence) check(why string) *towpathv1.Check {
 	text := e.String()
-	if e.differ > 0 {
+	if e.Differed > 0 {
 		text += ": " + why
 	}
 	return &towpathv1.Check{Name: "replay", Text: text}
@@ -220,7 +217,7 @@ func (e evidence) check(why string) *towpathv1.Check {
 // counted is what says that nothing changes: all, where no answer differs. Where differences
 // are intended, the others say little, and none is counted.
 func (e evidence) counted() evidence {
-	if e.differ > 0 {
+	if e.Differed > 0 {
 		return evidence{}
 	}
 	return e
@@ -274,10 +271,10 @@ func (u *ui) addReplay(ctx context.Context, c *client.Control, id, dir, why stri
 	switch {
 	case err != nil:
 		return err
-	case found.differ > 0:
-		return wrong{fmt.Errorf("%s of %s recorded requests get another answer from the candidate, and %s has no new evidence; \"tow deploy rollback %s\" takes it back", thousands(int(found.differ)), thousands(int(found.requests)), id, id)}
+	case found.Differed > 0:
+		return wrong{fmt.Errorf("%s of %s recorded requests get another answer from the candidate, and %s has no new evidence; \"tow deploy rollback %s\" takes it back", thousands(int(found.Differed)), thousands(int(found.Requests)), id, id)}
 	}
-	if _, err := c.Deploy.AskDeployment(ctx, &towpathv1.AskDeploymentRequest{Id: id, Kind: string(deploy.AskReplay), Why: why, Requests: found.requests, Dearer: found.dearer}); err != nil {
+	if _, err := c.Deploy.AskDeployment(ctx, &towpathv1.AskDeploymentRequest{Id: id, Kind: string(deploy.AskReplay), Why: why, Requests: found.Requests, Dearer: found.Dearer}); err != nil {
 		return err
 	}
 	fmt.Fprintf(u.out, "%s: taken for evidence\n", id)

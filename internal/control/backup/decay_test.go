@@ -52,20 +52,7 @@ func TestDecay(t *testing.T) {
 	if o.Keep, err = catalog.Parse("any minute for 1 day, hours for 2 days, days for 4 days"); err != nil {
 		t.Fatal(err)
 	}
-	begin := func() *Feed {
-		t.Helper()
-		u, err := NewUploader(t.Context(), o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f, err := u.Follow(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(f.Close)
-		return f
-	}
-	feed := begin()
+	feed := startFeed(t, o)
 	care := func() {
 		t.Helper()
 		if err := feed.u.Care(t.Context()); err != nil && !errors.Is(err, segment.ErrDamaged) {
@@ -83,7 +70,7 @@ func TestDecay(t *testing.T) {
 		hourAgo = p.acked.Load()
 		if hour%7 == 3 { // another uploader, which has read nothing yet
 			feed.Close()
-			feed = begin()
+			feed = startFeed(t, o)
 		}
 	}
 	s.share = 0

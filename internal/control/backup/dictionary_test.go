@@ -262,17 +262,10 @@ func TestEncryptedDictionary(t *testing.T) {
 		t.Helper()
 		o := p.options(t)
 		o.Recipients, o.Identities = []age.Recipient{identity.Recipient()}, identities
-		u, err := NewUploader(t.Context(), o)
-		if err != nil {
-			t.Fatal(err)
-		}
 		if p.own != nil {
 			p.own.Close()
 		}
-		if p.own, err = u.Follow(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(p.own.Close)
+		p.own = startFeed(t, o)
 	}
 	expect := func(what, name string, n int) {
 		t.Helper()

@@ -119,20 +119,7 @@ func TestEndedGeneration(t *testing.T) {
 	if o.Keep, err = catalog.Parse("any minute for 1 day, days for 10 days"); err != nil {
 		t.Fatal(err)
 	}
-	follow := func() *Feed {
-		t.Helper()
-		u, err := NewUploader(t.Context(), o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f, err := u.Follow(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(f.Close)
-		return f
-	}
-	old := follow()
+	old := startFeed(t, o)
 	days := func(f **Feed, n int) {
 		t.Helper()
 		for range n {
@@ -159,7 +146,7 @@ func TestEndedGeneration(t *testing.T) {
 	next.zombie.Close()
 	p.client, o.Source.Client = next.client, next.client
 	o.Store = p.shelf.store
-	young := follow()
+	young := startFeed(t, o)
 	if young.u.shelf.place.generation != 1 {
 		t.Fatalf("the uploader keeps generation %d", young.u.shelf.place.generation)
 	}

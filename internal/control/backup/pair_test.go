@@ -82,9 +82,12 @@ func (p *pair) options(t *testing.T) Options {
 }
 
 // feed begins an uploader.
-func (p *pair) feed(t *testing.T) *Feed {
+func (p *pair) feed(t *testing.T) *Feed { return startFeed(t, p.options(t)) }
+
+// startFeed begins an uploader, which ends with the test.
+func startFeed(t *testing.T, o Options) *Feed {
 	t.Helper()
-	u, err := NewUploader(t.Context(), p.options(t))
+	u, err := NewUploader(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
