@@ -14,7 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/access"
 	"towpath.dev/internal/control/backup"
 )
@@ -79,9 +78,6 @@ func (r *backupRestore) run(ctx context.Context) error {
 	r.show(plan)
 	if r.dry {
 		return nil
-	}
-	if err := blob.Probe(ctx, o.Store); err != nil { // a claim is worth nothing in a store that overwrites
-		return err
 	}
 	begun := time.Now()
 	done, err := plan.Run(ctx)

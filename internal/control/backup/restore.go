@@ -269,6 +269,9 @@ type Restored struct {
 // Run restores the member. If it is killed, run it again.
 func (r *Restore) Run(ctx context.Context) (Restored, error) {
 	var done Restored
+	if err := r.exclusive(ctx); err != nil {
+		return done, err
+	}
 	work := strings.TrimRight(r.o.DataDir, "/") + ".restoring"
 	if err := errors.Join(os.RemoveAll(work), os.MkdirAll(work, 0o700)); err != nil {
 		return done, fmt.Errorf("the folder for the restore: %w", err)
@@ -310,6 +313,17 @@ func (r *Restore) Run(ctx context.Context) (Restored, error) {
 		return done, fmt.Errorf("the member is restored in %s, and that %w in %s: %w; if another member of this cluster is restored now, it will find generation %d nevertheless", r.o.DataDir, ErrNotNoted, r.o.Store, err, r.Into)
 	}
 	return done, nil
+}
+
+// exclusive refuses a store that overwrites: in it two restores could both claim the generation, and two
+// leaders have one fencing token.
+func (r *Restore) exclusive(ctx context.Context) error {
+	err := blob.Probe(ctx, r.o.Store)
+	if errors.Is(err, blob.ErrRefused) {
+		err = fmt.Errorf("nothing was restored, and generation %d of %s was not claimed, as a claim is worth nothing here: %w; copy all of %s/ and %s into a store like that or into a folder, and restore from there",
+			r.Into, r.o.Cluster, err, r.o.Cluster, sharedRoot)
+	}
+	return err
 }
 
 // claimed claims the generation, or joins who has claimed it for the same restore.

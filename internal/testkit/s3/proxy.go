@@ -10,6 +10,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -59,6 +61,17 @@ func Random(seed uint64, shares map[Break]float64) Plan {
 				return b
 			}
 			n -= shares[b]
+		}
+		return Nothing
+	}
+}
+
+// Overwriting plans that all requests pass, and that what would be written over is gone before: of a
+// proxy and its server it makes a store that takes no heed of If-None-Match.
+func (s *Server) Overwriting() Plan {
+	return func(_ int, r *http.Request) Break {
+		if r.Header.Get("If-None-Match") != "" { // it is signed, and has to stay
+			_ = os.Remove(filepath.Join(s.dir, "buckets", filepath.FromSlash(r.URL.Path))) // if it is there
 		}
 		return Nothing
 	}
