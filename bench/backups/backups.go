@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"towpath.dev/bench/members"
 	"towpath.dev/bench/report"
 )
 
@@ -58,7 +59,7 @@ func RunRole(role string, args []string) error {
 	case "busy":
 		return runBusy()
 	case "member":
-		return runMember(ctx, args)
+		return members.Run(ctx, args)
 	}
 	return fmt.Errorf("there is no role %q", role)
 }

@@ -14,6 +14,8 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"towpath.dev/bench/members"
+	"towpath.dev/bench/process"
 	"towpath.dev/bench/report"
 )
 
@@ -36,12 +38,12 @@ type round struct {
 
 // clusterRows are what a cluster of three pays for being followed.
 func (b *Bench) clusterRows() ([]report.Row, error) {
-	c, err := startMembers()
+	c, err := members.Start()
 	if err != nil {
 		return nil, err
 	}
-	defer c.stop()
-	client, err := connect(c.endpoints...)
+	defer c.Stop()
+	client, err := c.Client()
 	if err != nil {
 		return nil, err
 	}
@@ -50,11 +52,11 @@ func (b *Bench) clusterRows() ([]report.Row, error) {
 	if l.up, err = l.startUploader(); err != nil {
 		return nil, err
 	}
-	defer l.up.stop()
-	if l.busy, err = start("busy"); err != nil {
+	defer l.up.Stop()
+	if l.busy, err = process.Start("busy"); err != nil {
 		return nil, err
 	}
-	defer l.busy.stop()
+	defer l.busy.Stop()
 	for range 3 { // warm
 		if _, err := l.round(true); err != nil {
 			return nil, err
@@ -116,22 +118,22 @@ func middle(all []float64) float64 {
 // load writes to a cluster.
 type load struct {
 	ctx     context.Context
-	members *members
+	members *members.Members
 	client  *clientv3.Client
 	records *Records
 	up      *uploader
-	busy    *process
+	busy    *process.Process
 	share   float64 // of a processor that the uploader took in the last round
 }
 
 func (l *load) startUploader() (*uploader, error) {
-	store, scratch := filepath.Join(l.members.dir, "store"), filepath.Join(l.members.dir, "scratch")
+	store, scratch := filepath.Join(l.members.Dir, "store"), filepath.Join(l.members.Dir, "scratch")
 	for _, dir := range []string{store, scratch} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return nil, err
 		}
 	}
-	return startUploader(l.members.endpoints, store, scratch, policy)
+	return startUploader(l.members.Endpoints, store, scratch, policy)
 }
 
 // round is one with an uploader that follows, or with a process in its place that is as busy.
@@ -142,7 +144,7 @@ func (l *load) round(followed bool) (r round, err error) {
 	if !followed {
 		share = l.share
 	}
-	if err := l.busy.ask(fmt.Sprintf("%.0f", share*1e6), &answer); err != nil {
+	if err := l.busy.Ask(fmt.Sprintf("%.0f", share*1e6), &answer); err != nil {
 		return r, err
 	}
 	if followed {
@@ -152,8 +154,8 @@ func (l *load) round(followed bool) (r round, err error) {
 			}
 		}
 	}
-	members, err1 := l.members.cpu()
-	own, err2 := l.up.cpu()
+	before, err1 := l.members.CPU()
+	own, err2 := l.up.CPU()
 	begun := time.Now()
 	n, err3 := l.run(roundTime)
 	r.rate = float64(n) / time.Since(begun).Seconds()
@@ -165,12 +167,12 @@ func (l *load) round(followed bool) (r round, err error) {
 			return r, err
 		}
 	}
-	membersAfter, err1 := l.members.cpu()
-	ownAfter, err2 := l.up.cpu()
+	after, err1 := l.members.CPU()
+	ownAfter, err2 := l.up.CPU()
 	if err := errors.Join(err1, err2); err != nil {
 		return r, err
 	}
-	r.each = (membersAfter - members) / time.Duration(n)
+	r.each = (after - before) / time.Duration(n)
 	if followed {
 		r.follow = (ownAfter - own) / time.Duration(n)
 		l.share = (ownAfter - own).Seconds() / roundTime.Seconds()

@@ -12,6 +12,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"towpath.dev/bench/members"
 	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/backup"
 	"towpath.dev/internal/control/backup/catalog"
@@ -129,7 +130,7 @@ func shareDay(ctx context.Context, all []*sharer, dir string) (*sharing, error) 
 	var options []backup.Options
 	for i, s := range all {
 		options = append(options, backup.Options{
-			Source: backup.Source{Client: s.client, Dial: func(endpoint string) (*clientv3.Client, error) { return connect(endpoint) }},
+			Source: backup.Source{Client: s.client, Dial: func(endpoint string) (*clientv3.Client, error) { return members.Connect(endpoint) }},
 			Store:  l, Cluster: fmt.Sprintf("%s-%02d", cluster, i), Keep: keep, Scratch: scratch, Now: now,
 		})
 	}

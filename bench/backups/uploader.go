@@ -13,8 +13,9 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
 
+	"towpath.dev/bench/members"
+	"towpath.dev/bench/process"
 	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/backup"
 	"towpath.dev/internal/control/backup/catalog"
@@ -34,16 +35,16 @@ type status struct {
 }
 
 // An uploader is one in a process of its own.
-type uploader struct{ *process }
+type uploader struct{ *process.Process }
 
 func startUploader(endpoints []string, folder, scratch, policy string) (*uploader, error) {
-	p, err := start("uploader", strings.Join(endpoints, ","), folder, scratch, policy)
+	p, err := process.Start("uploader", strings.Join(endpoints, ","), folder, scratch, policy)
 	if err != nil {
 		return nil, err
 	}
 	u := &uploader{p}
 	if _, err := u.answer(); err != nil {
-		u.stop()
+		u.Stop()
 		return nil, err
 	}
 	return u, nil
@@ -51,7 +52,7 @@ func startUploader(endpoints []string, folder, scratch, policy string) (*uploade
 
 func (u *uploader) answer() (status, error) {
 	var s status
-	err := u.read(&s)
+	err := u.Read(&s)
 	if err == nil && s.Error != "" {
 		err = fmt.Errorf("the uploader: %s", s.Error)
 	}
@@ -59,15 +60,15 @@ func (u *uploader) answer() (status, error) {
 }
 
 // at tells it what time it is.
-func (u *uploader) at(t time.Time) error { return u.say("at %d", t.UnixMilli()) }
+func (u *uploader) at(t time.Time) error { return u.Say("at %d", t.UnixMilli()) }
 
 // do tells it to do something, and waits until it has: follow, unfollow, upload, care or
 // report.
 func (u *uploader) do(what string) (status, error) {
-	if err := u.say("%s", what); err != nil {
+	if err := u.Say("%s", what); err != nil {
 		return status{}, err
 	}
-	if err := u.in.Flush(); err != nil {
+	if err := u.Flush(); err != nil {
 		return status{}, err
 	}
 	s, err := u.answer()
@@ -75,11 +76,6 @@ func (u *uploader) do(what string) (status, error) {
 		err = fmt.Errorf("%s: %w", what, err)
 	}
 	return s, err
-}
-
-// connect is a client of endpoints.
-func connect(endpoints ...string) (*clientv3.Client, error) {
-	return clientv3.New(clientv3.Config{Endpoints: endpoints, DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
 }
 
 // runUploader is the process.
@@ -157,13 +153,13 @@ func newRunning(ctx context.Context, args []string) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.client, err = connect(endpoints...); err != nil {
+	if r.client, err = members.Connect(endpoints...); err != nil {
 		return nil, err
 	}
 	r.meter = blob.NewMeter(store)
 	r.ledger = newLedger(r.meter, r.now)
 	r.up, err = backup.NewUploader(ctx, backup.Options{
-		Source: backup.Source{Client: r.client, Dial: func(endpoint string) (*clientv3.Client, error) { return connect(endpoint) }},
+		Source: backup.Source{Client: r.client, Dial: func(endpoint string) (*clientv3.Client, error) { return members.Connect(endpoint) }},
 		Store:  r.ledger, Cluster: cluster, Keep: keep, Scratch: scratch, Now: r.now,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})

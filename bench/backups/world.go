@@ -83,7 +83,7 @@ func (w *world) scratch() string { return filepath.Join(w.dir, "scratch") }
 
 func (w *world) close() {
 	if w.up != nil {
-		w.up.stop()
+		w.up.Stop()
 	}
 	if w.client != nil {
 		_ = w.client.Close()
@@ -121,7 +121,7 @@ func (w *world) load() error {
 // pass lets time pass, here and at the uploader.
 func (w *world) pass(to time.Time) error {
 	w.now = to
-	return errors.Join(w.up.at(to), w.up.in.Flush())
+	return errors.Join(w.up.at(to), w.up.Flush())
 }
 
 // minute simulates one: its updates, each at an instant of its own, and an upload if it is the

@@ -8,6 +8,7 @@ import (
 
 	"go.etcd.io/etcd/client/v3/concurrency"
 
+	"towpath.dev/bench/members"
 	"towpath.dev/bench/report"
 	"towpath.dev/election"
 )
@@ -25,11 +26,11 @@ const handovers = 200
 // between two candidates that take turns, ours and etcd's in turns too. Settled: the
 // next one has waited for a while. At once: it has only just begun to wait.
 func handoverRows() ([]report.Row, error) {
-	c, err := startCluster()
+	c, err := members.Start()
 	if err != nil {
 		return nil, err
 	}
-	defer c.stop()
+	defer c.Stop()
 	ctx := context.Background()
 	ours, stopOurs, err := ourPair(ctx, c)
 	if err != nil {
@@ -68,7 +69,7 @@ func handoverRows() ([]report.Row, error) {
 }
 
 // ourPair hands one seat to and fro between two sessions, each call once.
-func ourPair(ctx context.Context, c *cluster) (func(time.Duration) (time.Duration, error), func(), error) {
+func ourPair(ctx context.Context, c *members.Members) (func(time.Duration) (time.Duration, error), func(), error) {
 	var seats [2]*election.Seats
 	var closing []func()
 	stop := func() {
@@ -77,7 +78,7 @@ func ourPair(ctx context.Context, c *cluster) (func(time.Duration) (time.Duratio
 		}
 	}
 	for i := range seats {
-		client, err := c.client()
+		client, err := c.Client()
 		if err != nil {
 			return nil, stop, err
 		}
@@ -127,7 +128,7 @@ func ourPair(ctx context.Context, c *cluster) (func(time.Duration) (time.Duratio
 const waiting = 25 * time.Millisecond
 
 // stockPair is ourPair with package concurrency.
-func stockPair(ctx context.Context, c *cluster) (func(time.Duration) (time.Duration, error), func(), error) {
+func stockPair(ctx context.Context, c *members.Members) (func(time.Duration) (time.Duration, error), func(), error) {
 	var pair [2]*concurrency.Election
 	var closing []func()
 	stop := func() {
@@ -136,7 +137,7 @@ func stockPair(ctx context.Context, c *cluster) (func(time.Duration) (time.Durat
 		}
 	}
 	for i := range pair {
-		client, err := c.client()
+		client, err := c.Client()
 		if err != nil {
 			return nil, stop, err
 		}

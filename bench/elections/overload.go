@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"towpath.dev/bench/members"
+	"towpath.dev/bench/process"
 	"towpath.dev/bench/report"
 	"towpath.dev/bench/serving"
 )
@@ -12,12 +14,12 @@ import (
 // overloadRows overload a responder ten times on the machine that runs the members,
 // all three of them, and ask whether they have elected another leader meanwhile.
 func overloadRows() ([]report.Row, error) {
-	c, err := startCluster()
+	c, err := members.Start()
 	if err != nil {
 		return nil, err
 	}
-	defer c.stop()
-	client, err := c.client()
+	defer c.Stop()
+	client, err := c.Client()
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +27,7 @@ func overloadRows() ([]report.Row, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	term := func() (uint64, error) {
-		status, err := client.Status(ctx, c.endpoints[0])
+		status, err := client.Status(ctx, c.Endpoints[0])
 		if err != nil {
 			return 0, err
 		}
@@ -35,12 +37,12 @@ func overloadRows() ([]report.Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	responder, err := start("responder")
+	responder, err := process.Start("responder")
 	if err != nil {
 		return nil, err
 	}
-	defer responder.stop()
-	addr, err := responder.expect("listening")
+	defer responder.Kill()
+	addr, err := responder.Expect("listening")
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package elections
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -14,6 +15,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/concurrency"
 
+	"towpath.dev/bench/members"
+	"towpath.dev/bench/process"
 	"towpath.dev/bench/report"
 	"towpath.dev/election"
 )
@@ -26,15 +29,15 @@ const (
 // seatRows take ten thousand seats by ten processes, ours and with one transaction of
 // package concurrency's kind a seat.
 func seatRows() ([]report.Row, error) {
-	c, err := startCluster()
+	c, err := members.Start()
 	if err != nil {
 		return nil, err
 	}
-	defer c.stop()
+	defer c.Stop()
 	var our, their []time.Duration
 	for round := range 3 {
 		for _, kind := range []string{"ours", "stock"} {
-			took, err := c.crowd(kind, round)
+			took, err := fill(c, kind, round)
 			if err != nil {
 				return nil, err
 			}
@@ -52,33 +55,33 @@ func seatRows() ([]report.Row, error) {
 	}, nil
 }
 
-func (c *cluster) crowd(kind string, round int) (time.Duration, error) {
-	var all []*process
+func fill(c *members.Members, kind string, round int) (time.Duration, error) {
+	var all []*process.Process
 	defer func() {
 		for _, p := range all {
-			p.stop()
+			p.Kill()
 		}
 	}()
 	for i := range crowd {
-		p, err := start("crowd", kind, strings.Join(c.endpoints, ","), fmt.Sprint(kind, round), strconv.Itoa(i))
+		p, err := process.Start("crowd", kind, strings.Join(c.Endpoints, ","), fmt.Sprint(kind, round), strconv.Itoa(i))
 		if err != nil {
 			return 0, err
 		}
 		all = append(all, p)
 	}
 	for _, p := range all {
-		if _, err := p.expect("ready"); err != nil {
+		if _, err := p.Expect("ready"); err != nil {
 			return 0, err
 		}
 	}
 	begun := time.Now()
 	for _, p := range all {
-		if _, err := fmt.Fprintln(p.in, "go"); err != nil {
+		if err := errors.Join(p.Say("go"), p.Flush()); err != nil {
 			return 0, err
 		}
 	}
 	for _, p := range all {
-		if _, err := p.expect("held"); err != nil {
+		if _, err := p.Expect("held"); err != nil {
 			return 0, err
 		}
 	}
@@ -88,7 +91,7 @@ func (c *cluster) crowd(kind string, round int) (time.Duration, error) {
 // runCrowd is one process of a crowd: it takes its tenth of the seats when told to.
 func runCrowd(ctx context.Context, args []string) error {
 	kind, endpoints, group, number := args[0], args[1], args[2], args[3]
-	client, err := connect(endpoints)
+	client, err := members.Connect(strings.Split(endpoints, ",")...)
 	if err != nil {
 		return err
 	}
@@ -164,16 +167,16 @@ func stockTaker(ctx context.Context, client *clientv3.Client, group, number stri
 // keepAliveRows count the renewals of a session with a thousand seats beside one with
 // a single seat.
 func keepAliveRows() ([]report.Row, error) {
-	c, err := startCluster()
+	c, err := members.Start()
 	if err != nil {
 		return nil, err
 	}
-	defer c.stop()
+	defer c.Stop()
 	counts := make([]float64, 2)
 	var both sync.WaitGroup
 	errs := make([]error, 2)
 	for i, n := range []int{1, 1000} {
-		both.Go(func() { counts[i], errs[i] = c.renewals(n) })
+		both.Go(func() { counts[i], errs[i] = renewals(c, n) })
 	}
 	both.Wait()
 	for _, err := range errs {
@@ -184,8 +187,8 @@ func keepAliveRows() ([]report.Row, error) {
 	return []report.Row{{Name: "renewals: 1,000 seats ÷ 1 seat", Value: fmt.Sprintf("%.0f ÷ %.0f", counts[1], counts[0]), Ratio: counts[1] / counts[0], Bar: 1, Note: "in four TTLs"}}, nil
 }
 
-func (c *cluster) renewals(seats int) (float64, error) {
-	client, err := c.client()
+func renewals(c *members.Members, seats int) (float64, error) {
+	client, err := c.Client()
 	if err != nil {
 		return 0, err
 	}

@@ -9,6 +9,8 @@ import (
 
 	"go.etcd.io/etcd/client/v3/concurrency"
 
+	"towpath.dev/bench/members"
+	"towpath.dev/bench/process"
 	"towpath.dev/bench/report"
 	"towpath.dev/election"
 )
@@ -16,7 +18,7 @@ import (
 // runHolder campaigns, says when it leads, and leads until it is killed.
 func runHolder(ctx context.Context, args []string) error {
 	kind, endpoints, group, ttl := args[0], args[1], args[2], args[3]
-	client, err := connect(endpoints)
+	client, err := members.Connect(strings.Split(endpoints, ",")...)
 	if err != nil {
 		return err
 	}
@@ -55,16 +57,16 @@ func runHolder(ctx context.Context, args []string) error {
 
 // takeovers is how long the next of a row of candidates takes to lead, each time that
 // the one that leads is struck.
-func (c *cluster) takeovers(kind, group string, ttl time.Duration, rounds int, strike func(*process) error) ([]time.Duration, error) {
-	begin := func() (*process, error) {
-		return start("holder", kind, strings.Join(c.endpoints, ","), group, ttl.String())
+func takeovers(c *members.Members, kind, group string, ttl time.Duration, rounds int, strike func(*process.Process) error) ([]time.Duration, error) {
+	begin := func() (*process.Process, error) {
+		return process.Start("holder", kind, strings.Join(c.Endpoints, ","), group, ttl.String())
 	}
 	holder, err := begin()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { holder.stop() }()
-	if _, err := holder.expect("leads"); err != nil {
+	defer func() { holder.Kill() }()
+	if _, err := holder.Expect("leads"); err != nil {
 		return nil, err
 	}
 	var took []time.Duration
@@ -76,11 +78,11 @@ func (c *cluster) takeovers(kind, group string, ttl time.Duration, rounds int, s
 		time.Sleep(time.Second) // it waits by now, and is connected
 		struck := time.Now()
 		if err := strike(holder); err != nil {
-			next.stop()
+			next.Kill()
 			return nil, err
 		}
-		text, err := next.expect("leads")
-		holder.stop()
+		text, err := next.Expect("leads")
+		holder.Kill()
 		holder = next
 		if err != nil {
 			return nil, err
@@ -94,24 +96,24 @@ func (c *cluster) takeovers(kind, group string, ttl time.Duration, rounds int, s
 	return took, nil
 }
 
-func kill(p *process) error { return p.signal(syscall.SIGKILL) }
+func kill(p *process.Process) error { return p.Signal(syscall.SIGKILL) }
 
 // freeze is what a host that vanishes looks like from elsewhere: it says nothing any
 // more, and closes nothing.
-func freeze(p *process) error { return p.signal(syscall.SIGSTOP) }
+func freeze(p *process.Process) error { return p.Signal(syscall.SIGSTOP) }
 
 // takeoverRows kill processes that lead.
 func takeoverRows() ([]report.Row, error) {
-	c, err := startCluster()
+	c, err := members.Start()
 	if err != nil {
 		return nil, err
 	}
-	defer c.stop()
-	ours, err := c.takeovers("ours", "takeover", 10*time.Second, 100, kill)
+	defer c.Stop()
+	ours, err := takeovers(c, "ours", "takeover", 10*time.Second, 100, kill)
 	if err != nil {
 		return nil, err
 	}
-	stock, err := c.takeovers("stock", "takeover", 10*time.Second, 3, kill)
+	stock, err := takeovers(c, "stock", "takeover", 10*time.Second, 3, kill)
 	if err != nil {
 		return nil, err
 	}
@@ -124,37 +126,37 @@ func takeoverRows() ([]report.Row, error) {
 
 // vanishRows freeze processes that lead, and with them the member that does.
 func vanishRows() ([]report.Row, error) {
-	c, err := startCluster()
+	c, err := members.Start()
 	if err != nil {
 		return nil, err
 	}
-	defer c.stop()
+	defer c.Stop()
 	const ttl = 5 * time.Second
-	took, err := c.takeovers("ours", "vanish", ttl, 5, freeze)
+	took, err := takeovers(c, "ours", "vanish", ttl, 5, freeze)
 	if err != nil {
 		return nil, err
 	}
 	worst := quantile(took, 1)
-	client, err := c.client()
+	client, err := c.Client()
 	if err != nil {
 		return nil, err
 	}
 	defer client.Close()
-	var frozen *process
-	both, err := c.takeovers("ours", "vanish-both", ttl, 4, func(p *process) error {
+	var frozen *process.Process
+	both, err := takeovers(c, "ours", "vanish-both", ttl, 4, func(p *process.Process) error {
 		if frozen != nil { // the last round's
-			if err := frozen.signal(syscall.SIGCONT); err != nil {
+			if err := frozen.Signal(syscall.SIGCONT); err != nil {
 				return err
 			}
 			time.Sleep(2 * time.Second)
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		leader, err := c.leader(ctx, client)
+		leader, err := c.Leader(ctx, client)
 		if err != nil {
 			return err
 		}
-		frozen = c.members[leader]
+		frozen = c.All[leader]
 		if err := freeze(p); err != nil {
 			return err
 		}

@@ -2,15 +2,15 @@ package serving
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"towpath.dev/bench/process"
 )
 
 // child is a server in a process of its own, whose CPU time can be read.
@@ -78,30 +78,8 @@ func (c *child) stop() {
 	}
 }
 
-// cpu is the CPU time of the process's threads so far, in nanoseconds' precision.
-func (c *child) cpu() (time.Duration, error) {
-	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", c.pid))
-	if err != nil {
-		return 0, err
-	}
-	if len(files) == 0 {
-		return 0, errors.New("no /proc/PID/task/*/schedstat here: Linux is needed")
-	}
-	var sum time.Duration
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			continue // the thread has ended
-		}
-		first, _, _ := strings.Cut(string(text), " ")
-		n, err := strconv.ParseInt(first, 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		sum += time.Duration(n)
-	}
-	return sum, nil
-}
+// cpu is the CPU time of the server's threads so far.
+func (c *child) cpu() (time.Duration, error) { return process.CPU(c.pid) }
 
 // perRequest drives the child and gives its CPU time for each request.
 func (c *child) perRequest(bodies [][]byte, conns, n int) (time.Duration, error) {
