@@ -4,7 +4,6 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -25,7 +24,6 @@ type Cluster struct {
 	Hosts   []*lab.Host
 	Client  *clientv3.Client // of all members
 	dir     string
-	role    string // the variable that has a process's options
 	members []*member
 	life    int // counts restores
 }
@@ -35,10 +33,10 @@ type member struct {
 	process *lab.Process // nil while it does not run
 }
 
-// Start starts a member on each host, with their data in a folder. The processes have
-// their options in the variable role of their environment.
-func Start(hosts []*lab.Host, dir, role string) (*Cluster, error) {
-	c := &Cluster{Hosts: hosts, dir: dir, role: role}
+// Start starts a member on each host, with their data in a folder. The processes have a
+// role (see lab.Role) whose field Member is their options.
+func Start(hosts []*lab.Host, dir string) (*Cluster, error) {
+	c := &Cluster{Hosts: hosts, dir: dir}
 	for i, h := range hosts {
 		c.members = append(c.members, &member{options: MemberOptions{
 			Name: c.name(i), Dir: c.folder(i), IP: h.IP.String(), Cluster: c.all(), Token: "proof",
@@ -86,11 +84,8 @@ func (c *Cluster) startAll() error {
 // Start starts a member that does not run.
 func (c *Cluster) Start(i int) error {
 	m := c.members[i]
-	options, err := json.Marshal(struct{ Member MemberOptions }{m.options})
-	if err != nil {
-		return err
-	}
-	m.process, err = c.Hosts[i].Start(m.options.Name, filepath.Join(c.dir, m.options.Name+".log"), c.role+"="+string(options))
+	var err error
+	m.process, err = c.Hosts[i].Start(m.options.Name, filepath.Join(c.dir, m.options.Name+".log"), lab.Role(struct{ Member MemberOptions }{m.options}))
 	return err
 }
 

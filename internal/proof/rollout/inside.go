@@ -4,7 +4,6 @@ package rollout
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -76,11 +75,7 @@ func inside(o Options) error {
 	}
 	w.end()
 	fmt.Print(w.report.summary(o))
-	text, fault := json.MarshalIndent(&w.report, "", "\t")
-	if fault != nil {
-		return fault
-	}
-	return errors.Join(err, os.WriteFile(filepath.Join(o.Dir, reportFile), text, 0o600))
+	return errors.Join(err, lab.Leave(o.Dir, &w.report))
 }
 
 // build starts what all rounds share.
@@ -113,7 +108,7 @@ func build(ctx context.Context, o Options, cancel context.CancelCauseFunc) (*wor
 	if w.hub, err = listen(hubAddress); err != nil {
 		return nil, err
 	}
-	if w.cluster, err = cluster.Start(hosts[:members], o.Dir, Role); err != nil {
+	if w.cluster, err = cluster.Start(hosts[:members], o.Dir); err != nil {
 		return nil, err
 	}
 	if w.client, err = dial(w.cluster.Endpoints()); err != nil {
@@ -138,7 +133,7 @@ func (w *world) startControllers(hosts []*lab.Host) error {
 		skew := time.Duration(i-1) * time.Hour // of three clocks two are wrong
 		c := &actor{name: name, host: hosts[i], log: filepath.Join(w.o.Dir, name+".log")}
 		c.role = func(life int) string {
-			return role{Controller: &controllerOptions{parts: w.parts(w.o.Seed + uint64(life)), Name: name, Skew: skew, Mutant: w.o.Mutant}}.variable()
+			return lab.Role(role{Controller: &controllerOptions{parts: w.parts(w.o.Seed + uint64(life)), Name: name, Skew: skew, Mutant: w.o.Mutant}})
 		}
 		if err := c.begin(func(err error) { w.cancel(err) }); err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"towpath.dev/internal/control/deploy/deploytest"
+	"towpath.dev/internal/proof/lab"
 )
 
 // A Report is what there is to say of all runs.
@@ -99,7 +100,7 @@ func (r *Report) summary(o Options) string {
 	}
 	for i, v := range r.Violations {
 		if i == 20 {
-			fmt.Fprintf(&b, "… and %d more, in %s\n", len(r.Violations)-i, reportFile)
+			fmt.Fprintf(&b, "… and %d more, in %s\n", len(r.Violations)-i, lab.ReportFile)
 			break
 		}
 		fmt.Fprintln(&b, v)

@@ -16,11 +16,8 @@ package rollout
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"towpath.dev/internal/proof/cluster"
 	"towpath.dev/internal/proof/lab"
@@ -80,9 +77,6 @@ func (o Options) replay() string {
 	return text
 }
 
-// Role is the variable that says what a process is to be, as JSON.
-const Role = "TOWPATH_ROLLOUT"
-
 // role has one field set.
 type role struct {
 	Lab        *Options               `json:",omitempty"`
@@ -91,39 +85,23 @@ type role struct {
 	Node       *nodeOptions           `json:",omitempty"`
 }
 
-func (r role) variable() string {
-	text, err := json.Marshal(r)
-	if err != nil {
-		panic(err)
+// Run does what the role says.
+func (r role) Run() error {
+	switch {
+	case r.Lab != nil:
+		return inside(*r.Lab)
+	case r.Member != nil:
+		return runMember(*r.Member)
+	case r.Controller != nil:
+		return runController(*r.Controller)
+	case r.Node != nil:
+		return runNode(*r.Node)
 	}
-	return Role + "=" + string(text)
+	return errors.New("a process without a role")
 }
 
 // Child does what this process is to do if it is a child of a run, and then ends it.
-func Child() {
-	text := os.Getenv(Role)
-	if text == "" {
-		return
-	}
-	var r role
-	err := json.Unmarshal([]byte(text), &r)
-	switch {
-	case err != nil:
-	case r.Lab != nil:
-		err = inside(*r.Lab)
-	case r.Member != nil:
-		err = runMember(*r.Member)
-	case r.Controller != nil:
-		err = runController(*r.Controller)
-	case r.Node != nil:
-		err = runNode(*r.Node)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(2)
-	}
-	os.Exit(0)
-}
+func Child() { lab.Child[role]() }
 
 // Run runs a lab to its end, printing to the standard output, and returns what there is
 // to say of it.
@@ -133,30 +111,12 @@ func Run(o Options) (*Report, error) {
 	}
 	o = o.withDefaults()
 	var err error
-	if o.Dir == "" {
-		o.Dir, err = os.MkdirTemp("", "rollout-")
-	} else {
-		err = os.MkdirAll(o.Dir, 0o700)
-	}
-	if err != nil {
-		return nil, err
-	}
-	code, err := lab.Enter(nil, role{Lab: &o}.variable())
-	if err != nil {
-		return nil, err
-	}
-	if code != 0 {
-		return nil, fmt.Errorf("the run failed: see above, and %s", o.Dir)
-	}
-	text, err := os.ReadFile(filepath.Join(o.Dir, reportFile))
-	if err != nil {
+	if o.Dir, err = lab.Folder(o.Dir, "rollout-"); err != nil {
 		return nil, err
 	}
 	var report Report
-	if err := json.Unmarshal(text, &report); err != nil {
-		return nil, fmt.Errorf("%s: %w", reportFile, err)
+	if err := lab.Run(role{Lab: &o}, o.Dir, &report); err != nil {
+		return nil, err
 	}
 	return &report, nil
 }
-
-const reportFile = "report.json"

@@ -56,10 +56,10 @@ func (r *run) start(hosts []*lab.Host) error {
 		name := fmt.Sprintf("%s-n%d", r.environment, i)
 		n := &actor{name: name, host: host, log: filepath.Join(folder, name+".log")}
 		n.role = func(life int) string {
-			return role{Node: &nodeOptions{
+			return lab.Role(role{Node: &nodeOptions{
 				parts: r.w.parts(r.seed<<8 + uint64(life)), Name: name, Environment: r.environment, Cell: fmt.Sprint("cell-", i%2),
 				Incarnation: incarnation(name, life), Memory: filepath.Join(folder, name+".json"), Behaves: behaves,
-			}}.variable()
+			}})
 		}
 		if err := n.begin(func(err error) { r.w.cancel(err) }); err != nil {
 			return err

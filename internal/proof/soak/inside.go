@@ -72,11 +72,7 @@ func inside(o Options) error {
 	}
 	fmt.Print(summary(o, report))
 	fmt.Printf("judged in %s\n", time.Since(began).Round(time.Millisecond))
-	text, err := json.MarshalIndent(report, "", "\t")
-	if err != nil {
-		return err
-	}
-	return errors.Join(failed, os.WriteFile(filepath.Join(o.Dir, reportFile), text, 0o600))
+	return errors.Join(failed, lab.Leave(o.Dir, report))
 }
 
 // A world is what runs.
@@ -114,24 +110,24 @@ func build(o Options) (*world, error) {
 		return nil, err
 	}
 	w.Observe = func() func() { return w.observe() }
-	if w.Cluster, err = cluster.Start(hosts[:members], o.Dir, Role); err != nil {
+	if w.Cluster, err = cluster.Start(hosts[:members], o.Dir); err != nil {
 		return nil, err
 	}
 	w.Register = &nemesis.Server{Host: hosts[members]}
 	address := fmt.Sprint(w.Register.Host.IP, ":7000")
 	w.Register.Start = func() (*lab.Process, error) {
-		return w.Register.Host.Start("register", filepath.Join(o.Dir, "register.log"), role{Register: &registerOptions{
+		return w.Register.Host.Start("register", filepath.Join(o.Dir, "register.log"), lab.Role(role{Register: &registerOptions{
 			Address: address, Log: filepath.Join(o.Dir, "register"+history.Extension), Guarded: o.Mutant != "unfenced",
-		}}.variable())
+		}}))
 	}
 	if err := w.Register.Begin(); err != nil {
 		return nil, err
 	}
 	w.Uploader = &nemesis.Server{Host: hosts[members+1]}
 	w.Uploader.Start = func() (*lab.Process, error) {
-		return w.Uploader.Host.Start("uploader", filepath.Join(o.Dir, "uploader.log"), role{Uploader: &uploaderOptions{
+		return w.Uploader.Host.Start("uploader", filepath.Join(o.Dir, "uploader.log"), lab.Role(role{Uploader: &uploaderOptions{
 			Endpoints: w.Cluster.Endpoints(), Backups: backups, Scratch: o.Dir,
-		}}.variable())
+		}}))
 	}
 	if err := w.Uploader.Begin(); err != nil {
 		return nil, err
@@ -145,7 +141,7 @@ func build(o Options) (*world, error) {
 			TTL: o.ttl(), Margin: time.Duration(o.Margin) * time.Millisecond, Seed: o.Seed, Stock: o.Mutant == "stock", FromReceipt: o.Mutant == "receipt",
 		}
 		c.Start = func(options candidate.Options) (*lab.Process, error) {
-			return c.Host.Start(name, filepath.Join(o.Dir, name+".log"), role{Candidate: &options}.variable())
+			return c.Host.Start(name, filepath.Join(o.Dir, name+".log"), lab.Role(role{Candidate: &options}))
 		}
 		if err := c.Begin(); err != nil {
 			return nil, err
@@ -317,7 +313,7 @@ func summary(o Options, r *verdict.Report) string {
 	}
 	for i, v := range slices.SortedStableFunc(slices.Values(r.Violations), func(a, b verdict.Violation) int { return cmp.Compare(a.Kind, b.Kind) }) {
 		if i == 20 {
-			fmt.Fprintf(&b, "… and %d more, in %s\n", len(r.Violations)-i, reportFile)
+			fmt.Fprintf(&b, "… and %d more, in %s\n", len(r.Violations)-i, lab.ReportFile)
 			break
 		}
 		fmt.Fprintf(&b, "%s: %s\n", v.Kind, v.Text)

@@ -10,11 +10,9 @@ package soak
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"towpath.dev/internal/proof/candidate"
@@ -81,9 +79,6 @@ func (o Options) replay() string {
 
 func (o Options) ttl() time.Duration { return time.Duration(o.TTL) * time.Second }
 
-// Role is the variable that says what a process is to be, as JSON.
-const Role = "TOWPATH_PROOF"
-
 // role has one field set.
 type role struct {
 	Lab       *Options               `json:",omitempty"`
@@ -93,41 +88,25 @@ type role struct {
 	Uploader  *uploaderOptions       `json:",omitempty"`
 }
 
-func (r role) variable() string {
-	text, err := json.Marshal(r)
-	if err != nil {
-		panic(err)
+// Run does what the role says.
+func (r role) Run() error {
+	switch {
+	case r.Lab != nil:
+		return inside(*r.Lab)
+	case r.Member != nil:
+		return runMember(*r.Member)
+	case r.Candidate != nil:
+		return candidate.Run(*r.Candidate, os.Stdin)
+	case r.Register != nil:
+		return runRegister(*r.Register)
+	case r.Uploader != nil:
+		return runUploader(*r.Uploader)
 	}
-	return Role + "=" + string(text)
+	return errors.New("a process without a role")
 }
 
 // Child does what this process is to do if it is a child of a run, and then ends it.
-func Child() {
-	text := os.Getenv(Role)
-	if text == "" {
-		return
-	}
-	var r role
-	err := json.Unmarshal([]byte(text), &r)
-	switch {
-	case err != nil:
-	case r.Lab != nil:
-		err = inside(*r.Lab)
-	case r.Member != nil:
-		err = runMember(*r.Member)
-	case r.Candidate != nil:
-		err = candidate.Run(*r.Candidate, os.Stdin)
-	case r.Register != nil:
-		err = runRegister(*r.Register)
-	case r.Uploader != nil:
-		err = runUploader(*r.Uploader)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(2)
-	}
-	os.Exit(0)
-}
+func Child() { lab.Child[role]() }
 
 // Run runs a lab to its end, printing to the standard output, and returns what there is
 // to say of it.
@@ -137,30 +116,12 @@ func Run(o Options) (*verdict.Report, error) {
 	}
 	o = o.withDefaults()
 	var err error
-	if o.Dir == "" {
-		o.Dir, err = os.MkdirTemp("", "soak-")
-	} else {
-		err = os.MkdirAll(o.Dir, 0o700)
-	}
-	if err != nil {
-		return nil, err
-	}
-	code, err := lab.Enter(nil, role{Lab: &o}.variable())
-	if err != nil {
-		return nil, err
-	}
-	if code != 0 {
-		return nil, fmt.Errorf("the run failed: see above, and %s", o.Dir)
-	}
-	text, err := os.ReadFile(filepath.Join(o.Dir, reportFile))
-	if err != nil {
+	if o.Dir, err = lab.Folder(o.Dir, "soak-"); err != nil {
 		return nil, err
 	}
 	var report verdict.Report
-	if err := json.Unmarshal(text, &report); err != nil {
-		return nil, fmt.Errorf("%s: %w", reportFile, err)
+	if err := lab.Run(role{Lab: &o}, o.Dir, &report); err != nil {
+		return nil, err
 	}
 	return &report, nil
 }
-
-const reportFile = "report.json"
