@@ -56,10 +56,33 @@ func (p *packer) write(b []byte) {
 	}
 }
 
+// spare is an encoder that waits for a payload: it has 50 MiB of tables, which cost more to make than
+// most payloads do to compress. One is enough for who makes one object after the other; it is not for
+// the garbage collector to take, as who uploads each minute would make it anew each time.
+var spare = make(chan *zstd.Encoder, 1)
+
+func newEncoder(to io.Writer) (*zstd.Encoder, error) {
+	select {
+	case e := <-spare:
+		e.Reset(to)
+		return e, nil
+	default:
+	}
+	return zstd.NewWriter(to, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(8<<20))
+}
+
+// freeEncoder has an encoder that was closed wait for the next payload, unless one does.
+func freeEncoder(e *zstd.Encoder) {
+	e.Reset(nil) // what it wrote to is let go
+	select {
+	case spare <- e:
+	default:
+	}
+}
+
 // stream goes on by compressing what comes.
 func (p *packer) stream() {
-	p.zstd, p.err = zstd.NewWriter(p.to(), zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(8<<20))
-	if p.err == nil {
+	if p.zstd, p.err = newEncoder(p.to()); p.err == nil {
 		_, p.err = p.zstd.Write(p.small)
 	}
 	p.small = nil
@@ -79,6 +102,9 @@ func (p *packer) close(d *Dictionary) (payload []byte, behind bool, err error) {
 		}
 		if p.err == nil {
 			p.err = p.zstd.Close()
+		}
+		if p.err == nil {
+			freeEncoder(p.zstd)
 		}
 	}
 	if p.err == nil && p.cipher != nil {
