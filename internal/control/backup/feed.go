@@ -87,12 +87,16 @@ func (u *Uploader) locate(ctx context.Context) (due time.Time, err error) {
 	return due, nil
 }
 
-// wait waits until it is time for an object, or there is enough for one.
-func (f *Feed) wait() error {
-	ctx, cancel := context.WithTimeout(f.ctx, f.due.Sub(f.u.o.Now()))
+// wait waits until it is time for an object, or there is enough for one, or ctx ends.
+func (f *Feed) wait(ctx context.Context) error {
+	waiting, cancel := context.WithTimeout(f.ctx, f.due.Sub(f.u.o.Now()))
 	defer cancel()
-	_ = f.t.full(ctx)
-	return context.Cause(f.ctx)
+	defer context.AfterFunc(ctx, cancel)()
+	_ = f.t.full(waiting)
+	if err := context.Cause(f.ctx); err != nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 // A cutting is what was gathered since the last one: no object, if that is nothing.

@@ -18,26 +18,29 @@ import (
 // TestOutlivesARestore: an uploader that ran on while its cluster was restored in the same
 // place does not take the new cluster's revisions for the old one's.
 func TestOutlivesARestore(t *testing.T) {
-	for name, run := range map[string]func(context.Context, Options) error{
-		"alone":   RunAlone,
-		"elected": RunElected,
-		"shared": func(ctx context.Context, o Options) error {
-			for {
-				s, err := NewShared(ctx, "fleet", []Options{o})
-				if err != nil {
-					return err
-				}
-				if err := s.Run(ctx); !errors.Is(err, ErrAnother) {
-					return err
-				}
-			}
-		},
-	} {
+	for name, run := range everyRun {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			outliveARestore(t, run)
 		})
 	}
+}
+
+// everyRun are the ways in which a cluster is kept.
+var everyRun = map[string]func(context.Context, Options) error{
+	"alone":   RunAlone,
+	"elected": RunElected,
+	"shared": func(ctx context.Context, o Options) error {
+		for {
+			s, err := NewShared(ctx, "fleet", []Options{o})
+			if err != nil {
+				return err
+			}
+			if err := s.Run(ctx); !errors.Is(err, ErrAnother) {
+				return err
+			}
+		}
+	},
 }
 
 func outliveARestore(t *testing.T, run func(context.Context, Options) error) {

@@ -88,7 +88,9 @@ func (s *Shared) keep(ctx context.Context) error {
 
 // keepOn uploads packs until another uploader is first.
 func (s *Shared) keepOn(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+	longer, stop := outliving(ctx, leaveTime)
+	defer stop()
+	ending, cancel := context.WithCancelCause(longer)
 	var following sync.WaitGroup
 	defer following.Wait()
 	defer cancel(nil)
@@ -96,7 +98,7 @@ func (s *Shared) keepOn(ctx context.Context) error {
 		return err
 	}
 	for i, u := range s.all {
-		following.Go(func() { cancel(s.follow(ctx, i, u)) })
+		following.Go(func() { cancel(s.follow(ending, i, u)) })
 	}
 	every := s.all[0].o.Every
 	ticks := time.NewTicker(every)
@@ -105,10 +107,13 @@ func (s *Shared) keepOn(ctx context.Context) error {
 		select {
 		case <-ticks.C:
 		case <-s.late:
+		case <-ending.Done():
+			return context.Cause(ending)
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			s.all[0].leave(s.Upload(ending))
+			return ctx.Err()
 		}
-		if err := s.Upload(ctx); err != nil {
+		if err := s.Upload(ending); err != nil {
 			return err
 		}
 	}

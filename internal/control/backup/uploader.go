@@ -294,16 +294,22 @@ func (u *Uploader) setDurable(revision int64, proven time.Time) {
 
 // keepOn uploads from where the store ends.
 func (u *Uploader) keepOn(ctx context.Context) error {
-	f, err := u.Follow(ctx)
+	following, stop := outliving(ctx, leaveTime)
+	defer stop()
+	f, err := u.Follow(following)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	for {
-		if err := f.wait(); err != nil {
+		err := f.wait(ctx)
+		if ctx.Err() != nil {
+			u.leave(f.Upload(following))
+		}
+		if err != nil {
 			return err
 		}
-		if err := f.Upload(ctx); err != nil {
+		if err := f.Upload(following); err != nil {
 			return err
 		}
 	}
