@@ -59,7 +59,7 @@ elections were in it, they wait until "tow cluster resume".`,
 	f.StringVar(&r.name, "name", "", "the member's `NAME`")
 	f.StringVar(&r.data, "data", "", "make the member of the control node with the data folder `DIR`, which has its trust and no etcd")
 	f.StringVar(&r.initial, "initial-cluster", "", "all members of the cluster, `NAME=PEER-URL`, with commas between")
-	f.BoolVar(&r.again, "again", false, "begin a restore anew, where one with the same members has begun")
+	f.BoolVar(&r.again, "again", false, "begin a restore anew, where one with the same members has begun, or nobody can say with which one has")
 	f.Uint64Var(&r.bump, "bump", 1_000_000_000, "add `N` to the revision")
 	f.StringVar(&r.prefix, "prefix", "election/", "elections, which wait afterwards, have keys that begin with `PREFIX`")
 	f.BoolVar(&r.dry, "dry-run", false, "say what would be restored, and do nothing")
@@ -196,6 +196,9 @@ func (r *backupRestore) show(p *backup.Restore) {
 	how := "begins"
 	if p.Joins {
 		how = "joins"
+	}
+	for _, u := range p.Unknown {
+		fmt.Fprintf(r.err, "  above revision %d, which generation %d is supposed to have come to: %v\n", u.Reached, u.Generation, u.Why)
 	}
 	fmt.Fprintf(r.err, "  into %s, as the member %s, which %s generation %d\n", r.dir, r.name, how, p.Into)
 }

@@ -91,6 +91,9 @@ func (r *clusterResume) run(ctx context.Context) error {
 		if err := blob.Probe(ctx, r.objects); err != nil { // a claim is worth nothing in a store that overwrites
 			return err
 		}
+		if err := backup.Mend(ctx, r.objects, r.at.cluster, pending.Number, pending.Claim); err != nil {
+			return err
+		}
 	}
 	begun, err := election.Resume(ctx, store, r.prefix, registry)
 	if err != nil {

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -354,9 +355,9 @@ func TestRunbookNoSpace(t *testing.T) {
 
 // backUp keeps a backup of the cluster while something is written, and until all of it is
 // there.
-func (b *runbook) backUp(c *clientv3.Client, write func()) {
+func (b *runbook) backUp(c *clientv3.Client, write func(), flags ...string) {
 	b.t.Helper()
-	up := b.command("", "exec tow backup run --cluster prod --every 1s")
+	up := b.command("", "exec tow backup run --cluster prod --every 1s "+strings.Join(flags, " "))
 	out := &said{}
 	up.Stdout, up.Stderr = out, out
 	if err := up.Start(); err != nil {
@@ -368,6 +369,12 @@ func (b *runbook) backUp(c *clientv3.Client, write func()) {
 	}()
 	b.until("tow backup list", `(?m)^prod +0 +1 `)
 	write()
+	b.kept(c)
+}
+
+// kept waits until the backup has what the cluster has now.
+func (b *runbook) kept(c *clientv3.Client) {
+	b.t.Helper()
 	r, err := c.Get(b.ctx, "before/0")
 	if err != nil {
 		b.t.Fatal(err)
@@ -389,13 +396,18 @@ func (b *runbook) attach(c *clientv3.Client) {
 // it does, and that nobody is elected yet; what is behind it lets elections go on.
 func (b *runbook) looks(machines ...string) {
 	b.t.Helper()
+	b.looksAt(1, machines...)
+}
+
+func (b *runbook) looksAt(generation int, machines ...string) {
+	b.t.Helper()
 	for last := ""; !strings.Contains(last, "tow cluster resume"); b.next() {
 		last = b.blocks[0]
 	}
 	b.answer()
 	shown := b.said["export ETCDCTL_ENDPOINTS="+endpointsOf(machines)]
 	for _, want := range []string{
-		"Restored into generation 1, ", "\n  backup/0 by ", "\n  web-1 of prod 10.0.0.7:80: attached then, and not back yet", "\n  web-2 of prod ", "\nElections wait: ",
+		fmt.Sprintf("Restored into generation %d, ", generation), "\n  backup/0 by ", "\n  web-1 of prod 10.0.0.7:80: attached then, and not back yet", "\n  web-2 of prod ", "\nElections wait: ",
 	} {
 		if !strings.Contains(shown, want) {
 			b.t.Errorf("the look says nothing of %q:\n%s", want, shown)
@@ -409,7 +421,7 @@ func (b *runbook) looks(machines ...string) {
 	}
 	b.next()
 	b.answer()
-	if said := b.said["tow cluster resume --cluster prod --yes"]; !strings.Contains(said, "Elections go on in generation 1.") {
+	if said := b.said["tow cluster resume --cluster prod --yes"]; !strings.Contains(said, fmt.Sprintf("Elections go on in generation %d.", generation)) {
 		b.t.Errorf("elections do not go on:\n%s", said)
 	}
 }
@@ -451,5 +463,83 @@ func TestRunbookRestore(t *testing.T) {
 	b.all()
 	c = b.client("1", "2", "3")
 	b.wrote(c, "before")
+	b.write(c, "after")
+}
+
+// TestRunbookDamagedRecord: a restore was begun, and neither the object that says so nor its copy can be
+// read.
+func TestRunbookDamagedRecord(t *testing.T) {
+	b := openRunbook(t, "Damaged record", "")
+	b.found()
+	c := b.client("1", "2", "3")
+	b.backUp(c, func() { b.attach(c); b.write(c, "before") })
+	for _, machine := range []string{"etcd-1", "etcd-2", "etcd-3"} {
+		b.lose(machine)
+	}
+	restore := "tow backup restore --cluster prod --data-dir $DATA.other --name etcd-1 --initial-cluster etcd-1=$PEER_1,etcd-2=$PEER_2,etcd-3=$PEER_3"
+	if out, err := b.command("etcd-4", restore).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	records, err := filepath.Glob(filepath.Join(b.env["TOW_BACKUP_STORE"], "prod", "generation", "*1"))
+	copies, _ := filepath.Glob(filepath.Join(b.env["TOW_BACKUP_STORE"], "prod", "generation", "copy", "*1"))
+	if err != nil || len(records) != 1 || len(copies) != 1 {
+		t.Fatalf("records %q, copies %q, %v", records, copies, err)
+	}
+	for _, name := range []string{records[0], copies[0]} {
+		if err := errors.Join(os.Remove(name), os.WriteFile(name, []byte("{"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := b.command("etcd-4", strings.Replace(restore, "other", "another", 1)).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "restore all members, the first one with --again") {
+		t.Errorf("what leads here is %v\n%s", err, out)
+	}
+	b.looksAt(2, "1", "2", "3")
+	b.all()
+	c = b.client("1", "2", "3")
+	b.wrote(c, "before")
+	b.write(c, "after")
+}
+
+// TestRunbookInstant: what was deleted is there again, of an encrypted backup, as is what was written
+// beside it; what came after is not.
+func TestRunbookInstant(t *testing.T) {
+	b := openRunbook(t, "Restore to an instant", "")
+	if out, err := b.command("", "tow backup keygen verifier.key >verifier.pub; tow backup keygen recovery.key >recovery.pub").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	b.found()
+	c := b.client("1", "2", "3")
+	b.backUp(c, func() {
+		b.attach(c)
+		b.write(c, "before")
+		b.kept(c)
+		b.env["INSTANT"] = time.Now().UTC().Format(time.RFC3339Nano)
+		if r, err := c.Delete(b.ctx, "before/", clientv3.WithPrefix()); err != nil || r.Deleted != 20 {
+			t.Fatalf("of 20 keys %d are deleted; %v", r.Deleted, err)
+		}
+		b.write(c, "since")
+	}, "--recipient verifier.pub", "--recipient recovery.pub", "--identity verifier.key")
+	key, err := os.ReadFile(filepath.Join(b.dir, "recovery.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, machine := range []string{"etcd-1", "etcd-2", "etcd-3"} { // the operator brings it
+		if err := os.WriteFile(filepath.Join(b.dir, machine, "recovery.key"), key, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.next()
+	b.answer()
+	for _, machine := range []string{"etcd-1", "etcd-2", "etcd-3"} { // as it says between the blocks
+		b.kill(machine)
+	}
+	b.looks("1", "2", "3")
+	b.all()
+	c = b.client("1", "2", "3")
+	b.wrote(c, "before")
+	if r, err := c.Get(b.ctx, "since/", clientv3.WithPrefix(), clientv3.WithCountOnly()); err != nil || r.Count > 0 {
+		t.Errorf("of what came after %d keys are there, %v", r.Count, err)
+	}
 	b.write(c, "after")
 }

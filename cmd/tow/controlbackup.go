@@ -79,7 +79,7 @@ func (p *opened) generations(ctx context.Context, store election.Store) (electio
 		// An outage of the store is waited for at the start, and bridged afterwards.
 		starting, cancel := context.WithTimeoutCause(ctx, settleTime, fmt.Errorf("the store of objects of --backup was not there for %s: a control node starts only when it knows that its etcd is not older than what was restored", settleTime))
 		defer cancel()
-		if err := adopt(starting, store, backup.Generations(p.persistent(p.backup.Store), p.backup.Cluster)); err != nil {
+		if err := adopt(starting, store, p.persistent(p.backup.Store), p.backup.Cluster); err != nil {
 			return nil, err
 		}
 		registry := backup.NewLastSeen(backup.Generations(p.backup.Store, p.backup.Cluster), p.log)
@@ -95,13 +95,18 @@ func (p *opened) generations(ctx context.Context, store election.Store) (electio
 	return nil, nil
 }
 
-// adopt makes a registry that is new know the generation that the store has come to.
-func adopt(ctx context.Context, store election.Store, registry election.Registry) error {
+// adopt makes a registry beside the backups that is new, or whose record of it is damaged, know the
+// generation that the store has come to.
+func adopt(ctx context.Context, store election.Store, objects blob.Store, cluster string) error {
 	here, _, err := election.Pending(ctx, store, "")
 	if err != nil || here.Number == 0 {
 		return err
 	}
-	latest, err := registry.Latest(ctx)
+	registry := backup.Generations(objects, cluster)
+	var latest election.Generation
+	if err = backup.Mend(ctx, objects, cluster, here.Number, here.Claim); err == nil {
+		latest, err = registry.Latest(ctx)
+	}
 	if err == nil && latest.Number < here.Number {
 		_, err = registry.Claim(ctx, here.Number, here.Claim)
 	}

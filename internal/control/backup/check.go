@@ -44,11 +44,14 @@ func Verify(ctx context.Context, o VerifyOptions, report func(Finding)) error {
 		return fmt.Errorf("a folder for restores: %w; name one with --scratch", err)
 	}
 	defer func() { _ = remove() }()
-	latest, err := Generations(o.Store, o.Cluster).Latest(ctx)
+	latest, err := (&generations{o.Store, o.Cluster}).progress(ctx)
 	if err != nil {
 		return err
 	}
 	for g := int64(latest.Number); g >= 0; g-- {
+		if err := verifyRecords(ctx, o, uint64(g), report); err != nil {
+			return err
+		}
 		s := newShelf(o.Store, place{o.Cluster, uint64(g)})
 		c, err := s.load(ctx)
 		if err != nil {
@@ -60,6 +63,25 @@ func Verify(ctx context.Context, o VerifyOptions, report func(Finding)) error {
 		}
 	}
 	return noBackup(o.Store, o.Cluster)
+}
+
+// verifyRecords reports records of a generation that are damaged, or whose copies are.
+func verifyRecords(ctx context.Context, o VerifyOptions, g uint64, report func(Finding)) error {
+	check := func(r record, what any) error {
+		for _, name := range []string{r.name, r.copy} {
+			_, err := r.open(ctx, name, what)
+			if errors.Is(err, segment.ErrDamaged) {
+				report(Finding{What: name, Err: err, Wrong: err.Error() + "; write in its place what is at the other one of " + r.name + " and " + r.copy + ", if that is no finding too"})
+			} else if err != nil && !errors.Is(err, blob.ErrNotFound) {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := check((&generations{o.Store, o.Cluster}).record(g), &claimRecord{}); err != nil {
+		return err
+	}
+	return check(place{o.Cluster, g}.identity(o.Store), &identity{})
 }
 
 func noBackup(store blob.Store, cluster string) error {

@@ -44,7 +44,7 @@ func keptPlace(ctx context.Context, store blob.Store, cluster string, source Sou
 	if err != nil {
 		return at, false, err
 	}
-	latest, err := Generations(store, cluster).Latest(ctx)
+	latest, err := (&generations{store, cluster}).progress(ctx)
 	if err != nil {
 		return at, false, err
 	}

@@ -2,7 +2,6 @@ package backup
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -28,6 +27,7 @@ type generations struct {
 // A claimRecord is what a generation's object holds.
 type claimRecord struct {
 	Claim   string       `json:"claim"`
+	Anew    bool         `json:"anew,omitempty"` // see [Mend]
 	Restore *restorePlan `json:"restore,omitempty"`
 }
 
@@ -40,8 +40,9 @@ type restorePlan struct {
 	Begun    time.Time         `json:"begun"`
 }
 
-func (g *generations) name(n uint64) string {
-	return claimsOf(g.cluster) + fmt.Sprintf("%020d", n)
+// record is a generation's, in which is who began it.
+func (g *generations) record(n uint64) record {
+	return record{g.store, claimsOf(g.cluster) + fmt.Sprintf("%020d", n), claimCopiesOf(g.cluster) + fmt.Sprintf("%020d", n)}
 }
 
 func (g *generations) Claim(ctx context.Context, generation uint64, claim string) (bool, error) {
@@ -49,11 +50,7 @@ func (g *generations) Claim(ctx context.Context, generation uint64, claim string
 }
 
 func (g *generations) claim(ctx context.Context, generation uint64, record claimRecord) (bool, error) {
-	text, err := json.Marshal(record)
-	if err != nil {
-		return false, err
-	}
-	err = g.store.Create(ctx, g.name(generation), text, blob.Standard)
+	err := g.record(generation).create(ctx, record)
 	if !errors.Is(err, blob.ErrExists) {
 		return err == nil, err
 	}
@@ -62,41 +59,54 @@ func (g *generations) claim(ctx context.Context, generation uint64, record claim
 }
 
 func (g *generations) read(ctx context.Context, generation uint64) (record claimRecord, err error) {
-	text, err := g.store.Get(ctx, g.name(generation))
-	if err != nil {
-		return record, err
-	}
-	if err := json.Unmarshal(text, &record); err != nil {
-		return record, fmt.Errorf("%s in %s: %w: %w", g.name(generation), g.store, segment.ErrDamaged, err)
-	}
-	return record, nil
+	err = g.record(generation).read(ctx, &record)
+	return record, err
 }
 
-func (g *generations) Latest(ctx context.Context) (latest election.Generation, err error) {
+// Latest implements [election.Registry].
+func (g *generations) Latest(ctx context.Context) (election.Generation, error) {
+	latest, err := g.progress(ctx)
+	if err != nil || latest.Number == 0 {
+		return latest, err
+	}
+	record, err := g.read(ctx, latest.Number)
+	if errors.Is(err, segment.ErrDamaged) {
+		err = fmt.Errorf("%w; the control nodes of a cluster with --backup, and \"tow cluster resume\", write the copy anew when they start, of what the cluster itself has: delete what is at %s first, if anything is", err, g.record(latest.Number).copy)
+	}
+	latest.Claim = record.Claim
+	return latest, err
+}
+
+// progress is the latest generation without its claim: what names alone say. A record that is lost counts
+// by its copy.
+func (g *generations) progress(ctx context.Context) (latest election.Generation, err error) {
 	for info, err := range g.store.List(ctx, claimsOf(g.cluster), "") {
 		if err != nil {
 			return latest, err
 		}
-		if n, err := number(info.Name, claimsOf(g.cluster)); err == nil { // others are no claims
+		n, err := number(info.Name, claimsOf(g.cluster))
+		if err != nil {
+			n, err = number(info.Name, claimCopiesOf(g.cluster))
+		}
+		if err == nil { // others are no claims
 			latest.Number = max(latest.Number, uint64(n))
 		}
 	}
-	if latest.Number > 0 {
-		record, err := g.read(ctx, latest.Number)
+	latest.Mark, err = g.mark(ctx, latest.Number)
+	return latest, err
+}
+
+// mark is the highest revision that was noted for a generation.
+func (g *generations) mark(ctx context.Context, generation uint64) (highest int64, err error) {
+	for info, err := range g.store.List(ctx, g.marks(generation), "") {
 		if err != nil {
-			return latest, err
+			return highest, err
 		}
-		latest.Claim = record.Claim
-	}
-	for info, err := range g.store.List(ctx, g.marks(latest.Number), "") {
-		if err != nil {
-			return latest, err
-		}
-		if mark, err := number(info.Name, g.marks(latest.Number)); err == nil {
-			latest.Mark = max(latest.Mark, mark)
+		if mark, err := number(info.Name, g.marks(generation)); err == nil {
+			highest = max(highest, mark)
 		}
 	}
-	return latest, nil
+	return highest, nil
 }
 
 func (g *generations) marks(generation uint64) string {
@@ -104,7 +114,7 @@ func (g *generations) marks(generation uint64) string {
 }
 
 func (g *generations) Raise(ctx context.Context, generation uint64, revision int64) error {
-	latest, err := g.Latest(ctx)
+	latest, err := g.progress(ctx)
 	if err != nil || generation == latest.Number && revision <= latest.Mark {
 		return err
 	}

@@ -2,7 +2,6 @@ package backup
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -23,7 +22,7 @@ type identity struct {
 // findPlace is where a cluster's objects go: to the generation that is this cluster's
 // already, or else to the latest one, if that is nobody's yet.
 func findPlace(ctx context.Context, o Options, etcd string) (place, error) {
-	latest, err := Generations(o.Store, o.Cluster).Latest(ctx)
+	latest, err := (&generations{o.Store, o.Cluster}).progress(ctx)
 	if err != nil {
 		return place{}, err
 	}
@@ -36,15 +35,11 @@ func findPlace(ctx context.Context, o Options, etcd string) (place, error) {
 			if at.generation != latest.Number {
 				o.Log.Warn("backup: a later generation of this cluster has been restored; this one is kept as what it is", "cluster", o.Cluster, "generation", at.generation, "latest", latest.Number)
 			}
-			return at, nil
+			return at, keepRecords(ctx, o, at)
 		case owner != "":
 			return place{}, fmt.Errorf("%s holds the backups of another cluster of etcd (%s) under the name %s, and this one is %s: choose another name with --cluster; if this is that cluster, restored, then restore it with \"tow backup restore\", which begins a generation for it", o.Store, owner, o.Cluster, etcd)
 		}
-		text, err := json.Marshal(identity{etcd, o.Now().UTC()})
-		if err != nil {
-			return place{}, err
-		}
-		err = o.Store.Create(ctx, at.identity(), text, blob.Standard)
+		err = at.identity(o.Store).create(ctx, identity{etcd, o.Now().UTC()})
 		if err != nil && !errors.Is(err, blob.ErrExists) {
 			return place{}, err
 		}
@@ -98,15 +93,33 @@ func ownerOf(ctx context.Context, store blob.Store, cluster string, latest uint6
 
 // readIdentity is the zero one where there is none.
 func readIdentity(ctx context.Context, store blob.Store, at place) (id identity, err error) {
-	text, err := store.Get(ctx, at.identity())
+	r := at.identity(store)
+	err = r.read(ctx, &id)
 	if errors.Is(err, blob.ErrNotFound) {
-		return id, nil
+		return identity{}, nil
 	}
+	if errors.Is(err, segment.ErrDamaged) {
+		err = fmt.Errorf("%w; it says of which cluster of etcd the backups of %s in generation %d are, and restores do not need it: put back a copy, or if \"tow backup verify --endpoints\" says that they are of the cluster that runs, delete %s and %s: the uploader that starts next writes them anew",
+			err, at.cluster, at.generation, r.name, r.copy)
+	}
+	return id, err
+}
+
+// keepRecords has the two records on which a generation depends be there twice, and tells of what is
+// damaged.
+func keepRecords(ctx context.Context, o Options, at place) error {
+	wrong, err := at.identity(o.Store).keep(ctx, &identity{})
 	if err != nil {
-		return id, err
+		return err
 	}
-	if err := json.Unmarshal(text, &id); err != nil {
-		return id, fmt.Errorf("%s in %s: %w: %w", at.identity(), store, segment.ErrDamaged, err)
+	var lost error
+	if at.generation > 0 {
+		if lost, err = (&generations{o.Store, o.Cluster}).record(at.generation).keep(ctx, &claimRecord{}); err != nil {
+			return err
+		}
 	}
-	return id, nil
+	if wrong = errors.Join(wrong, lost); wrong != nil {
+		o.Log.Error("backup: "+wrong.Error(), "cluster", o.Cluster)
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/backup/catalog"
 )
 
@@ -16,8 +17,12 @@ type place struct {
 	generation uint64
 }
 
-func (p place) root() string     { return fmt.Sprintf("%s/%06d/", p.cluster, p.generation) }
-func (p place) identity() string { return p.root() + "cluster" }
+func (p place) root() string { return fmt.Sprintf("%s/%06d/", p.cluster, p.generation) }
+
+// identity says which cluster of etcd a place is of.
+func (p place) identity(store blob.Store) record {
+	return record{store, p.root() + "cluster", p.root() + "copy/cluster"}
+}
 
 // A log object's name is the revision that it starts at, in the folder of its level.
 func (p place) log(level catalog.Level, start int64) string {
@@ -64,8 +69,9 @@ func folderRevision(folder string) (int64, error) {
 }
 
 // The generations of a cluster are outside them.
-func claimsOf(cluster string) string { return cluster + "/generation/" }
-func marksOf(cluster string) string  { return cluster + "/mark/" }
+func claimsOf(cluster string) string      { return cluster + "/generation/" }
+func claimCopiesOf(cluster string) string { return claimsOf(cluster) + "copy/" }
+func marksOf(cluster string) string       { return cluster + "/mark/" }
 
 // number reads the revision that a name ends with.
 func number(name, prefix string) (int64, error) {

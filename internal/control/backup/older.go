@@ -22,7 +22,7 @@ func (u *Uploader) careForOlder(ctx context.Context, c catalog.Catalog) error {
 	if _, broken := c.Broken(); own == 0 || broken || len(c.Bases) == 0 || now.Sub(u.sawOlder) < verifyEvery-verifyEarly && !u.sawOlder.After(now) {
 		return nil
 	}
-	latest, err := Generations(u.o.Store, u.o.Cluster).Latest(ctx)
+	latest, err := (&generations{u.o.Store, u.o.Cluster}).progress(ctx)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func staysEncrypted(ctx context.Context, o Options, at place) error {
 // wasPlain asks before anybody is elected, so that who only stands ready hears of it too. What
 // cannot be found out now is asked again by who is elected.
 func wasPlain(ctx context.Context, o Options) error {
-	latest, err := Generations(o.Store, o.Cluster).Latest(ctx)
+	latest, err := (&generations{o.Store, o.Cluster}).progress(ctx)
 	if err == nil {
 		err = staysEncrypted(ctx, o, place{o.Cluster, latest.Number})
 	}

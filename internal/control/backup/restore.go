@@ -36,7 +36,8 @@ type RestoreOptions struct {
 	// member's, and Members are the peer URLs of all members by their names.
 	DataDir, Name string
 	Members       map[string]string
-	// Again begins a new generation where one with the same members has begun.
+	// Again begins a new generation where one with the same members has begun, or one of which nobody
+	// can say with which.
 	Again bool
 	// Bump is added to the revision, or to that of a later generation which went further,
 	// so that no revision that a client has seen comes again; default 10^9.
@@ -71,6 +72,7 @@ type Restore struct {
 	Bytes      int64         // of the objects that are read
 	From, Into uint64        // generations
 	Joins      bool          // another member has begun the generation
+	Unknown    []Unknown     // generations that it goes on above, be they what they may, the newest first
 
 	o     RestoreOptions
 	shelf *shelf
@@ -85,12 +87,12 @@ func PlanRestore(ctx context.Context, o RestoreOptions) (*Restore, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	latest, err := Generations(o.Store, o.Cluster).Latest(ctx)
+	latest, err := (&generations{o.Store, o.Cluster}).progress(ctx)
 	if err != nil {
 		return nil, err
 	}
 	r := &Restore{o: o}
-	if err := r.find(ctx, latest); err != nil {
+	if err := r.find(ctx, latest.Number); err != nil {
 		return nil, err
 	}
 	r.From, r.Base, r.BaseTime, r.Objects, r.Bytes = r.shelf.place.generation, r.chain.Base.Revision, r.chain.Base.Time, len(r.chain.Steps), r.chain.Size()
@@ -118,20 +120,25 @@ func (o RestoreOptions) check() error {
 }
 
 // find finds the newest generation that has the target, and in it what leads there.
-func (r *Restore) find(ctx context.Context, latest election.Generation) error {
+func (r *Restore) find(ctx context.Context, latest uint64) error {
 	o := r.o
-	reached := latest.Mark
+	registry := &generations{o.Store, o.Cluster}
+	var reached int64
 	none := noBackup(o.Store, o.Cluster)
-	for g := int64(latest.Number); g >= 0; g-- {
+	for g := int64(latest); g >= 0; g-- {
 		s := newShelf(o.Store, place{o.Cluster, uint64(g)})
 		c, err := s.load(ctx)
 		if err != nil {
 			return err
 		}
-		record, err := (&generations{o.Store, o.Cluster}).read(ctx, uint64(g))
-		if err != nil && !errors.Is(err, blob.ErrNotFound) { // the first one has none
+		is, err := courseOf(ctx, registry, uint64(g), c, max(o.Bump, defaultBump))
+		if err != nil {
 			return err
 		}
+		if is.unknown != nil {
+			r.Unknown = append(r.Unknown, Unknown{uint64(g), is.unknown, is.reached})
+		}
+		reached = max(reached, is.reached)
 		if len(c.Bases) > 0 {
 			if r.Target, err = resolveAround(ctx, s, &c, o); err == nil {
 				r.chain, err = c.Chain(r.Target.Revision)
@@ -146,12 +153,14 @@ func (r *Restore) find(ctx context.Context, latest election.Generation) error {
 			}
 			none = err
 			// Until its first base it was what it was restored to.
-			if begun := record.Restore; begun != nil && !o.At.IsZero() && !o.At.Before(begun.Begun) {
+			if begun := is.record.Restore; begun != nil && !o.At.IsZero() && !o.At.Before(begun.Begun) {
 				o.At, o.Revision = time.Time{}, begun.Revision
 			}
 		}
 		// What is older than a generation may be in the one before.
-		reached = max(reached, reachedBy(c, record))
+		if err := r.mayLookBelow(uint64(g), is, o.At); err != nil {
+			return err
+		}
 	}
 	return none
 }
@@ -164,7 +173,7 @@ func reachedBy(c catalog.Catalog, record claimRecord) (last int64) {
 	for _, b := range c.Bases {
 		last = max(last, b.Revision)
 	}
-	for _, l := range c.Logs {
+	for _, l := range slices.Concat(c.Logs, c.Lost) {
 		last = max(last, l.End)
 	}
 	return last
@@ -233,6 +242,9 @@ func (r *Restore) join(ctx context.Context, latest uint64) error {
 	r.Into = latest + 1
 	if latest == 0 || r.o.Again {
 		return nil
+	}
+	if len(r.Unknown) > 0 && r.Unknown[0].Generation == latest {
+		return r.mayBegin(r.Unknown[0])
 	}
 	record, err := (&generations{r.o.Store, r.o.Cluster}).read(ctx, latest)
 	if err != nil {

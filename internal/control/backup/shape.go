@@ -10,7 +10,7 @@ import (
 
 // Shape is what a cluster's backup says that its backup costs by.
 func Shape(ctx context.Context, store blob.Store, cluster string, now time.Time) (cost.Shape, error) {
-	latest, err := Generations(store, cluster).Latest(ctx)
+	latest, err := (&generations{store, cluster}).progress(ctx)
 	if err != nil {
 		return cost.Shape{}, err
 	}
