@@ -68,10 +68,10 @@ func (p *controlPlane) persistent(store blob.Store) blob.Store {
 	}})
 }
 
-// generations is where the store's restores are known outside it: beside its backups, or in
+// openGenerations finds where the store's restores are known outside it: beside its backups, or in
 // the folder that was named, or for a control node that is alone in one of its own. Several
 // need one that all of them reach.
-func (p *opened) generations(ctx context.Context, store election.Store) (election.Registry, error) {
+func (p *opened) openGenerations(ctx context.Context, store election.Store) (election.Registry, error) {
 	switch {
 	case p.registry != "":
 		return election.RegistryDir(p.registry), nil

@@ -31,8 +31,8 @@ import (
 // urlLabel is the label of a controller that says where its control node is reached.
 const urlLabel = "url"
 
-// deployments opens what deployments need. close ends it.
-func (p *opened) deployments(store election.Store) (d *api.Deployments, closing func(), err error) {
+// openDeployments opens what deployments need. close ends it.
+func (p *opened) openDeployments(store election.Store) (d *api.Deployments, closing func(), err error) {
 	where := p.objects
 	if where == "" {
 		where = filepath.Join(p.dir, "objects")
@@ -59,8 +59,8 @@ func (p *opened) deployments(store election.Store) (d *api.Deployments, closing 
 	}, all.close, nil
 }
 
-// controller is this node's controller of deployments, which stands for election when it runs.
-func (p *opened) controller(store election.Store, d *api.Deployments, o deploy.Options) (*deploy.Controller, error) {
+// newController is this node's controller of deployments, which stands for election when it runs.
+func (p *opened) newController(store election.Store, d *api.Deployments, o deploy.Options) (*deploy.Controller, error) {
 	o.Store, o.Name, o.Labels, o.Counters, o.Objects, o.Log = store, p.trust.Node(), map[string]string{urlLabel: p.reachedAt()}, d.Counters, d.Events, p.log
 	o.Holdups = d.Holdups
 	return deploy.NewController(o)

@@ -27,7 +27,7 @@ type telling struct{ otlp, events, source string }
 const eventsToken = "TOW_DEPLOYMENTS_TOKEN"
 
 // sinks are those who are told; none where nothing was asked for.
-func (p *opened) sinks(ctx context.Context) (all []telemetry.Sink, closing func(), err error) {
+func (p *opened) openSinks(ctx context.Context) (all []telemetry.Sink, closing func(), err error) {
 	closing = func() {}
 	t := p.telling
 	if t.otlp == "" && t.events == "" {

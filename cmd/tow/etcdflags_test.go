@@ -76,7 +76,7 @@ func TestEtcdTLS(t *testing.T) {
 	}
 	wantOpen(t, etcdFlags{data: dir}, `does not say where its member of etcd listens: start the node with "tow serve --data `)
 	p := &controlPlane{log: slog.New(slog.DiscardHandler), dir: dir}
-	store, stop, err := p.store(t.Context(), trust, nil)
+	store, stop, err := p.openStore(t.Context(), trust, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

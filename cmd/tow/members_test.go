@@ -31,7 +31,7 @@ func TestMemberIsForControlNodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &controlPlane{log: slog.New(slog.DiscardHandler), dir: dir}
-	store, stop, err := p.store(t.Context(), trust, nil)
+	store, stop, err := p.openStore(t.Context(), trust, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
