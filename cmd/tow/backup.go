@@ -111,18 +111,18 @@ func readIdentities(files []string) (all []age.Identity, err error) {
 	return all, nil
 }
 
-// readRecipients reads recipients: age1… or files of them.
-func readRecipients(named []string) (all []age.Recipient, err error) {
+// readRecipients reads recipients that a flag or a setting names: age1… or files of them.
+func readRecipients(flag string, named []string) (all []age.Recipient, err error) {
 	for _, name := range named {
 		text := []byte(name)
 		if _, err := age.ParseX25519Recipient(name); err != nil {
 			if text, err = os.ReadFile(name); err != nil {
-				return nil, usage{fmt.Errorf("--recipient %s: expected age1…, or a file with such lines: %w", name, err), ""}
+				return nil, usage{fmt.Errorf("%s %s: expected age1…, or a file with such lines: %w", flag, name, err), ""}
 			}
 		}
 		recipients, err := age.ParseRecipients(bytes.NewReader(text))
 		if err != nil {
-			return nil, usage{fmt.Errorf("--recipient %s: %w", name, err), ""}
+			return nil, usage{fmt.Errorf("%s %s: %w", flag, name, err), ""}
 		}
 		all = append(all, recipients...)
 	}

@@ -30,6 +30,7 @@ again.`,
 	}
 	b.at.flags(c)
 	c.Flags().StringArrayVar(&b.recipients, "recipient", nil, "encrypt for the age `RECIPIENT`, or for those in a file; may be repeated")
+	c.Flags().StringArrayVar(&b.dropped, "drop-recipient", nil, "make it without the age `RECIPIENT`, who can read what was kept so far; may be repeated")
 	c.Flags().BoolVar(&b.plain, "plain", false, "make it in the clear where what was kept so far is encrypted")
 	c.Flags().StringVar(&b.scratch, "scratch", "", "put the snapshot in the folder `DIR` (default: towpath/backup in the user's folder for caches)")
 	b.etcd.flags(c)
@@ -42,7 +43,10 @@ func (b *backupRun) base(ctx context.Context) error {
 	}
 	o := backup.Options{Cluster: b.at.cluster, Scratch: b.scratch, Plain: b.plain, Log: slog.New(slog.NewTextHandler(b.err, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	var err error
-	if o.Recipients, err = readRecipients(b.recipients); err != nil {
+	if o.Recipients, err = readRecipients("--recipient", b.recipients); err != nil {
+		return err
+	}
+	if o.Dropped, err = readRecipients("--drop-recipient", b.dropped); err != nil {
 		return err
 	}
 	if o.Store, err = b.at.openOnce(); err != nil {

@@ -58,8 +58,11 @@ func readBackupConfig(path string) (*backupConfig, error) {
 		root.Errorf("keep", "%v", err)
 	}
 	o.Scratch = root.Text("scratch", "")
-	if o.Recipients, err = readRecipients(root.Texts("recipients")); err != nil {
+	if o.Recipients, err = readRecipients("recipients", root.Texts("recipients")); err != nil {
 		root.Errorf("recipients", "%v", err)
+	}
+	if o.Dropped, err = readRecipients("dropped", root.Texts("dropped")); err != nil {
+		root.Errorf("dropped", "%v", err)
 	}
 	if o.Identities, err = readIdentities(root.Texts("identities")); err != nil {
 		root.Errorf("identities", "%v", err)

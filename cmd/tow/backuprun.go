@@ -34,6 +34,7 @@ type backupRun struct {
 	every      time.Duration
 	keep       string
 	recipients []string
+	dropped    []string
 	plain      bool
 	scratch    string
 	metrics    string
@@ -64,6 +65,7 @@ whose minutes go into one object. docs/backup.md has the file.`,
 	f.DurationVar(&b.every, "every", time.Minute, "upload what changed each `TIME`: what a loss of the cluster may cost")
 	f.StringVar(&b.keep, "keep", backup.DefaultKeep, "keep what the `SENTENCE` says")
 	f.StringArrayVar(&b.recipients, "recipient", nil, "encrypt for the age `RECIPIENT`, or for those in a file; may be repeated")
+	f.StringArrayVar(&b.dropped, "drop-recipient", nil, "go on without the age `RECIPIENT`, who can read what was kept so far; may be repeated")
 	f.BoolVar(&b.plain, "plain", false, "go on in the clear where what was kept so far is encrypted")
 	f.StringVar(&b.scratch, "scratch", "", "put snapshots in the folder `DIR`, which needs room for the whole store (default: towpath/backup in the user's folder for caches)")
 	f.StringVar(&b.metrics, "metrics-listen", "", "serve metrics for Prometheus at `HOST:PORT`/metrics")
@@ -137,7 +139,10 @@ func (b *backupRun) options() (o backup.Options, err error) {
 	if b.every < time.Second {
 		return o, usage{fmt.Errorf("--every %s: expected a second at least", b.every), ""}
 	}
-	if o.Recipients, err = readRecipients(b.recipients); err != nil {
+	if o.Recipients, err = readRecipients("--recipient", b.recipients); err != nil {
+		return o, err
+	}
+	if o.Dropped, err = readRecipients("--drop-recipient", b.dropped); err != nil {
 		return o, err
 	}
 	if o.Identities, err = readIdentities(b.at.identities); err != nil {

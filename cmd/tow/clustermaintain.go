@@ -136,7 +136,7 @@ func (m *maintaining) backup(client *clientv3.Client) (*backup.Options, error) {
 	}
 	o := &backup.Options{Cluster: m.at.cluster, Scratch: m.scratch, Source: backup.Source{Client: client, Dial: m.etcd.dialer()}}
 	var err error
-	if o.Recipients, err = readRecipients(m.recipients); err != nil {
+	if o.Recipients, err = readRecipients("--recipient", m.recipients); err != nil {
 		return nil, err
 	}
 	o.Store, err = m.at.open(m.ui)

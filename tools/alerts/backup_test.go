@@ -93,6 +93,14 @@ var backups = []story{{
 `,
 	fires: []string{"BackupNotVerified prod from 1d13h1m"},
 }, {
+	name: "an uploader with other recipients, for two hours", file: "backup.yml", lasts: 5 * time.Hour,
+	load: `load 1m
+  towpath_backup_every_seconds{cluster="prod"} 60x300
+  towpath_backup_durable_time_seconds{cluster="prod"} 0+60x300
+  towpath_backup_alarm_time_seconds{cluster="prod",alarm="readers"} _x11 660x60 4260x229
+`,
+	fires: []string{"BackupReaders prod from 11m to 2h41m"},
+}, {
 	name: "care fails once, and bases again and again", file: "backup.yml", lasts: 5 * time.Hour,
 	load: `load 1m
   towpath_backup_every_seconds{cluster="prod"} 60x300

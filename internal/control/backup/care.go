@@ -130,6 +130,12 @@ func (u *Uploader) baseDue(ctx context.Context, c catalog.Catalog) error {
 	if due, why := c.BaseDue(u.o.Keep, u.o.Now()); due {
 		return u.base(ctx, why)
 	}
+	why, err := u.readersDue(ctx, c)
+	if err != nil {
+		u.o.Log.Warn("backup: who can read the newest base is not known", "cluster", u.o.Cluster, "error", err)
+	} else if why != "" {
+		return u.base(ctx, why)
+	}
 	changed, err := u.authChanged(ctx, c)
 	if err != nil {
 		u.o.Log.Warn("backup: whether users and roles have changed is not known", "cluster", u.o.Cluster, "error", err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"filippo.io/age"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -133,10 +134,43 @@ func (v *verifier) all(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := v.readers(ctx); err != nil {
+		return err
+	}
 	if err := v.proofs(ctx); err != nil {
 		return err
 	}
 	return v.last(ctx)
+}
+
+// readers says who can read the newest base, and who no longer can.
+func (v *verifier) readers(ctx context.Context) error {
+	newest, some := v.c.Newest()
+	if !some {
+		return nil
+	}
+	now, err := v.b.shelf.manifest(ctx, newest.Folder())
+	if err != nil || !now.Encrypted || len(now.Recipients) == 0 {
+		return err
+	}
+	what := fmt.Sprintf("%s, for %s", newest, strings.Join(now.Recipients, ", "))
+	var gone []string
+	for _, b := range v.c.Bases {
+		m, err := v.b.shelf.manifest(ctx, b.Folder())
+		if err != nil {
+			return err
+		}
+		for _, r := range m.Recipients {
+			if !slices.Contains(now.Recipients, r) && !slices.Contains(gone, r) {
+				gone = append(gone, r)
+			}
+		}
+	}
+	if len(gone) > 0 {
+		what += "; no longer for " + strings.Join(gone, ", ")
+	}
+	v.report(Finding{What: what})
+	return nil
 }
 
 // base restores a base by itself, which checks its hash, and what leads to it without it.

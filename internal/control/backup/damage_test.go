@@ -36,7 +36,7 @@ func (p *pair) restore(t *testing.T, revision int64) error {
 func (p *pair) restoreAs(t *testing.T, o RestoreOptions) error {
 	t.Helper()
 	r, err := PlanRestore(t.Context(), RestoreOptions{
-		Store: p.shelf.store, Cluster: "prod", Revision: o.Revision, At: o.At,
+		Store: p.shelf.store, Cluster: "prod", Revision: o.Revision, At: o.At, Identities: o.Identities,
 		Name: "m", Members: map[string]string{"m": "http://127.0.0.1:1"}, DataDir: filepath.Join(t.TempDir(), "m"),
 	})
 	if err != nil {

@@ -21,7 +21,7 @@ func RunElected(ctx context.Context, o Options) error {
 		return err
 	}
 	o.Metrics.Keeps(o.Cluster, o.Every)
-	if err := wasPlain(ctx, o); err != nil {
+	if err := mayBeRead(ctx, o); err != nil {
 		return err
 	}
 	return whileElected(ctx, o, Group, func(ctx context.Context) error {
@@ -66,7 +66,7 @@ func RunShared(ctx context.Context, name string, all []Options) error {
 	}
 	for _, o := range all {
 		o.Metrics.Keeps(o.Cluster, o.Every)
-		if err := wasPlain(ctx, o); err != nil {
+		if err := mayBeRead(ctx, o); err != nil {
 			return err
 		}
 	}
@@ -89,7 +89,7 @@ func whileElected(ctx context.Context, o Options, group string, run func(context
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if errors.Is(err, ErrPlain) {
+		if isForReaders(err) {
 			return err
 		}
 		o.Log.Warn("backup: beginning anew", "cluster", o.Cluster, "error", err)

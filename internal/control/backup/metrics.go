@@ -15,9 +15,10 @@ const (
 	alarmVerify    = "verify"    // a backup is not what its source was
 	alarmCare      = "care"      // merging or deleting failed
 	alarmUnchecked = "unchecked" // nobody here can read what is written, so it is not verified
+	alarmReaders   = "readers"   // what is written cannot be read by all who could read it so far
 )
 
-var alarmKinds = []string{alarmGap, alarmBase, alarmVerify, alarmCare, alarmUnchecked}
+var alarmKinds = []string{alarmGap, alarmBase, alarmVerify, alarmCare, alarmUnchecked, alarmReaders}
 
 // Metrics are the uploaders' for Prometheus. Times are seconds since 1970.
 type Metrics struct {

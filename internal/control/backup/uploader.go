@@ -41,8 +41,10 @@ type Options struct {
 	// Identities read what was written, to merge, thin and verify it. Those of encrypted
 	// backups should be a recipient of their own, so that the key for restores stays away.
 	Identities []age.Identity
-	// Plain lets a backup that is encrypted go on in the clear.
+	// Plain lets a backup that is encrypted go on in the clear, and Dropped are recipients without whom
+	// it may go on that has been for them.
 	Plain   bool
+	Dropped []age.Recipient
 	Scratch string // folder for snapshots and restores; default the user's for caches
 	Log     *slog.Logger
 	Metrics *Metrics
@@ -157,7 +159,7 @@ func NewUploader(ctx context.Context, o Options) (*Uploader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := staysEncrypted(ctx, o, at); err != nil {
+	if err := keepsReaders(ctx, o, at); err != nil {
 		return nil, err
 	}
 	return &Uploader{
