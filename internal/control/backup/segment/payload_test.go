@@ -38,11 +38,15 @@ func TestEncoderAgain(t *testing.T) {
 			return false
 		}
 	}
-	for _, size := range []int{1, 1000, maxSmall / 2, 3 * maxSmall, 20 << 20} {
+	sizes := []int{1, 1000, maxSmall / 4, maxSmall + 1}
+	if !testing.Short() {
+		sizes = append(sizes, 20<<20) // several windows
+	}
+	for _, size := range sizes {
 		b := payload(size)
 		drain()
 		fresh := packed(b)
-		packed(payload(5 << 20))
+		packed(payload(size/2 + 1000))
 		if again := packed(b); !bytes.Equal(again, fresh) {
 			t.Errorf("of %d bytes a new encoder makes %d, another one %d, or others", size, len(fresh), len(again))
 		}
