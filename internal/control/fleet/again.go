@@ -29,7 +29,7 @@ func (p *program) mendable(d release.Digest) bool {
 func (p *program) due(d release.Digest) bool { return p.mendable(d) && !p.looks[d].After(time.Now()) }
 
 // review has everything looked at at once that another trust policy may say something else of.
-func (p *program) review() {
+func (p *program) review(a *Agent) {
 	for d, t := range p.troubles {
 		if t.Kind == Distrust {
 			delete(p.looks, d)
@@ -39,8 +39,7 @@ func (p *program) review() {
 		if d == p.main || d == p.beside {
 			p.vets[d] = time.Now()
 		} else { // it was let run by the policy before
-			r.Close()
-			delete(p.ready, d)
+			p.free(a, d, r)
 		}
 	}
 }

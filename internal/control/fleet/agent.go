@@ -254,7 +254,7 @@ func (a *Agent) rest() {
 		for d := range p.tried {
 			p.survived(a, d)
 		}
-		p.closeBut(nil)
+		p.closeBut(a, nil)
 	}
 	a.save()
 }
@@ -374,6 +374,7 @@ func (a *Agent) converge(ctx context.Context) {
 func (a *Agent) drop(p *program) {
 	p.hopes = nil
 	clear(p.vets)
+	p.probing.end()
 	if p.main != "" && p.name != release.Tow {
 		if err := a.o.Host.Place(p.name, nil, nil, 0); err != nil {
 			a.say(p.name, slog.LevelError, "the program cannot be removed", "error", err)
@@ -383,7 +384,7 @@ func (a *Agent) drop(p *program) {
 		delete(p.ready, p.main)
 		delete(p.ready, p.beside)
 	}
-	p.closeBut(nil)
+	p.closeBut(a, nil)
 	delete(a.programs, p.name)
 	delete(a.memory.Tries, p.name)
 	delete(a.memory.Ran, p.name)

@@ -36,7 +36,8 @@ type Host interface {
 	// warm. What is wrong with the release is a *Fault; any other error may pass.
 	Prepare(ctx context.Context, program string, p *release.Loaded) (Prepared, error)
 	// Place serves main, and beside to a share of the requests; nil is nothing. What was
-	// placed before and is not any more is freed once its requests have ended.
+	// placed before and is not any more is freed once its requests have ended, and its probe,
+	// if that has been ended a moment ago.
 	Place(program string, main, beside Prepared, share float64) error
 	// Counts are the counters of what is placed, by program.
 	Counts() map[string][]Count
@@ -66,7 +67,7 @@ type Resolver interface {
 type Prepared interface {
 	// Probe tries out what answers its calls.
 	Probe(ctx context.Context) error
-	// Close frees what was never placed.
+	// Close frees what was never placed. No probe of it is under way.
 	Close()
 }
 

@@ -26,7 +26,7 @@ type program struct {
 	anyhow       release.Digest // that the node died of, and runs for want of another
 	settles      time.Time      // when what is tried has run for long enough
 	probed       *Probed
-	probing      *Probed // the round that is under way
+	probing      *probing // under way
 
 	hopes    []release.Digest             // refused, and of use if that ends
 	looks    map[release.Digest]time.Time // when these are looked at again
@@ -102,7 +102,10 @@ func (p *program) step(ctx context.Context, a *Agent, i *Intent) {
 	needed = append(needed, p.refused(role.Main, role.Beside)...)
 	p.hopes = p.refused(append(needed, role.Ahead)...)
 	p.vet(ctx, a)
-	p.closeBut(needed)
+	if !p.probing.in(i.Deployment, round) {
+		p.probing.end()
+	}
+	p.closeBut(a, needed)
 	for _, d := range needed {
 		p.load(ctx, a, d)
 	}
@@ -110,7 +113,7 @@ func (p *program) step(ctx context.Context, a *Agent, i *Intent) {
 	if ahead := role.Ahead; ahead != "" && (!p.ahead[ahead] || p.due(ahead)) && p.name != release.Tow {
 		p.fetch(ctx, a, ahead)
 	}
-	if round != 0 && !p.probing.In(i.Deployment, round) && !p.probed.In(i.Deployment, round) {
+	if round != 0 && p.probing == nil && !p.probed.In(i.Deployment, round) {
 		p.probe(ctx, a, i, round)
 	}
 	if main == "" && i.Release == "" && i.Candidate == "" { // nothing is to be served any more
@@ -213,7 +216,7 @@ func (p *program) survived(a *Agent, d release.Digest) {
 }
 
 // closeBut ends loads and frees releases that are not needed.
-func (p *program) closeBut(needed []release.Digest) {
+func (p *program) closeBut(a *Agent, needed []release.Digest) {
 	for d, cancel := range p.loading {
 		if !slices.Contains(needed, d) {
 			cancel()
@@ -221,8 +224,7 @@ func (p *program) closeBut(needed []release.Digest) {
 	}
 	for d, r := range p.ready {
 		if !slices.Contains(needed, d) && d != p.main && d != p.beside {
-			r.Close()
-			delete(p.ready, d)
+			p.free(a, d, r)
 		}
 	}
 }
@@ -297,9 +299,10 @@ func (a *Agent) done(l loaded) {
 // took takes over what ended.
 func (p *program) took(a *Agent, l loaded) {
 	if l.probed != nil {
-		if p.probing.In(l.probed.Deployment, l.probed.Round) {
-			p.probed, p.probing = l.probed, nil
+		if !p.probing.ended { // else it is begun anew, if somebody still asks for it
+			p.probed = l.probed
 		}
+		p.probing = nil
 		return
 	}
 	if !l.ahead && !l.vetted {
@@ -349,32 +352,4 @@ func (p *program) failed(a *Agent, l loaded) {
 		a.say(p.name, slog.LevelWarn, "a release cannot be had now, and is tried again", "release", l.release.Short(), "error", l.err)
 		p.notBefore[l.release] = a.again()
 	}
-}
-
-// probe tries out what answers the calls of both releases, once they are ready.
-func (p *program) probe(ctx context.Context, a *Agent, i *Intent, round int64) {
-	sides := [2]release.Digest{i.Release, i.Candidate}
-	for _, d := range sides {
-		if d != "" && p.ready[d] == nil && !p.hopeless(d) {
-			return // when it is
-		}
-	}
-	p.probing = &Probed{Deployment: i.Deployment, Round: round}
-	ready := [2]Prepared{p.ready[sides[0]], p.ready[sides[1]]}
-	a.ends.Go(func() {
-		var texts [2]string
-		for k, r := range ready {
-			if r == nil {
-				continue // what is wrong is told as trouble
-			}
-			ctx, cancel := context.WithTimeout(ctx, a.o.ProbeTime)
-			if err := r.Probe(ctx); err != nil {
-				texts[k] = cut(err.Error(), maxTrouble)
-			}
-			cancel()
-		}
-		if ctx.Err() == nil {
-			a.done(loaded{program: p, probed: &Probed{i.Deployment, round, texts[0], texts[1]}})
-		}
-	})
 }

@@ -91,7 +91,7 @@ func (a *Agent) goBy(policy []byte) {
 	a.memory.Policy, a.dirty = policy, true
 	for _, p := range a.programs {
 		clear(p.notBefore)
-		p.review()
+		p.review(a)
 	}
 }
 

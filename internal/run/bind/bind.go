@@ -203,7 +203,7 @@ func (e *Environment) Files() []string {
 // Bind opens the sources that a program needs and binds its operations. The error
 // holds all mistakes.
 func (e *Environment) Bind(m *artifact.Manifest, opts Options) (*Bindings, error) {
-	b := &Bindings{Bound: make([]fetch.Bound, len(m.Operations)), sources: map[string]*opened{}}
+	b := newBindings(len(m.Operations))
 	names := serviceNames(m)
 	used, bound := map[string]bool{}, map[string]bool{} // services, operations
 	var missing []string

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"towpath.dev/internal/abi"
 	"towpath.dev/internal/artifact"
@@ -19,6 +20,20 @@ import (
 type Bindings struct {
 	Bound   []fetch.Bound      // by the manifest's operations
 	sources map[string]*opened // nil is one that has mistakes
+
+	// open ends when they are closed, which close does; probes are those under way. No probe
+	// begins after that: mu is held as one does, and as they are closed.
+	open   context.Context
+	close  context.CancelFunc
+	mu     sync.Mutex
+	probes sync.WaitGroup
+}
+
+// newBindings has room for the operations of a program.
+func newBindings(operations int) *Bindings {
+	b := &Bindings{Bound: make([]fetch.Bound, operations), sources: map[string]*opened{}}
+	b.open, b.close = context.WithCancel(context.Background())
+	return b
 }
 
 // opened is a source that Bindings have opened, or were lent.
@@ -61,22 +76,51 @@ func (o *opened) key(op *artifact.Operation, schema *abi.Schema, how *settings.T
 	return hex.EncodeToString(sum[:12])
 }
 
-// Probe asks every source whether it can be reached and has what is needed.
+// errClosed is that Bindings were closed before a probe of them had ended.
+var errClosed = errors.New("the sources were closed before they had answered, as nobody needs them any more")
+
+// Probe asks every source whether it can be reached and has what is needed. Close ends it.
 func (b *Bindings) Probe(ctx context.Context) error {
+	if !b.begin() {
+		return errClosed
+	}
+	defer b.probes.Done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(b.open, cancel)()
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(b.sources)) {
 		// Bindings without mistakes have no nil among their sources.
 		s := b.sources[name]
-		if err := s.Probe(ctx, s.callers); err != nil {
+		err := s.Probe(ctx, s.callers)
+		if b.open.Err() != nil {
+			return errClosed
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("the source %s: %w", name, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// Close frees the sources, but for those that others use as well. No call is under
-// way then.
+// begin counts a probe, which calls probes.Done at its end; false is that they are closed.
+func (b *Bindings) begin() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.open.Err() != nil {
+		return false
+	}
+	b.probes.Add(1)
+	return true
+}
+
+// Close ends the probes under way and waits for them, and frees the sources, but for
+// those that others use as well. No call is under way then. Once is enough.
 func (b *Bindings) Close() error {
+	b.mu.Lock()
+	b.close()
+	b.mu.Unlock()
+	b.probes.Wait()
 	var errs []error
 	for _, s := range b.sources {
 		if s != nil {
