@@ -24,6 +24,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -93,7 +94,7 @@ func New(m *artifact.Manifest, bound []Bound, opts Options) *Fetcher {
 		meta := &m.Operations[i]
 		op := &operation{
 			meta: meta, caller: bound[i].Caller, source: sources.of(bound[i].Source, bound[i].At),
-			prefix: meta.QualifiedName() + "\x00" + bound[i].Key + "\x00", slots: &slots{},
+			prefix: prefixOf(meta, bound[i].Key), slots: &slots{},
 		}
 		if meta.Shared {
 			op.slots = sources.slotsOf(op.prefix)
@@ -101,6 +102,12 @@ func New(m *artifact.Manifest, bound []Bound, opts Options) *Fetcher {
 		f.ops[meta] = op
 	}
 	return f
+}
+
+// prefixOf begins an operation's keys in the cache. For how long answers are kept is a part
+// of it: a release that has them for 5 s gets none that another one has kept for minutes.
+func prefixOf(meta *artifact.Operation, key string) string {
+	return meta.QualifiedName() + "\x00" + key + "\x00" + strconv.FormatInt(meta.CacheNS, 36) + "\x00"
 }
 
 // Wait returns once nothing is under way any more: flights of this Fetcher, which

@@ -83,8 +83,11 @@ type world struct {
 	events []Event
 }
 
-var built = sync.OnceValue(func() []byte {
-	res, err := compile.Build(fstest.MapFS{"shop.tow": {Data: []byte(shop)}}, compile.Options{})
+var built = sync.OnceValue(func() []byte { return build(shop) })
+
+// build is the artifact of a program.
+func build(text string) []byte {
+	res, err := compile.Build(fstest.MapFS{"shop.tow": {Data: []byte(text)}}, compile.Options{})
 	if err != nil {
 		panic(err)
 	}
@@ -92,14 +95,20 @@ var built = sync.OnceValue(func() []byte {
 		panic(res.Diags.All[0])
 	}
 	return res.Artifact
-})
+}
 
 func start(t *testing.T, s *service) *world { return startOn(t, s, nil, nil, "k") }
 
 // startOn starts a program on what others have in common.
 func startOn(t *testing.T, s *service, cache *Cache, sources *Sources, key string) *world {
 	t.Helper()
-	p, err := engine.Load(t.Context(), built(), engine.Options{})
+	return startAs(t, built(), s, cache, sources, key)
+}
+
+// startAs starts another version of the program.
+func startAs(t *testing.T, artifact []byte, s *service, cache *Cache, sources *Sources, key string) *world {
+	t.Helper()
+	p, err := engine.Load(t.Context(), artifact, engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

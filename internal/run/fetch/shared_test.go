@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -124,6 +125,26 @@ func TestCallThatNoReleaseWaitsForIsGivenUp(t *testing.T) {
 		if took := time.Since(begin); took != 2*time.Millisecond || one.service.gone != 1 {
 			t.Errorf("it took %s, and %d batches were given up", took, one.service.gone)
 		}
+	})
+}
+
+// TestReleasesKeepAnswersForTheirOwnTime: two releases have a cache in common, and one says that
+// answers are good for a tenth of the other's time: it gets none that are older.
+func TestReleasesKeepAnswersForTheirOwnTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cache, common, s := NewCache(0), &Sources{}, &service{}
+		long := startOn(t, s, cache, common, "k")
+		defer long.stop(t)
+		short := startAs(t, build(strings.Replace(shop, "cache 1s shared", "cache 100ms shared", 1)), s, cache, common, "k")
+		defer short.stop(t)
+		long.expect(t, "price", "[1]", "", "[1]")
+		for range 3 {
+			time.Sleep(150 * time.Millisecond)
+			long.expect(t, "price", "[1]", "", "[1]")
+			short.expect(t, "price", "[1]", "", "[1]")
+			short.expect(t, "price", "[1]", "", "[1]") // as it was answered just now
+		}
+		s.expect(t, "[[1]]", "[[1]]", "[[1]]", "[[1]]")
 	})
 }
 
