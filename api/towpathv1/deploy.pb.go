@@ -39,7 +39,9 @@ type CreateDeploymentRequest struct {
 	// Of those, how many took the candidate more work.
 	Dearer int64 `protobuf:"varint,9,opt,name=dearer,proto3" json:"dearer,omitempty"`
 	// The release that ran then, and that the candidate was compared with; empty is none.
-	Against       string `protobuf:"bytes,10,opt,name=against,proto3" json:"against,omitempty"`
+	Against string `protobuf:"bytes,10,opt,name=against,proto3" json:"against,omitempty"`
+	// They are not recorded requests, but made up from types.
+	Generated     bool `protobuf:"varint,11,opt,name=generated,proto3" json:"generated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -142,6 +144,13 @@ func (x *CreateDeploymentRequest) GetAgainst() string {
 		return x.Against
 	}
 	return ""
+}
+
+func (x *CreateDeploymentRequest) GetGenerated() bool {
+	if x != nil {
+		return x.Generated
+	}
+	return false
 }
 
 // Check is something that was found out about a candidate before.
@@ -829,7 +838,9 @@ type AskDeploymentRequest struct {
 	// that runs, and none otherwise.
 	Requests int64 `protobuf:"varint,4,opt,name=requests,proto3" json:"requests,omitempty"`
 	// Of those, how many took the candidate more work.
-	Dearer        int64 `protobuf:"varint,5,opt,name=dearer,proto3" json:"dearer,omitempty"`
+	Dearer int64 `protobuf:"varint,5,opt,name=dearer,proto3" json:"dearer,omitempty"`
+	// They are not recorded requests, but made up from types.
+	Generated     bool `protobuf:"varint,6,opt,name=generated,proto3" json:"generated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -899,8 +910,18 @@ func (x *AskDeploymentRequest) GetDearer() int64 {
 	return 0
 }
 
+func (x *AskDeploymentRequest) GetGenerated() bool {
+	if x != nil {
+		return x.Generated
+	}
+	return false
+}
+
 type AskDeploymentResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The deployment that does it: the one that was asked or, where that had ended and goes
+	// back, a new one.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -933,6 +954,13 @@ func (x *AskDeploymentResponse) ProtoReflect() protoreflect.Message {
 // Deprecated: Use AskDeploymentResponse.ProtoReflect.Descriptor instead.
 func (*AskDeploymentResponse) Descriptor() ([]byte, []int) {
 	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *AskDeploymentResponse) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
 }
 
 type Freeze struct {
@@ -2049,7 +2077,7 @@ var File_towpath_v1_deploy_proto protoreflect.FileDescriptor
 const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\n" +
 	"\x17towpath/v1/deploy.proto\x12\n" +
-	"towpath.v1\"\xb0\x02\n" +
+	"towpath.v1\"\xce\x02\n" +
 	"\x17CreateDeploymentRequest\x12\x18\n" +
 	"\aprogram\x18\x01 \x01(\tR\aprogram\x12 \n" +
 	"\venvironment\x18\x02 \x01(\tR\venvironment\x12\x18\n" +
@@ -2061,7 +2089,8 @@ const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\breplayed\x18\b \x01(\x03R\breplayed\x12\x16\n" +
 	"\x06dearer\x18\t \x01(\x03R\x06dearer\x12\x18\n" +
 	"\aagainst\x18\n" +
-	" \x01(\tR\aagainst\"/\n" +
+	" \x01(\tR\aagainst\x12\x1c\n" +
+	"\tgenerated\x18\v \x01(\bR\tgenerated\"/\n" +
 	"\x05Check\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"*\n" +
@@ -2107,14 +2136,16 @@ const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\x1bListDeploymentEventsRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"6\n" +
 	"\x1cListDeploymentEventsResponse\x12\x16\n" +
-	"\x06events\x18\x01 \x03(\fR\x06events\"\x80\x01\n" +
+	"\x06events\x18\x01 \x03(\fR\x06events\"\x9e\x01\n" +
 	"\x14AskDeploymentRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x10\n" +
 	"\x03why\x18\x03 \x01(\tR\x03why\x12\x1a\n" +
 	"\brequests\x18\x04 \x01(\x03R\brequests\x12\x16\n" +
-	"\x06dearer\x18\x05 \x01(\x03R\x06dearer\"\x17\n" +
-	"\x15AskDeploymentResponse\"|\n" +
+	"\x06dearer\x18\x05 \x01(\x03R\x06dearer\x12\x1c\n" +
+	"\tgenerated\x18\x06 \x01(\bR\tgenerated\"'\n" +
+	"\x15AskDeploymentResponse\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"|\n" +
 	"\x06Freeze\x12 \n" +
 	"\venvironment\x18\x01 \x01(\tR\venvironment\x12\x18\n" +
 	"\aprogram\x18\x02 \x01(\tR\aprogram\x12\x0e\n" +

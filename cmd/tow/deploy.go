@@ -69,6 +69,7 @@ that call it, or takes what it took no longer, it is not deployed without --brea
 	f.StringVar(&d.pipeline, "pipeline", "", "go by the stages in the `FILE` (default: deploy.toml of the project, if there is one)")
 	f.StringArrayVar(&d.sign, "sign", nil, "sign the release with the key in the `FILE`; may be given several times")
 	f.StringVar(&d.replay, "replay", "", "have requests answered by both versions first that are recorded in the folder `DIR`")
+	f.BoolVar(&d.generated, "generated", false, "take requests for evidence that are made up from types, as if they were recorded: for a program that nobody asks")
 	f.StringVar(&d.differs, "differs", "", "that answers of recorded requests differ is intended: say `WHY`")
 	f.BoolVar(&d.breaking, "breaking", false, "deploy a version that is not compatible with the one that runs")
 	f.BoolVar(&d.detach, "detach", false, "do not wait for it: print its name, and end")
@@ -84,6 +85,7 @@ type deploying struct {
 	at                     controlAt
 	to, why, pipeline      string
 	replay, differs        string
+	generated              bool
 	sign                   []string
 	breaking, detach, json bool
 }
@@ -91,6 +93,9 @@ type deploying struct {
 func (d *deploying) run(ctx context.Context, dir string) error {
 	if d.to == "" {
 		return usage{errors.New("tow deploy needs --to ENVIRONMENT: the name of a file in env/, without .toml"), "tow deploy"}
+	}
+	if d.generated && d.replay != "" {
+		return usage{errors.New("--generated is for who has no recorded requests, and --replay names some: leave one out"), "tow deploy"}
 	}
 	p, err := project.Find(dir)
 	if err != nil {
@@ -139,9 +144,9 @@ func (d *deploying) run(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	counted := found.counted()
+	counted := found.counted(d.generated)
 	r, err := c.Deploy.CreateDeployment(ctx, &towpathv1.CreateDeploymentRequest{
-		Program: p.Name, Environment: d.to, Release: string(made.digest), Request: rand.Text(), Why: d.why, Checks: checks, Pipeline: stages, Replayed: counted.Requests, Dearer: counted.Dearer, Against: made.head.GetCurrent(),
+		Program: p.Name, Environment: d.to, Release: string(made.digest), Request: rand.Text(), Why: d.why, Checks: checks, Pipeline: stages, Replayed: counted.Requests, Dearer: counted.Dearer, Generated: counted.Generated, Against: made.head.GetCurrent(),
 	})
 	if err != nil {
 		return d.at.told(err)

@@ -133,7 +133,9 @@ func deployApproveCommand(u *ui) *cobra.Command {
 func deployRollbackCommand(u *ui) *cobra.Command {
 	c := deployAskCommand(u, "rollback ID", "Take a deployment back",
 		`Have all nodes run again what they ran before a deployment began. One that has not
-begun is cancelled. After one that has ended, deploy the version that you want.`,
+begun is cancelled. The last one that has succeeded is taken back by a new deployment, which
+waits for no window, no freeze and no evidence; all nodes have what it brings on their
+disks.`,
 		"  tow deploy rollback shop.prod.17 --why \"complaints from support\"", deploy.AskBack, "goes back")
 	c.Aliases = []string{"cancel"}
 	return c
@@ -153,8 +155,13 @@ func deployAskCommand(u *ui, use, short, long, example string, kind deploy.AskKi
 		Args: exactly("a deployment"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return at.ask(c.Context(), func(ctx context.Context, api *client.Control) error {
-				if _, err := api.Deploy.AskDeployment(ctx, &towpathv1.AskDeploymentRequest{Id: args[0], Kind: string(kind), Why: why}); err != nil {
+				r, err := api.Deploy.AskDeployment(ctx, &towpathv1.AskDeploymentRequest{Id: args[0], Kind: string(kind), Why: why})
+				if err != nil {
 					return err
+				}
+				if id := or(r.GetId(), args[0]); id != args[0] {
+					fmt.Fprintf(u.out, "%s takes %s back\n", id, args[0])
+					return nil
 				}
 				fmt.Fprintf(u.out, "%s: %s\n", args[0], done)
 				return nil

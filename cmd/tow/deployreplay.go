@@ -84,7 +84,7 @@ func (d *deploying) replayBoth(ctx context.Context, c *client.Control, m *made) 
 	}
 	defer v.close(ctx)
 	if d.replay == "" {
-		return v.generate(ctx), ctx.Err()
+		return v.generate(ctx), ctx.Err() // that answers differ may be intended, and nobody has said
 	}
 	found, err := v.recorded(ctx, d.replay)
 	if err == nil && found.Differed > 0 && d.differs == "" {
@@ -138,9 +138,10 @@ const generateFor = 5 * time.Second
 
 // generate has requests answered by both versions that are made up from the types of views
 // and of what they call, the same ones for the same release. They are what could be asked, and
-// not what is: that answers differ is told, and keeps nothing from going on.
+// not what is: that answers differ is told, and keeps nothing from going on; that they do not is
+// evidence for who says so.
 func (v *versions) generate(ctx context.Context) evidence {
-	var found evidence
+	found := evidence{Generated: true}
 	p := v.runs
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(p.Hash()))
@@ -163,9 +164,6 @@ func (v *versions) generate(ctx context.Context) evidence {
 	}
 	if found.Requests > 0 {
 		v.judgement("generated", found)
-	}
-	if found.Differed > 0 {
-		found.Requests, found.Dearer = 0, 0 // they prove nothing
 	}
 	return found
 }
@@ -211,41 +209,56 @@ func (e evidence) check(why string) *towpathv1.Check {
 	if e.Differed > 0 {
 		text += ": " + why
 	}
-	return &towpathv1.Check{Name: "replay", Text: text}
+	return &towpathv1.Check{Name: map[bool]string{false: "replay", true: "generated"}[e.Generated], Text: text}
 }
 
 // counted is what says that nothing changes: all, where no answer differs. Where differences
-// are intended, the others say little, and none is counted.
-func (e evidence) counted() evidence {
-	if e.Differed > 0 {
+// are intended, the others say little, and none is counted; nor are generated ones unless
+// somebody has said that they are enough.
+func (e evidence) counted(generated bool) evidence {
+	if e.Differed > 0 || e.Generated && !generated {
 		return evidence{}
 	}
 	return e
 }
 
 func deployReplayCommand(u *ui) *cobra.Command {
-	at, why := &controlAt{}, ""
+	at, why, generated := &controlAt{}, "", false
 	c := &cobra.Command{
-		Use:   "replay ID DIR",
+		Use:   "replay ID [DIR]",
 		Short: "Add recorded requests to a deployment's evidence",
 		Long: `Have the requests that are recorded in the folder DIR answered by the release that runs
 and by a deployment's candidate. Where no answer differs, the deployment takes it for
 evidence, as it does with --replay when it is made: a candidate that few requests reach
-can pass by it. Of several replays the largest counts.`,
-		Example: "  tow deploy replay shop.prod.17 .tow/records",
-		Args:    exactly("a deployment", "a folder of recorded requests"),
+can pass by it. Of several replays the largest counts.
+
+With --generated the requests are made up from the types of views and of what they call:
+they show less, and are for a program that nobody asks.`,
+		Example: "  tow deploy replay shop.prod.17 .tow/records\n  tow deploy replay shop.prod.17 --generated --why \"it runs at the end of the month\"",
+		Args: func(c *cobra.Command, args []string) error {
+			if generated {
+				return exactly("a deployment")(c, args)
+			}
+			return exactly("a deployment", "a folder of recorded requests, or --generated")(c, args)
+		},
 		RunE: func(c *cobra.Command, args []string) error {
+			dir := ""
+			if !generated {
+				dir = args[1]
+			}
 			return at.ask(interruptible(c.Context()), func(ctx context.Context, api *client.Control) error {
-				return u.addReplay(ctx, api, args[0], args[1], why)
+				return u.addReplay(ctx, api, args[0], dir, why)
 			})
 		},
 	}
+	c.Flags().BoolVar(&generated, "generated", false, "make up requests from types")
 	c.Flags().StringVar(&why, "why", "", "say `WHY`, for those who look at it later")
 	at.flags(c)
 	return c
 }
 
-// addReplay has recorded requests answered by both releases of a deployment, and tells it of them.
+// addReplay has requests answered by both releases of a deployment, and tells it of them: recorded ones,
+// or generated ones where no folder is named.
 func (u *ui) addReplay(ctx context.Context, c *client.Control, id, dir, why string) error {
 	r, err := c.Deploy.GetDeployment(ctx, &towpathv1.GetDeploymentRequest{Id: id})
 	if err != nil {
@@ -267,14 +280,21 @@ func (u *ui) addReplay(ctx context.Context, c *client.Control, id, dir, why stri
 		return err
 	}
 	defer v.close(ctx)
-	found, err := v.recorded(ctx, dir)
+	var found evidence
+	if dir == "" {
+		found, err = v.generate(ctx), ctx.Err()
+	} else {
+		found, err = v.recorded(ctx, dir)
+	}
 	switch {
 	case err != nil:
 		return err
+	case found.Requests == 0:
+		return wrong{fmt.Errorf("no request could be made up that both releases of %s answer", plan.Program)}
 	case found.Differed > 0:
-		return wrong{fmt.Errorf("%s of %s recorded requests get another answer from the candidate, and %s has no new evidence; \"tow deploy rollback %s\" takes it back", thousands(int(found.Differed)), thousands(int(found.Requests)), id, id)}
+		return wrong{fmt.Errorf("%s of %s %s requests get another answer from the candidate, and %s has no new evidence; \"tow deploy rollback %s\" takes it back", thousands(int(found.Differed)), thousands(int(found.Requests)), verdict.Replay(found).Kind(), id, id)}
 	}
-	if _, err := c.Deploy.AskDeployment(ctx, &towpathv1.AskDeploymentRequest{Id: id, Kind: string(deploy.AskReplay), Why: why, Requests: found.Requests, Dearer: found.Dearer}); err != nil {
+	if _, err := c.Deploy.AskDeployment(ctx, &towpathv1.AskDeploymentRequest{Id: id, Kind: string(deploy.AskReplay), Why: why, Requests: found.Requests, Dearer: found.Dearer, Generated: found.Generated}); err != nil {
 		return err
 	}
 	fmt.Fprintf(u.out, "%s: taken for evidence\n", id)

@@ -105,13 +105,18 @@ func quoted(text string) string {
 	return string(b)
 }
 
-// several are up to two, or none where it is deep.
+// several are up to two, now and then up to a dozen, or none where it is deep.
 func (d *dice) several(one func() string, depth int) []string {
+	n := d.IntN(3)
+	switch {
+	case depth >= deepest:
+		n = 0
+	case d.IntN(6) == 0:
+		n = d.IntN(max(3, 13-4*depth))
+	}
 	var out []string
-	for range d.IntN(3) {
-		if depth < deepest {
-			out = append(out, one())
-		}
+	for range n {
+		out = append(out, one())
 	}
 	return out
 }

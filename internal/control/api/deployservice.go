@@ -110,7 +110,7 @@ func (s *deployService) CreateDeployment(ctx context.Context, q *v1.CreateDeploy
 	}
 	p := deploy.Plan{
 		Program: q.GetProgram(), Environment: q.GetEnvironment(), Release: d, Request: q.GetRequest(),
-		By: access.Caller(ctx).Name, Why: q.GetWhy(), Pipeline: pipeline, Against: release.Digest(q.GetAgainst()), Replayed: verdict.Replay{Requests: q.GetReplayed(), Dearer: q.GetDearer()},
+		By: access.Caller(ctx).Name, Why: q.GetWhy(), Pipeline: pipeline, Against: release.Digest(q.GetAgainst()), Replayed: verdict.Replay{Requests: q.GetReplayed(), Dearer: q.GetDearer(), Generated: q.GetGenerated()},
 	}
 	for _, c := range q.GetChecks() {
 		p.Checks = append(p.Checks, deploy.Check{Name: c.GetName(), Text: c.GetText()})
@@ -315,10 +315,14 @@ func (s *deployService) AskDeployment(ctx context.Context, q *v1.AskDeploymentRe
 	if !kind.Valid() {
 		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("%.40q cannot be asked: expected back, approve, replay or leave", q.GetKind()))
 	}
-	if err := s.service.Ask(ctx, q.GetId(), kind, deploy.Ask{By: access.Caller(ctx).Name, Why: q.GetWhy(), Replay: verdict.Replay{Requests: q.GetRequests(), Dearer: q.GetDearer()}}); err != nil {
+	id, err := s.service.Ask(ctx, q.GetId(), kind, deploy.Ask{
+		By: access.Caller(ctx).Name, Why: q.GetWhy(),
+		Replay: verdict.Replay{Requests: q.GetRequests(), Dearer: q.GetDearer(), Generated: q.GetGenerated()},
+	})
+	if err != nil {
 		return nil, refused(err)
 	}
-	return &v1.AskDeploymentResponse{}, nil
+	return &v1.AskDeploymentResponse{Id: id}, nil
 }
 
 func (s *deployService) SetFreeze(ctx context.Context, q *v1.SetFreezeRequest) (*v1.SetFreezeResponse, error) {

@@ -29,7 +29,7 @@ func TestBetweenStages(t *testing.T) {
 				}
 			}
 			service := &Service{Store: s.inner}
-			if err := service.Ask(s.ctx, id, AskApprove, Ask{By: "ann", Stage: 1}); err != nil {
+			if _, err := service.Ask(s.ctx, id, AskApprove, Ask{By: "ann", Stage: 1}); err != nil {
 				s.t.Error(err)
 			}
 		}, Reach},

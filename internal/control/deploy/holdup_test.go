@@ -65,7 +65,7 @@ func TestHoldups(t *testing.T) {
 			t.Errorf("once there is room: %+v", h)
 		}
 		store.full.Store(true)
-		if err := service.Ask(ctx, id, AskBack, Ask{By: "ann"}); err != nil {
+		if _, err := service.Ask(ctx, id, AskBack, Ask{By: "ann"}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)

@@ -289,7 +289,7 @@ func (m *move) running() {
 	}
 	if a, ok := m.w.Asks[AskReplay]; ok && m.s.Test != nil && a.Replay.Requests > m.s.Test.Replayed.Requests {
 		_ = m.s.Test.Replay(a.Replay) // it was looked at when it came
-		m.event(EventReplayed, "%s replayed %d recorded requests: no answer differs, and %d are dearer", a.By, a.Replay.Requests, a.Replay.Dearer)
+		m.event(EventReplayed, "%s replayed %d %s requests: no answer differs, and %d are dearer", a.By, a.Replay.Requests, a.Replay.Kind(), a.Replay.Dearer)
 	}
 	m.adopt()
 	switch m.s.Step {

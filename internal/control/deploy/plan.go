@@ -28,6 +28,8 @@ type Plan struct {
 	// with; "" is none. Replayed is what recorded requests showed that both were asked.
 	Against  release.Digest `json:"against,omitempty"`
 	Replayed verdict.Replay `json:"replayed,omitzero"`
+	// Undoes is the deployment, which had succeeded, that this one takes back.
+	Undoes string `json:"undoes,omitempty"`
 	Pipeline
 }
 

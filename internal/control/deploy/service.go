@@ -79,16 +79,9 @@ func (s *Service) Create(ctx context.Context, p Plan) (string, error) {
 // last write has been made.
 func (s *Service) create(ctx context.Context, p Plan) (id string, done bool, err error) {
 	key := headKey(p.Environment, p.Program)
-	page, err := s.Store.Range(ctx, election.Span{Keys: election.Key(key)})
+	head, at, err := s.head(ctx, p.Environment, p.Program)
 	if err != nil {
 		return "", true, err
-	}
-	head, at := &Head{}, int64(0)
-	if len(page.Entries) > 0 {
-		at = page.Entries[0].Modified
-		if head, err = decode[Head](key, page.Entries[0].Value); err != nil {
-			return "", true, err
-		}
 	}
 	if id := head.Requests[p.Request]; id != "" {
 		return id, true, nil
@@ -194,16 +187,34 @@ func or(text, other string) string {
 }
 
 // Ask asks a deployment to go back, approves its next stage, or adds a replay to its evidence.
-// When it was asked, and what stage that approves, is found here.
-func (s *Service) Ask(ctx context.Context, id string, kind AskKind, ask Ask) error {
+// When it was asked, and what stage that approves, is found here. It gives the deployment that does
+// it: another one where one that has succeeded is to go back.
+func (s *Service) Ask(ctx context.Context, id string, kind AskKind, ask Ask) (string, error) {
 	if _, _, _, err := ParseID(id); err != nil {
-		return refuse("%v", err)
+		return "", refuse("%v", err)
 	}
 	d, err := s.Get(ctx, id)
 	if err != nil {
-		return err
+		return "", err
 	}
 	ask.At = s.now()
+	if d.State.Phase == Ended && kind == AskBack {
+		return s.undo(ctx, d, ask)
+	}
+	if err := d.takes(kind, &ask); err != nil {
+		return "", err
+	}
+	_, err = s.Store.Txn(ctx, election.Txn{
+		If:   []election.Compare{election.Present(stateKey(id))},
+		Then: []election.Op{election.Put(askKey(id, kind), encode(&ask), 0)},
+	})
+	return id, err
+}
+
+// takes says why nothing of a kind can be asked of a deployment now; nil if it can. Of an approval it
+// finds the stage.
+func (d *Deployment) takes(kind AskKind, ask *Ask) error {
+	id := d.Plan.ID
 	switch st := d.State; {
 	case st.Phase == Ended:
 		return refuse("%s has ended (%s): deploy the release that you want with \"tow deploy\"", id, st.Outcome.Result)
@@ -227,11 +238,7 @@ func (s *Service) Ask(ctx context.Context, id string, kind AskKind, ask Ask) err
 	default:
 		ask.Stage = st.Stage
 	}
-	_, err = s.Store.Txn(ctx, election.Txn{
-		If:   []election.Compare{election.Present(stateKey(id))},
-		Then: []election.Op{election.Put(askKey(id, kind), encode(&ask), 0)},
-	})
-	return err
+	return nil
 }
 
 // Freeze keeps stages from beginning. A second one for the same takes the first one's place.

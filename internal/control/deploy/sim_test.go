@@ -129,7 +129,7 @@ func (s *simulation) run(faults bool) {
 		go func() {
 			time.Sleep(20 * time.Second)
 			service := &Service{Store: s.inner}
-			if err := service.Ask(s.ctx, id, AskBack, Ask{By: "ann", Why: "it looks wrong"}); err != nil {
+			if _, err := service.Ask(s.ctx, id, AskBack, Ask{By: "ann", Why: "it looks wrong"}); err != nil {
 				s.t.Error(err)
 			}
 		}()

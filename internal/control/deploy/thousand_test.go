@@ -43,7 +43,7 @@ func TestThousandNodes(t *testing.T) {
 			return st.Phase == string(Running) && st.Stage == 2 && st.Step == string(Baking)
 		})
 		service := &Service{Store: s.inner}
-		if err := service.Ask(ctx, id, AskBack, Ask{By: "ann", Why: "it looks wrong"}); err != nil {
+		if _, err := service.Ask(ctx, id, AskBack, Ask{By: "ann", Why: "it looks wrong"}); err != nil {
 			t.Fatal(err)
 		}
 		asked, last := time.Now(), time.Duration(0)

@@ -48,6 +48,8 @@ type Way struct {
 const (
 	ByTraffic = "traffic" // less than Worse times worse, or rarer than is tolerated
 	ByReplay  = "replay"  // no recorded request's answer differs, and few took more work, in so many that a rate that is not tolerated would have shown
+	// ByGenerated is the same by requests that were made up.
+	ByGenerated = "a replay of generated requests"
 )
 
 // Decision is what shall become of the candidate by the evidence so far. It may be asked at any time and
@@ -92,18 +94,23 @@ func (t *Test) passes(m *Metric) string {
 	switch {
 	case t.logPass(m, n, x, 0, 0) >= -math.Log(t.Beta):
 		return ByTraffic
-	case t.replayed(m):
-		return ByReplay
+	case !t.replayed(m):
+		return ""
+	case t.Replayed.Generated:
+		return ByGenerated
 	}
-	return ""
+	return ByReplay
 }
 
-// replayed reports whether a metric passes by the replay alone.
+// replayed reports whether a metric passes by the replay alone. It stands for traffic that there is not,
+// and is not heard against traffic that there is: where that has something against the candidate, more
+// of it has to decide.
 func (t *Test) replayed(m *Metric) bool {
-	return t.Replayed.Differed == 0 && Bound(t.Replayed.Requests, t.Replayed.of(m.Name), t.Beta) <= m.Tolerated
+	against := m.Bad.Candidate > 0 && m.For.mean() > 0
+	return !against && t.Replayed.Differed == 0 && Bound(t.Replayed.Requests, t.Replayed.of(m.Name), t.Beta) <= m.Tolerated
 }
 
-// ByReplay reports whether the replay alone passes all metrics, whatever traffic there is.
+// ByReplay reports whether the replay alone passes all metrics.
 func (t *Test) ByReplay() bool {
 	for i := range t.Metrics {
 		if !t.replayed(&t.Metrics[i]) {

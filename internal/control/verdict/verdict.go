@@ -94,6 +94,16 @@ type Replay struct {
 	// Dearer are those for which the candidate spent more gas than the release, by a fifth and more, or
 	// made calls that the release did not make.
 	Dearer int64 `json:"dearer,omitempty"`
+	// Generated: they are not recorded ones, but made up from types.
+	Generated bool `json:"generated,omitempty"`
+}
+
+// Kind is what its requests are called: recorded or generated.
+func (r Replay) Kind() string {
+	if r.Generated {
+		return "generated"
+	}
+	return "recorded"
 }
 
 func (r Replay) valid() bool {

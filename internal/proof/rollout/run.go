@@ -150,7 +150,8 @@ func (r *run) deploy(ctx context.Context) (err error) {
 	pause(ctx, between(rand.New(rand.NewPCG(r.seed, 2)), 0, 8*time.Second))
 	service := &deploy.Service{Store: r.w.store}
 	return until(ctx, func(ctx context.Context) error {
-		return service.Ask(ctx, r.id, deploy.AskBack, deploy.Ask{By: "ann", Why: "it looks wrong"})
+		_, err := service.Ask(ctx, r.id, deploy.AskBack, deploy.Ask{By: "ann", Why: "it looks wrong"})
+		return err
 	})
 }
 
