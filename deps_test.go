@@ -86,6 +86,7 @@ var layers = []struct {
 	{"api", 1, []string{"api"}},
 	{"internal/native", 1, []string{"internal/decimal"}},
 	{"internal/abi", 1, nil},
+	{"internal/label", 1, nil},
 	{"internal/wholefile", 1, nil},
 	{"internal/ports", 1, nil},
 	{"internal/decimal", 1, nil},

@@ -139,7 +139,7 @@ func (s *snapshots) desired(ctx context.Context) (map[string][]release.Desired, 
 	for _, e := range r.Outcomes[0].Entries {
 		environment, cell, program, ok := fleet.ParseIntentKey(e.Key)
 		i, err := fleet.DecodeIntent(e.Key, e.Value)
-		if ok && err == nil && i.Release != "" {
+		if ok && err == nil && i.Release != "" && release.CheckCell(cell) == nil {
 			all[environment] = append(all[environment], release.Desired{Cell: cell, Program: program, Release: i.Release})
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"towpath.dev/internal/control/access"
+	"towpath.dev/internal/control/fleet"
 )
 
 // The roles of --role.
@@ -102,6 +103,9 @@ func (s *serving) start(c *cobra.Command, programs []string) error {
 		if c.Flags().Changed(name) {
 			asked = name
 		}
+	}
+	if err := fleet.CheckPlace(s.cell, s.region); err != nil {
+		return usage{fmt.Errorf("--cell and --region: %w", err), "tow serve"}
 	}
 	dir, err := dataDir(s.data)
 	if s.upgradable && s.role != roleResponder {

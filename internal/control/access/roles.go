@@ -2,12 +2,12 @@ package access
 
 import (
 	"fmt"
-	"regexp"
 	"time"
 
 	"connectrpc.com/connect"
 
 	"towpath.dev/api/towpathv1"
+	"towpath.dev/internal/label"
 )
 
 // A Role is what a principal may do. Each of the first three may what the one before
@@ -80,13 +80,10 @@ func ReadPrincipal(p *towpathv1.Principal) (Principal, error) {
 	return out, nil
 }
 
-// label is a label of DNS (RFC 1123).
-var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-
-// CheckName refuses what cannot name a principal, an environment or a cluster.
+// CheckName refuses what cannot name a principal, a node, an environment, a cell or a cluster.
 func CheckName(what, name string) error {
-	if !label.MatchString(name) {
-		return invalid("%q cannot name %s: expected 1 to 63 small letters, digits and dashes, as in checkout-2", shorten(name), what)
+	if !label.Valid(name) {
+		return invalid("%q cannot name %s: expected %s", shorten(name), what, label.Expected)
 	}
 	return nil
 }

@@ -101,6 +101,9 @@ func (s *nodeService) ReportStatus(ctx context.Context, q *v1.ReportStatusReques
 	if who.Environment == "" {
 		return nil, connect.NewError(connect.CodeFailedPrecondition, errors.New("this node joined no environment: join it with a token that names one"))
 	}
+	if err := deploy.CheckStatus(who.Environment, status); err != nil {
+		return nil, connect.NewError(connect.CodeInvalidArgument, err)
+	}
 	return &v1.ReportStatusResponse{}, deploy.Report(ctx, s.opts.Store, who.Environment, who.Name, status, time.Now().UTC())
 }
 

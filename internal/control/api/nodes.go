@@ -41,9 +41,14 @@ type nodeService struct{ *Server }
 // a stream that has not ended yet.
 func (s *nodeService) Attach(ctx context.Context, q *v1.AttachRequest, out *connect.ServerStream[v1.AttachResponse]) error {
 	const most = 255
-	if len(q.GetVersion()) > most || len(q.GetAddress()) > most || len(q.GetCell()) > most || len(q.GetIncarnation()) > most {
-		return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the version has %d bytes, the address %d, the cell %d and the incarnation %d: expected %d at most",
-			len(q.GetVersion()), len(q.GetAddress()), len(q.GetCell()), len(q.GetIncarnation()), most))
+	if len(q.GetVersion()) > most || len(q.GetAddress()) > most || len(q.GetIncarnation()) > most {
+		return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the version has %d bytes, the address %d and the incarnation %d: expected %d at most",
+			len(q.GetVersion()), len(q.GetAddress()), len(q.GetIncarnation()), most))
+	}
+	if cell := q.GetCell(); cell != "" { // one that runs what it was started with is of none
+		if err := fleet.CheckPlace(cell, ""); err != nil {
+			return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("%w; start the node with another --cell", err))
+		}
 	}
 	who := access.Caller(ctx)
 	lease, ttl, err := s.opts.Store.Grant(ctx, 3*s.opts.Beat)

@@ -3,6 +3,8 @@ package deploy
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -211,9 +213,13 @@ func (r *replica) applyNode(environment, name string, e election.Event) error {
 		value = nil
 	}
 	err := r.filed[of].Take(e.Entry.Key, value)
-	if s := r.filed[of].Status(); s != nil {
+	s := r.filed[of].Status()
+	switch {
+	case s != nil && fleet.Keyed(s.Cell):
 		r.nodes[environment][name] = s
 		return err
+	case s != nil: // what would be intended there would not be found again
+		err = errors.Join(err, fmt.Errorf("%s in the store: %.80q can be no cell", e.Entry.Key, s.Cell))
 	}
 	delete(r.nodes[environment], name)
 	if r.filed[of].Empty() {

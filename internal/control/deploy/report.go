@@ -12,6 +12,7 @@ import (
 
 	"towpath.dev/election"
 	"towpath.dev/internal/control/fleet"
+	"towpath.dev/internal/control/release"
 )
 
 // ErrLate is that a report has come too late: there is a newer one of the node.
@@ -71,6 +72,33 @@ func Report(ctx context.Context, store election.Store, environment, node string,
 		}
 	}
 	return ErrBusy
+}
+
+// CheckStatus says what is wrong with a status that a node of an environment tells of: what keys
+// are made of has to be what can be in one, and deployments have to be the environment's own.
+func CheckStatus(environment string, s *fleet.Status) error {
+	if err := fleet.CheckPlace(s.Cell, s.Region); err != nil {
+		return err
+	}
+	const most = 255
+	for _, text := range []string{s.Address, s.Version, s.Incarnation, s.Upgrades} {
+		if len(text) > most {
+			return fmt.Errorf("%.40q… of a status has %d bytes: expected %d at most", text, len(text), most)
+		}
+	}
+	for name, r := range s.Programs {
+		if err := release.CheckProgram(name); err != nil {
+			return err
+		}
+		if r.Deployment == "" {
+			continue
+		}
+		program, of, n, err := ParseID(r.Deployment)
+		if err != nil || r.Deployment != idOf(program, of, n) || program != name || of != environment {
+			return fmt.Errorf("a status tells that %s follows %.80q: expected a deployment of it in %s", name, r.Deployment, environment)
+		}
+	}
+	return nil
 }
 
 // mostChanges is of how many programs it is written at once that a node runs something else: each

@@ -9,8 +9,10 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"towpath.dev/internal/control/release"
+	"towpath.dev/internal/label"
 )
 
 // Prefix is where all about a fleet is in the store.
@@ -38,6 +40,26 @@ func ParseIntentKey(key string) (environment, cell, program string, ok bool) {
 	}
 	return parts[0], parts[1], parts[2], true
 }
+
+// CheckPlace says what is wrong with a node's cell, or with its region, which may be "". Cells
+// become parts of keys.
+func CheckPlace(cell, region string) error {
+	for _, of := range []struct{ what, name string }{{"a cell", cell}, {"a region", region}} {
+		if !label.Valid(of.name) && (of.name != "" || of.what == "a cell") {
+			return fmt.Errorf("%.80q cannot name %s: expected %s", of.name, of.what, label.Expected)
+		}
+	}
+	return nil
+}
+
+// Keyed reports whether there can be intents of a cell: whether the key of one is read as it was
+// written. Stored statuses of earlier versions name cells of which there can be none.
+func Keyed(cell string) bool {
+	return cell != "" && len(cell) <= mostCell && !strings.Contains(cell, "/") && utf8.ValidString(cell)
+}
+
+// mostCell bounds the name of a cell that is in the store, in bytes.
+const mostCell = 255
 
 // An Intent is what the nodes of a cell shall run of a program. While a candidate is on
 // trial, some run that: those whose place in the deployment's order is below Reach.

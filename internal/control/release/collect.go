@@ -59,7 +59,7 @@ type collector struct {
 
 // environment takes one environment's file and gives the name of the one that it extends.
 func (c *collector) environment(name string) (extends string, err error) {
-	if err := CheckEnvironment(name); err != nil {
+	if err := checkFile(name); err != nil {
 		return "", err
 	}
 	file := environmentFile(name)

@@ -288,7 +288,7 @@ func (d *Disk) Noted(name string) ([]byte, error) {
 }
 
 func checkNote(name string) error {
-	if len(name) > maxName || !environmentForm.MatchString(name) {
+	if len(name) > maxName || !fileForm.MatchString(name) {
 		return fmt.Errorf("%.80q cannot name a note: expected small letters, digits, '.', '_' and '-'", name)
 	}
 	return nil

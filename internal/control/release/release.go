@@ -29,6 +29,7 @@ import (
 	"slices"
 
 	"towpath.dev/internal/artifact"
+	"towpath.dev/internal/label"
 )
 
 // A Release is a document: which artifact, bound how. It is not to be changed once it
@@ -186,8 +187,8 @@ func Decode(data []byte) (*Release, error) {
 }
 
 var (
-	programForm     = regexp.MustCompile(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
-	environmentForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$`)
+	programForm = regexp.MustCompile(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
+	fileForm    = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$`)
 )
 
 const maxName = 63 // bytes: names become parts of files, objects and labels
@@ -201,11 +202,29 @@ func CheckProgram(name string) error {
 }
 
 // CheckEnvironment says what is wrong with the name of an environment that is deployed
-// to: it becomes part of objects' names.
+// to. It is the rule by which nodes join one, too.
 func CheckEnvironment(name string) error {
-	if len(name) > maxName || !environmentForm.MatchString(name) {
-		return fmt.Errorf("%.80q cannot name an environment that is deployed to: expected small letters, digits, '.', '_' and '-', at most %d, "+
+	if !label.Valid(name) {
+		return fmt.Errorf("%.80q cannot name an environment that is deployed to: expected %s; rename its file in env/", name, label.Expected)
+	}
+	return nil
+}
+
+// checkFile says what is wrong with the name of an environment that others extend: it becomes
+// part of objects' names.
+func checkFile(name string) error {
+	if len(name) > maxName || !fileForm.MatchString(name) {
+		return fmt.Errorf("%.80q cannot name an environment: expected small letters, digits, '.', '_' and '-', at most %d, "+
 			"a letter or digit at both ends; rename its file in env/", name, maxName)
+	}
+	return nil
+}
+
+// CheckCell says what is wrong with the name of a cell in a snapshot. Nodes' own rule is
+// narrower; cells that were there before it are read all the same.
+func CheckCell(name string) error {
+	if len(name) > maxName || !fileForm.MatchString(name) {
+		return fmt.Errorf("%.80q cannot name a cell: expected %s", name, label.Expected)
 	}
 	return nil
 }

@@ -62,7 +62,7 @@ func (s *Snapshot) Validate() error {
 		complain("it is of %s: expected a time in UTC, in whole seconds", s.Time.Format(time.RFC3339Nano))
 	}
 	for i, d := range s.Desired {
-		if err := errors.Join(CheckEnvironment(d.Cell), CheckProgram(d.Program), d.Release.Check()); err != nil {
+		if err := errors.Join(CheckCell(d.Cell), CheckProgram(d.Program), d.Release.Check()); err != nil {
 			complain("what it desires, %d: %w", i+1, err)
 		}
 	}
