@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -123,7 +124,7 @@ func (s *deployService) CreateDeployment(ctx context.Context, q *v1.CreateDeploy
 }
 
 // shown is a deployment as the API names it.
-func (s *deployService) shown(ctx context.Context, d *deploy.Deployment) *v1.Deployment {
+func shown(d *deploy.Deployment, l latencies) *v1.Deployment {
 	plan, err1 := json.Marshal(d.Plan)
 	state, err2 := json.Marshal(d.State)
 	if err := errors.Join(err1, err2); err != nil {
@@ -133,9 +134,12 @@ func (s *deployService) shown(ctx context.Context, d *deploy.Deployment) *v1.Dep
 		Id: d.Plan.ID, Program: d.Plan.Program, Environment: d.Plan.Environment, Release: string(d.Plan.Release),
 		Phase: string(d.State.Phase), Plan: plan, State: state,
 	}
-	if d.State.Test != nil {
-		candidate, control := s.latencies(ctx, d)
-		out.Verdict = d.State.Test.Summary(candidate, control).String()
+	switch {
+	case d.State.Test == nil:
+	case d.State.From == "":
+		out.Verdict = "nothing to compare it with: nothing of " + d.Plan.Program + " ran in " + d.Plan.Environment + " before"
+	default:
+		out.Verdict = d.State.Test.Summary(l.candidate, l.control).String() + l.note()
 	}
 	return out
 }
@@ -151,38 +155,17 @@ func (s *deployService) holdup(ctx context.Context, d *deploy.Deployment) *deplo
 	return s.opts.Deployments.Holdup(ctx, d.Plan.ID)
 }
 
-// latencies are how long answers took of the two releases, while the onebox has both.
-func (s *deployService) latencies(ctx context.Context, d *deploy.Deployment) (candidate, control *verdict.Histogram) {
-	if d.State.Phase != deploy.Running || d.State.Step != deploy.Baking || d.State.Onebox == "" {
-		return nil, nil
-	}
-	var from deploy.Counters = s.opts.Deployments.Hub
-	if s.opts.Deployments.Counters != nil {
-		from = s.opts.Deployments.Counters
-	}
-	all, _ := from.Counters(ctx, d.Plan.Environment, d.Plan.Program) // where the onebox is not heard, the summary does without
-	candidate, control = &verdict.Histogram{}, &verdict.Histogram{}
-	for _, node := range deploy.Newest(all) {
-		for _, n := range node.Programs[d.Plan.Program] {
-			switch {
-			case node.Node != d.State.Onebox:
-			case n.Release == d.Plan.Release:
-				candidate.Merge(n.Latency)
-			case n.Release == d.State.From:
-				control.Merge(n.Latency)
-			}
-		}
-	}
-	return candidate, control
-}
-
 func (s *deployService) GetDeployment(ctx context.Context, q *v1.GetDeploymentRequest) (*v1.GetDeploymentResponse, error) {
 	d, err := s.service.GetArchived(ctx, s.opts.Deployments.Events, q.GetId())
 	if err != nil {
 		return nil, refused(err)
 	}
-	out := s.shown(ctx, d)
-	if h := s.holdup(ctx, d); h != nil {
+	var h *deploy.Holdup
+	var asking sync.WaitGroup // side by side: a control node may hang
+	asking.Go(func() { h = s.holdup(ctx, d) })
+	out := shown(d, s.latencies(ctx, d))
+	asking.Wait()
+	if h != nil {
 		out.Holdup = fmt.Sprintf("since %s its next step cannot be written, and is tried again: %s", h.Since.Format(time.RFC3339), h.Why)
 	}
 	return &v1.GetDeploymentResponse{Deployment: out}, nil
@@ -201,6 +184,7 @@ func (s *deployService) ListDeployments(ctx context.Context, q *v1.ListDeploymen
 		return nil, refused(err)
 	}
 	out := &v1.ListDeploymentsResponse{}
+	var all []*deploy.Deployment
 	for program, h := range heads {
 		if q.GetProgram() != "" && q.GetProgram() != program {
 			continue
@@ -223,8 +207,11 @@ func (s *deployService) ListDeployments(ctx context.Context, q *v1.ListDeploymen
 			if err != nil {
 				return nil, err
 			}
-			out.Deployments = append(out.Deployments, s.shown(ctx, d))
+			all = append(all, d)
 		}
+	}
+	for i, l := range s.allLatencies(ctx, all) {
+		out.Deployments = append(out.Deployments, shown(all[i], l))
 	}
 	slices.SortFunc(out.GetPrograms(), func(a, b *v1.ProgramHead) int { return strings.Compare(a.GetProgram(), b.GetProgram()) })
 	return out, nil
@@ -242,22 +229,45 @@ func (s *deployService) WatchDeployment(ctx context.Context, q *v1.WatchDeployme
 	if err != nil {
 		return refused(err)
 	}
-	if err := out.Send(s.news(ctx, first, all, sent)); err != nil || first.State.Phase == deploy.Ended {
+	took := s.ownLatencies(ctx, first)
+	if err := out.Send(news(first, took, all, sent)); err != nil || first.State.Phase == deploy.Ended {
 		return err
 	}
+	var asking sync.WaitGroup
+	defer asking.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	changes := s.service.Changes(ctx, id)
+	// What happened is told at once, also while a control node hangs that is asked for latencies.
+	asked, asks := make(chan latencies), false
+	ask := func(d *deploy.Deployment) {
+		if asks || !measured(d) {
+			return
+		}
+		asks = true
+		asking.Go(func() {
+			l := s.latencies(ctx, d)
+			select {
+			case asked <- l:
+			case <-ctx.Done():
+			}
+		})
+	}
+	ask(first)
 	// Requests are counted, and who watches sees so; a stream on which nothing is sent is ended.
 	beat := time.NewTicker(s.opts.Beat)
 	defer beat.Stop()
 	for {
 		var c deploy.Change
+		again := false
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case c = <-changes:
+		case took = <-asked:
+			asks = false
 		case <-beat.C:
+			again = true
 		}
 		d, err := s.service.Get(ctx, id)
 		if err != nil {
@@ -269,15 +279,21 @@ func (s *deployService) WatchDeployment(ctx context.Context, q *v1.WatchDeployme
 				return refused(err)
 			}
 		}
-		if err := out.Send(s.news(ctx, d, c.Events, sent)); err != nil || ended {
+		if !measured(d) {
+			took = latencies{}
+		}
+		if err := out.Send(news(d, took, c.Events, sent)); err != nil || ended {
 			return err
+		}
+		if again {
+			ask(d)
 		}
 	}
 }
 
 // news is a deployment with the events that were not sent before.
-func (s *deployService) news(ctx context.Context, d *deploy.Deployment, all []deploy.Event, sent map[string]bool) *v1.WatchDeploymentResponse {
-	out := &v1.WatchDeploymentResponse{Deployment: s.shown(ctx, d)}
+func news(d *deploy.Deployment, took latencies, all []deploy.Event, sent map[string]bool) *v1.WatchDeploymentResponse {
+	out := &v1.WatchDeploymentResponse{Deployment: shown(d, took)}
 	for i := range all {
 		if !sent[all[i].ID()] {
 			sent[all[i].ID()] = true
