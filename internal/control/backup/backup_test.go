@@ -34,6 +34,7 @@ type history []struct {
 // TestRestoreIsTheSource: what was restored to a revision has the hash that the source had
 // then, and a member starts of it.
 func TestRestoreIsTheSource(t *testing.T) {
+	t.Parallel() // most of the time it waits for etcd
 	c := etcd.Start(t, 3)
 	client := c.Client(t)
 	store, err := blob.Open(t.TempDir(), blob.Options{})

@@ -65,6 +65,7 @@ func (s slowStream) RecvMsg(m any) error {
 // TestFarBehind: what takes long to read is uploaded in pieces, so that an uploader that dies
 // often gets on.
 func TestFarBehind(t *testing.T) {
+	t.Parallel() // most of the time it waits for etcd
 	cluster := etcd.Start(t, 1)
 	client := cluster.Client(t)
 	slow, err := clientv3.New(clientv3.Config{

@@ -22,6 +22,7 @@ import (
 // under the watch, its leader goes away, a member is replaced, and bases are made of it
 // all the while.
 func TestMembersBreak(t *testing.T) {
+	t.Parallel() // most of the time it waits for etcd
 	seed := rand.Uint64N(1_000_000) + 1
 	t.Logf("seed %d", seed)
 	cluster := etcd.Start(t, 3)

@@ -25,6 +25,7 @@ import (
 // TestRestoreWholeCluster: three members are restored by one command each, are one cluster,
 // and nothing in it goes back: revisions, watches, fencing tokens.
 func TestRestoreWholeCluster(t *testing.T) {
+	t.Parallel() // most of the time it waits for etcd
 	ctx := t.Context()
 	client := etcd.Start(t, 3).Client(t)
 	store := openFolder(t, t.TempDir())
@@ -299,6 +300,7 @@ func startMembers(t *testing.T, dir string, members map[string]string) *clientv3
 	}
 	var mu sync.Mutex
 	var endpoints []string
+	var kills []func()
 	var starting sync.WaitGroup
 	for name := range members {
 		starting.Go(func() {
@@ -309,11 +311,18 @@ func startMembers(t *testing.T, dir string, members map[string]string) *clientv3
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			t.Cleanup(m.Close)
+			kills = append(kills, m.Kill)
 			endpoints = append(endpoints, m.Endpoints()...)
 		})
 	}
 	starting.Wait()
+	t.Cleanup(func() {
+		var stopping sync.WaitGroup
+		for _, kill := range kills {
+			stopping.Go(kill)
+		}
+		stopping.Wait()
+	})
 	if t.Failed() {
 		t.FailNow()
 	}

@@ -119,9 +119,16 @@ func (o Options) explain(err error) error {
 
 // Close stops the member and waits until it has. It hands leadership over to
 // another one first. Clients are given a moment to end their calls.
-func (m *Member) Close() {
+func (m *Member) Close() { m.end(func() {}) }
+
+// Kill stops the member and waits until it has, and hands nothing over: for members that all end
+// together, of which none could take the lead that another one hands it, and waits for for seconds.
+func (m *Member) Kill() { m.end(m.etcd.Server.HardStop) }
+
+func (m *Member) end(first func()) {
 	m.close.Do(func() {
 		m.life.ends.Store(true)
+		first()
 		m.etcd.Close()
 		m.folder.close()
 	})

@@ -108,10 +108,14 @@ func (c *Cluster) start(t testing.TB) error {
 	return errors.Join(faults...)
 }
 
+// stop stops all members, none of which hands its leadership to another one that stops too.
 func (c *Cluster) stop() {
 	var stopping sync.WaitGroup
-	for i := range c.members {
-		stopping.Go(func() { c.Stop(i) })
+	for i, m := range c.members {
+		if m != nil {
+			c.members[i] = nil
+			stopping.Go(m.Kill)
+		}
 	}
 	stopping.Wait()
 }
