@@ -95,6 +95,7 @@ type otherControls struct {
 	own   string
 	trust *access.Trust
 	dir   string
+	rests rests
 
 	mu      sync.Mutex
 	clients map[string]*client.Control // by address
@@ -144,7 +145,7 @@ func (e *otherControls) holdup(ctx context.Context, id string) (found *deploy.Ho
 }
 
 // others asks all other control nodes, and takes their answers one by one. Where some could not be
-// asked, the error is a [deploy.Unasked].
+// asked, the error is a [deploy.Unasked]. One that has let this one wait rests for some seconds.
 func (e *otherControls) others(ctx context.Context, q *towpathv1.GetCountersRequest, take func(*towpathv1.GetCountersResponse) error) error {
 	view, err := e.group.View(ctx)
 	if err != nil { // the store is away, and what this node knows is worth something too
@@ -159,7 +160,14 @@ func (e *otherControls) others(ctx context.Context, q *towpathv1.GetCountersRequ
 			continue
 		}
 		asking.Go(func() {
-			r, err := e.ask(ctx, at, q)
+			r, err := (*towpathv1.GetCountersResponse)(nil), e.rests.why(at)
+			if err == nil {
+				began := time.Now()
+				r, err = e.ask(ctx, at, q)
+				if !errors.Is(ctx.Err(), context.Canceled) { // else it is who asks that has gone
+					e.rests.note(at, time.Since(began), err)
+				}
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {

@@ -144,6 +144,7 @@ func (c *Controller) lead(ctx context.Context, l *election.Leadership) error {
 	for {
 		keys, changed := c.replica.programs(l.Seat())
 		slices.Sort(keys)
+		w.look(ctx, keys)
 		after := time.Duration(0)
 		for _, key := range keys {
 			after = sooner(after, w.program(ctx, key))
@@ -216,11 +217,7 @@ const movesAtOnce = 20
 
 // deployment makes a deployment's moves, and gives when to look again.
 func (w *worker) deployment(ctx context.Context, id string) time.Duration {
-	t := w.trials[id]
-	if t == nil {
-		t = &trial{written: time.Now()}
-		w.trials[id] = t
-	}
+	t := w.trial(id)
 	for range movesAtOnce {
 		if left := time.Until(t.notYet); left > 0 {
 			return left
@@ -229,7 +226,10 @@ func (w *worker) deployment(ctx context.Context, id string) time.Duration {
 		if s == nil || s.state.value.Phase == Ended || ctx.Err() != nil {
 			return 0
 		}
-		after := w.observe(ctx, t, s)
+		after := time.Duration(0)
+		if in, ok := w.due(t, s); ok {
+			after = max(in, time.Millisecond)
+		}
 		s.world.Counts, s.world.Passed = t.counts, time.Since(t.written)
 		s.world.Heard, s.world.Unasked = t.collect.heardAgo(), t.unasked
 		m := next(s.plan, s.state.value, &s.world, w.c.o.Now().UTC())
@@ -243,19 +243,57 @@ func (w *worker) deployment(ctx context.Context, id string) time.Duration {
 	return time.Millisecond
 }
 
-// observe asks for counters, where they matter and it is time to, and gives when it will be
-// again. They matter in each step, while a node may run the candidate.
-func (w *worker) observe(ctx context.Context, t *trial, s *snapshot) time.Duration {
-	if st := s.state.value; st.Phase != Running || st.Test == nil || !s.world.placed(s.plan) {
-		return 0
+// trial is what is known of a deployment beside what is stored.
+func (w *worker) trial(id string) *trial {
+	t := w.trials[id]
+	if t == nil {
+		t = &trial{written: time.Now()}
+		w.trials[id] = t
 	}
-	if left := w.c.o.Every - time.Since(t.asked); !t.asked.IsZero() && left > 0 {
-		return left
-	}
-	t.asked = time.Now()
+	return t
+}
+
+// due is in how long to ask for a deployment's counters, where they matter: in each step, while
+// a node may run the candidate.
+func (w *worker) due(t *trial, s *snapshot) (in time.Duration, matters bool) {
+	st := s.state.value
+	return w.c.o.Every - time.Since(t.asked), st.Phase == Running && st.Test != nil && s.world.placed(s.plan)
+}
+
+// look asks for the counters of all deployments for which it is time to. It asks for all at once:
+// one after the other, each would wait for a control node that does not answer, and be looked at so
+// seldom that nothing counts (see mostApart).
+func (w *worker) look(ctx context.Context, keys []string) {
 	asking, cancel := context.WithTimeout(ctx, countTime)
 	defer cancel()
-	all, err := w.c.o.Counters.Counters(asking, s.plan.Environment, s.plan.Program)
+	var waiting sync.WaitGroup
+	var take []func()
+	for _, key := range keys {
+		ids, _, _ := w.c.replica.work(key)
+		for _, id := range ids {
+			s := w.c.replica.of(id)
+			if s == nil {
+				continue
+			}
+			t := w.trial(id)
+			if in, matters := w.due(t, s); !matters || in > 0 {
+				continue
+			}
+			t.asked = time.Now()
+			var all []*fleet.Counters
+			var err error
+			waiting.Go(func() { all, err = w.c.o.Counters.Counters(asking, s.plan.Environment, s.plan.Program) })
+			take = append(take, func() { w.take(t, s, all, err) })
+		}
+	}
+	waiting.Wait()
+	for _, f := range take {
+		f()
+	}
+}
+
+// take makes evidence of counters, as far as they could be had.
+func (w *worker) take(t *trial, s *snapshot, all []*fleet.Counters, err error) {
 	var unasked []string
 	if some := (*Unasked)(nil); errors.As(err, &some) {
 		unasked = slices.Sorted(slices.Values(some.At))
@@ -265,7 +303,6 @@ func (w *worker) observe(ctx context.Context, t *trial, s *snapshot) time.Durati
 	}
 	t.unasked = unasked
 	t.counts = append(t.counts, t.collect.take(s.plan, s.state.value, all)...)
-	return w.c.o.Every
 }
 
 // countTime bounds asking for counters.

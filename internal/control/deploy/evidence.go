@@ -180,12 +180,15 @@ func (c *collector) take(p *Plan, s *State, all []*fleet.Counters) []Count {
 			continue // it is known
 		}
 		c.hosts[n.Node] = h
+		if !h.follows(was) {
+			continue
+		}
 		for key := range h.counts {
-			c.heard[source{n.Node, key.release}] = h.at
+			if _, known := was.counts[key]; known { // what only sets a mark is no evidence
+				c.heard[source{n.Node, key.release}] = h.at
+			}
 		}
-		if h.follows(was) {
-			h.into(windows, was, p.Release, s.From)
-		}
+		h.into(windows, was, p.Release, s.From)
 	}
 	var counts []Count
 	for _, key := range slices.SortedFunc(maps.Keys(windows), compared.compare) {
@@ -263,7 +266,7 @@ func (c *collector) count(key compared, w *comparison, now time.Time) []Count {
 	return []Count{n}
 }
 
-// heardAgo is how long ago counters were heard.
+// heardAgo is how long ago counters were heard that were compared with those before them.
 func (c *collector) heardAgo() map[source]time.Duration {
 	all := map[source]time.Duration{}
 	for s, at := range c.heard {

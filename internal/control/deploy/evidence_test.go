@@ -356,16 +356,40 @@ func TestImpatientClients(t *testing.T) {
 	}
 }
 
-// TestHeard: counters are heard that say that there was nothing to count.
+// TestHeard: counters are heard that say that there was nothing to count, once there are some to
+// compare them with.
 func TestHeard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCounting(t)
 		c.onebox("n", 0.1)
+		c.look(c.handsOver("n"))
+		if got := c.of.heardAgo(); len(got) > 0 {
+			t.Errorf("at the first look %v is heard; expected nothing", got)
+		}
+		time.Sleep(4 * time.Second)
 		c.look(older(c.handsOver("n"), 3*time.Second))
 		time.Sleep(time.Second)
 		want := map[source]time.Duration{{"n", digest("one")}: 4 * time.Second, {"n", digest("two")}: 4 * time.Second}
 		if got := c.of.heardAgo(); fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("heard were %v; expected %v", got, want)
+		}
+	})
+}
+
+// TestHeardAndNotCounted: of nodes that are heard so seldom that nothing counts nothing is heard
+// either, so that no stage passes by it.
+func TestHeardAndNotCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCounting(t)
+		two, one := c.host("a", "two"), c.host("b", "one")
+		for range 100 {
+			time.Sleep(mostApart + time.Second)
+			two.serves("two", 1000, 500)
+			one.serves("one", 1000, 0)
+			c.look(c.handsOver("a"), c.handsOver("b"))
+		}
+		if got := c.of.heardAgo(); len(c.counts) > 0 || len(got) > 0 {
+			t.Errorf("%d windows count, and %v are heard; expected neither", len(c.counts), got)
 		}
 	})
 }

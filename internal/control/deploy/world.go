@@ -20,8 +20,9 @@ type World struct {
 	Freezes []Freeze
 	Asks    map[AskKind]Ask
 	// Counts is what nodes counted since the state was written last, and Passed how much
-	// time went by, as far as this process has seen it. Heard is how long ago counters were heard;
-	// those that are not in it never were. Unasked are control nodes that could not be asked.
+	// time went by, as far as this process has seen it. Heard is how long ago counters were heard
+	// that are evidence, with those before them; those that are not in it never were. Unasked are
+	// control nodes that could not be asked.
 	Counts  []Count
 	Passed  time.Duration
 	Heard   map[source]time.Duration
