@@ -235,8 +235,14 @@ func (a *Agent) recall() {
 		delete(a.memory.Ran, release.Tow)
 		delete(a.memory.Lost, release.Tow)
 	}
-	killed := a.o.Kills.since(a.memory.Kills)
+	killed, rebooted := a.o.Kills.since(a.memory.Kills), a.o.Kills.rebooted(a.memory.Kills)
+	if rebooted {
+		a.o.Log.Info("the machine was started anew: that the process ended is held against no release")
+	}
 	for name := range a.memory.Tries {
+		if rebooted {
+			a.memory.ended(name)
+		}
 		if name == release.Tow {
 			a.recallSelf()
 			continue
@@ -401,8 +407,13 @@ func (a *Agent) settle() {
 		}
 		p.settles = time.Time{}
 		for d := range p.tried {
-			if t := a.memory.Tries[name][d]; t != nil && (d == p.main || d == p.beside) {
-				t.Deaths, t.Starved, t.Killed, t.Lost, t.Settled = 0, 0, "", 0, true
+			t := a.memory.Tries[name][d]
+			if t == nil || d != p.main && d != p.beside {
+				continue
+			}
+			t.Settled = true
+			if i := a.memory.Intents[name]; i == nil || d != i.Candidate {
+				t.Deaths, t.Starved, t.Killed, t.Lost = 0, 0, "", 0
 			}
 		}
 		a.memory.forget(name)

@@ -375,6 +375,56 @@ func TestEndsThatAreNoDeaths(t *testing.T) {
 	})
 }
 
+// TestDiesLateOfACandidate: a node whose candidate kills it once it has run for long enough says so
+// each time, for others to go back; by itself it does not, whatever it was that it died of.
+func TestDiesLateOfACandidate(t *testing.T) {
+	run(t, func(t *testing.T, m *machine) {
+		kill, stop := m.start()
+		m.intend(&Intent{Deployment: "d1", Release: one})
+		time.Sleep(time.Hour)
+		m.intend(&Intent{Deployment: "d2", Release: one, Candidate: two, Reach: 1})
+		for n := 1; n <= 3; n++ {
+			time.Sleep(15 * time.Minute)
+			kill()
+			kill, stop = m.start()
+			m.runs(two, "")
+			if r := m.said(); r.Trouble(two) == nil || r.Trouble(two).Kind != Crashed || r.Trouble(two).Count != n {
+				t.Errorf("after %d deaths it says %+v", n, r)
+			}
+		}
+		stop()
+	})
+}
+
+// TestMachinesThatEnd: that a machine is started anew, or that it was another one, is no death of
+// what ran there.
+func TestMachinesThatEnd(t *testing.T) {
+	run(t, func(t *testing.T, m *machine) {
+		boot := "a"
+		m.with = func(o *Options) { o.Kills = Kills{Boot: boot} }
+		kill, _ := m.start()
+		m.intend(&Intent{Deployment: "d1", Release: one})
+		m.runs(one, "")
+		m.intend(&Intent{Deployment: "d2", Release: one, Candidate: two, Reach: 1})
+		m.runs(two, "")
+		for _, boot = range []string{"b", "c", "d"} {
+			kill()
+			kill, _ = m.start()
+			m.runs(two, "")
+		}
+		if r := m.said(); len(r.Troubles) > 0 {
+			t.Errorf("it says %+v", r)
+		}
+		kill() // of itself, this time
+		kill, _ = m.start()
+		m.runs(two, "")
+		if r := m.said(); r.Trouble(two) == nil || r.Trouble(two).Count != 1 {
+			t.Errorf("it says %+v", r)
+		}
+		kill()
+	})
+}
+
 // TestAlone: a node starts with what it was told last, and serves, while nobody answers.
 func TestAlone(t *testing.T) {
 	run(t, func(t *testing.T, m *machine) {

@@ -18,7 +18,7 @@ import (
 // Between two looks a kill may have been of any process. So that a node died of it is a
 // likelihood, and what is said of it says no more.
 type Kills struct {
-	Boot    string `json:"boot"`    // of the machine, whose counts begin anew then
+	Boot    string `json:"boot"`    // of the machine, whose counts begin anew then; "" is not known
 	Machine int64  `json:"machine"` // on the whole of it
 	// Group is the process's cgroup, by its path and its number in this boot, and InGroup what was
 	// killed in it. Number 0: it does not count.
@@ -84,6 +84,10 @@ func groupIn(root fs.FS) (string, bool) {
 	}
 	return "", false
 }
+
+// rebooted reports whether the machine was started anew since another look, or it is another
+// machine: then what ran there has not ended of itself, as far as anybody knows.
+func (k Kills) rebooted(was Kills) bool { return k.Boot != "" && was.Boot != "" && k.Boot != was.Boot }
 
 // since says what the kernel has killed for want of memory since another look; "" is nothing, or
 // that it cannot be known. What was killed elsewhere on the machine counts only where the

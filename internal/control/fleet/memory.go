@@ -43,7 +43,8 @@ type Try struct {
 	Starved int    `json:"starved,omitempty"`
 	Killed  string `json:"killed,omitempty"`
 	Lost    int    `json:"lost,omitempty"` // losses of readiness that are counted against it
-	// Settled: it ran for long enough, so that a death is not counted against it.
+	// Settled: it ran for long enough, so that the node does not go back from it by itself. Deaths
+	// are counted against it only while it is a candidate on trial: one that leaks takes its time.
 	Settled bool `json:"settled,omitempty"`
 }
 
@@ -129,12 +130,12 @@ func (m *Memory) previous(program string, now release.Digest) release.Digest {
 }
 
 // suspect is the release of a program against which it is counted what befalls the process: of
-// those that run and are not settled the one that was begun last, and of two that were begun
-// at once the candidate. It is nil where there is none.
+// those that run and are not settled, or are on trial, the one that was begun last, and of two
+// that were begun at once the candidate. It is nil where there is none.
 func (m *Memory) suspect(program string) (of release.Digest, last *Try) {
 	intent := cmp.Or(m.Intents[program], &Intent{})
 	for d, t := range m.Tries[program] {
-		if t.Running && !t.Settled && (last == nil || t.Since.After(last.Since) || t.Since.Equal(last.Since) && d == intent.Candidate) {
+		if t.Running && intent.counts(d, t) && (last == nil || t.Since.After(last.Since) || t.Since.Equal(last.Since) && d == intent.Candidate) {
 			of, last = d, t
 		}
 	}
@@ -147,9 +148,7 @@ func (m *Memory) suspect(program string) (of release.Digest, last *Try) {
 func (m *Memory) died(program, killed string) map[release.Digest]*Try {
 	intent := cmp.Or(m.Intents[program], &Intent{})
 	_, last := m.suspect(program)
-	for _, t := range m.Tries[program] {
-		t.Running = false
-	}
+	m.ended(program)
 	if last != nil {
 		last.Deaths++
 		if killed != "" {
@@ -160,11 +159,21 @@ func (m *Memory) died(program, killed string) map[release.Digest]*Try {
 	against := map[release.Digest]*Try{}
 	for d, t := range m.Tries[program] {
 		// What was tried for an earlier deployment may be tried again.
-		if t.against() && (t == last || t.Deployment == intent.Deployment) {
+		if t.against() && intent.counts(d, t) && (t == last || t.Deployment == intent.Deployment) {
 			against[d] = t
 		}
 	}
 	return against
+}
+
+// counts reports whether what befalls the process is counted against a release.
+func (i *Intent) counts(d release.Digest, t *Try) bool { return !t.Settled || d == i.Candidate }
+
+// ended notes that the process has ended for a reason that is no release's.
+func (m *Memory) ended(program string) {
+	for _, t := range m.Tries[program] {
+		t.Running = false
+	}
 }
 
 // against reports whether there is something against the release.
@@ -184,15 +193,12 @@ func (m *Memory) try(program, deployment string, d release.Digest, now time.Time
 		m.Tries[program] = tries
 	}
 	t := tries[d]
-	if t == nil || !t.Settled && t.Deployment != deployment {
-		t = &Try{Deployment: deployment}
+	if t == nil || t.Deployment != deployment { // which counts anew
+		t = &Try{Deployment: deployment, Settled: t != nil && t.Settled}
 		tries[d] = t
 	}
-	if t.Settled {
-		return false
-	}
 	t.Running, t.Since = true, now
-	return true
+	return !t.Settled
 }
 
 // needed is every release of a program that may be needed again: what runs, what ran

@@ -7,6 +7,39 @@ import (
 	"towpath.dev/internal/control/release"
 )
 
+// TestDeathsOnTrialAreCountedHoweverLate: a candidate that leaks has the kernel kill the node every
+// quarter of an hour, each time after it had run for long enough to be settled. All deaths are
+// told; the node does not go back by itself, and once it is no candidate any more they count no
+// more, until another deployment tries it.
+func TestDeathsOnTrialAreCountedHoweverLate(t *testing.T) {
+	const program = "shop"
+	one, two := release.DigestOf([]byte("one")), release.DigestOf([]byte("two"))
+	m := newMemory()
+	m.Intents[program] = &Intent{Deployment: "d2", Release: one, Candidate: two, Reach: 1}
+	now := time.Now()
+	for life := 1; life <= 10; life++ {
+		if watched := m.try(program, "d2", two, now); watched != (life == 1) {
+			t.Fatalf("in life %d it is watched: %v", life, watched)
+		}
+		m.Tries[program][two].Settled = true
+		now = now.Add(15 * time.Minute)
+		against := m.died(program, "the kernel killed 1 process in its cgroup for want of memory meanwhile")
+		if try := against[two]; len(against) != 1 || try == nil || try.Deaths != life || try.Starved != life || try.trouble(two).Kind != Crashed {
+			t.Fatalf("after %d deaths there is %+v against releases", life, against)
+		}
+	}
+	m.Intents[program] = &Intent{Deployment: "d2", Release: two}
+	m.try(program, "d2", two, now)
+	if against := m.died(program, ""); len(against) > 0 {
+		t.Errorf("against what runs there is %+v", against)
+	}
+	m.Intents[program] = &Intent{Deployment: "d3", Release: one, Candidate: two, Reach: 1}
+	m.try(program, "d3", two, now)
+	if against := m.died(program, ""); against[two] == nil || against[two].Deaths != 1 {
+		t.Errorf("another deployment counts anew; there is %+v", against)
+	}
+}
+
 // TestDeathsAreCountedOnce: a node that died of a candidate has nothing against the release
 // that ran with it, and does not forget it when it dies of something else.
 func TestDeathsAreCountedOnce(t *testing.T) {

@@ -83,7 +83,7 @@ func (a *Agent) turned(err error) {
 		p, i := a.programs[name], a.memory.Intents[name]
 		d, try := a.memory.suspect(name)
 		switch {
-		case try != nil:
+		case try != nil && !try.Settled:
 			try.Lost++
 			if t := p.troubles[d]; t == nil || !t.Kind.Final() {
 				p.troubles[d] = try.trouble(d)
@@ -102,7 +102,7 @@ func (t *Try) trouble(d release.Digest) *Trouble {
 	switch {
 	case t.Deaths == 0:
 		about.Kind, about.Count = Unready, t.Lost
-	case t.Deaths >= MostDeaths:
+	case t.Deaths >= MostDeaths && !t.Settled:
 		about.Kind = GaveUp
 	}
 	if t.Deaths > 0 {

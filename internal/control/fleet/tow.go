@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -38,12 +39,15 @@ func (s *Successor) Error() string {
 // run again, and that another one is about to be tried: the memory is to be saved before.
 // What the kernel has killed stays to be compared for the other programs, by the agent.
 func (m *Memory) Launch(now time.Time, kills Kills) release.Digest {
+	if kills.rebooted(m.Kills) {
+		m.ended(release.Tow)
+	}
 	m.died(release.Tow, kills.since(m.Kills))
 	for len(m.Ran[release.Tow]) > 0 {
 		d := m.Ran[release.Tow][0]
 		t := m.Tries[release.Tow][d]
 		if t == nil || t.Settled || t.Deaths < MostDeaths {
-			if t != nil && !t.Settled {
+			if t != nil {
 				t.Running, t.Since = true, now
 			}
 			return d
@@ -61,10 +65,7 @@ func (a *Agent) isSelf(d release.Digest) bool {
 // recallSelf looks at how the node got on with releases of tow. Deaths were counted as the process
 // was launched.
 func (a *Agent) recallSelf() {
-	deployment := ""
-	if i := a.memory.Intents[release.Tow]; i != nil {
-		deployment = i.Deployment
-	}
+	intent := cmp.Or(a.memory.Intents[release.Tow], &Intent{})
 	for d, t := range a.memory.Tries[release.Tow] {
 		p := a.program(release.Tow)
 		switch {
@@ -74,7 +75,7 @@ func (a *Agent) recallSelf() {
 			p.tried[d] = true
 			p.settles = time.Now().Add(a.o.Settle)
 		}
-		if t.against() && t.Deployment == deployment {
+		if t.against() && intent.counts(d, t) && t.Deployment == intent.Deployment {
 			p.troubles[d] = t.trouble(d)
 		}
 	}
