@@ -1042,8 +1042,10 @@ func (x *Freeze) GetUntil() int64 {
 }
 
 type SetFreezeRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Freeze        *Freeze                `protobuf:"bytes,1,opt,name=freeze,proto3" json:"freeze,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Freeze *Freeze                `protobuf:"bytes,1,opt,name=freeze,proto3" json:"freeze,omitempty"`
+	// Also of an environment or a program that nobody knows yet.
+	Anyway        bool `protobuf:"varint,2,opt,name=anyway,proto3" json:"anyway,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1083,6 +1085,13 @@ func (x *SetFreezeRequest) GetFreeze() *Freeze {
 		return x.Freeze
 	}
 	return nil
+}
+
+func (x *SetFreezeRequest) GetAnyway() bool {
+	if x != nil {
+		return x.Anyway
+	}
+	return false
 }
 
 type SetFreezeResponse struct {
@@ -2151,9 +2160,10 @@ const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\aprogram\x18\x02 \x01(\tR\aprogram\x12\x0e\n" +
 	"\x02by\x18\x03 \x01(\tR\x02by\x12\x10\n" +
 	"\x03why\x18\x04 \x01(\tR\x03why\x12\x14\n" +
-	"\x05until\x18\x05 \x01(\x03R\x05until\">\n" +
+	"\x05until\x18\x05 \x01(\x03R\x05until\"V\n" +
 	"\x10SetFreezeRequest\x12*\n" +
-	"\x06freeze\x18\x01 \x01(\v2\x12.towpath.v1.FreezeR\x06freeze\"\x13\n" +
+	"\x06freeze\x18\x01 \x01(\v2\x12.towpath.v1.FreezeR\x06freeze\x12\x16\n" +
+	"\x06anyway\x18\x02 \x01(\bR\x06anyway\"\x13\n" +
 	"\x11SetFreezeResponse\"O\n" +
 	"\x11LiftFreezeRequest\x12 \n" +
 	"\venvironment\x18\x01 \x01(\tR\venvironment\x12\x18\n" +

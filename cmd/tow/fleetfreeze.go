@@ -18,14 +18,18 @@ import (
 )
 
 func fleetFreezeCommand(u *ui) *cobra.Command {
-	at, f, lasting := &controlAt{}, &towpathv1.Freeze{}, time.Duration(0)
+	at, f, lasting, anyway := &controlAt{}, &towpathv1.Freeze{}, time.Duration(0), false
 	c := &cobra.Command{
 		Use:   "freeze",
 		Short: "Keep deployments from going on",
 		Long: `Keep stages of deployments from beginning: of all programs in all environments, or of
 those that are named. Those that are under way wait where they are, and can go back all
 the same; nodes serve on. It ends by itself with --for, and else with "tow fleet
-unfreeze". A second freeze of the same takes the first one's place.`,
+unfreeze". A second freeze of the same takes the first one's place.
+
+An environment that has neither nodes nor deployments, or a program that was never
+deployed, is refused, as a name that is mistyped freezes nothing; --anyway freezes it in
+advance.`,
 		Example: "  tow fleet freeze --env prod --why \"the sale begins\" --for 6h\n" +
 			"  tow fleet freeze --why \"we look into INC-4711\"",
 		Args: exactly(),
@@ -39,7 +43,7 @@ unfreeze". A second freeze of the same takes the first one's place.`,
 				f.Until = time.Now().Add(lasting).Unix()
 			}
 			return at.ask(c.Context(), func(ctx context.Context, api *client.Control) error {
-				if _, err := api.Deploy.SetFreeze(ctx, &towpathv1.SetFreezeRequest{Freeze: f}); err != nil {
+				if _, err := api.Deploy.SetFreeze(ctx, &towpathv1.SetFreezeRequest{Freeze: f, Anyway: anyway}); err != nil {
 					return err
 				}
 				_, err := fmt.Fprintf(u.out, "%s frozen, %s.\n", freezeOf(f.Program, f.Environment), freezeUntil(f.Until))
@@ -49,6 +53,7 @@ unfreeze". A second freeze of the same takes the first one's place.`,
 	}
 	freezeFlags(c, &f.Environment, &f.Program)
 	c.Flags().StringVar(&f.Why, "why", "", "say `WHY`, to everybody who waits for its end")
+	c.Flags().BoolVar(&anyway, "anyway", false, "freeze what nobody knows yet, too")
 	c.Flags().DurationVar(&lasting, "for", 0, "let it end after this `TIME` (default: when it is lifted)")
 	at.flags(c)
 	return c

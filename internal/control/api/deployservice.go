@@ -350,6 +350,11 @@ func (s *deployService) SetFreeze(ctx context.Context, q *v1.SetFreezeRequest) (
 	if f.GetUntil() != 0 {
 		freeze.Until = time.Unix(f.GetUntil(), 0).UTC()
 	}
+	if !q.GetAnyway() {
+		if err := s.service.Known(ctx, freeze, access.Caller(ctx).Environment == ""); err != nil {
+			return nil, refused(err)
+		}
+	}
 	if err := s.service.Freeze(ctx, freeze); err != nil {
 		return nil, refused(err)
 	}

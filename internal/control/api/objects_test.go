@@ -237,7 +237,7 @@ func TestPoliciesThatCannotBeKept(t *testing.T) {
 func TestFreezesOfAnEnvironment(t *testing.T) {
 	h := open(t, false, withObjects(t, nil))
 	for _, environment := range []string{"", "prod", "test"} {
-		if _, err := h.admin(t).Deploy.SetFreeze(t.Context(), &v1.SetFreezeRequest{Freeze: &v1.Freeze{Environment: environment, Why: "in " + environment}}); err != nil {
+		if _, err := h.admin(t).Deploy.SetFreeze(t.Context(), &v1.SetFreezeRequest{Freeze: &v1.Freeze{Environment: environment, Why: "in " + environment}, Anyway: true}); err != nil {
 			t.Fatal(err)
 		}
 	}
