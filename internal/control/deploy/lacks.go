@@ -33,7 +33,7 @@ func (m *move) lacks() string {
 	if !onebox || test.Decision() == verdict.Pass {
 		return ""
 	}
-	const replay = ", or a replay (\"tow deploy replay\")"
+	replay := ", or a replay (tow deploy replay " + m.p.ID + ", with --generated where nobody asks)"
 	for _, w := range test.Verdict().Ways {
 		switch {
 		case w.How != "": // it passes
