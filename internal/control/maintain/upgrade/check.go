@@ -223,10 +223,8 @@ func (l *checklist) storage() {
 		return
 	}
 	want := l.from
-	if len(l.versions) > 1 { // under way: the data stays at the lower one
-		if want = l.from; l.way == Down {
-			want = l.target
-		}
+	if l.way == Down && (len(l.versions) > 1 || l.enabled()) { // what goes back does so first
+		want = l.target
 	}
 	asked := 0
 	for i := range l.Seen.Members {
@@ -236,11 +234,18 @@ func (l *checklist) storage() {
 			continue
 		}
 		asked++
+		if runs, err := ParseVersion(m.Version); err == nil && runs.Major == 3 && runs.Minor < 6 {
+			continue // it has none: it has gone back already
+		}
 		v, err := ParseVersion(r.Storage)
 		switch {
-		case r.Downgrade != "": // it is on its way to that
+		case r.Downgrade != "" && !l.enabled(): // it is on its way to another one
 		case r.Storage == "" || err != nil:
 			l.fail(name, fmt.Sprintf("the data of %s has none yet", m), "wait until it has been written with the first snapshot of its log; --snapshot-count says after how many entries")
+			return
+		case v.line() != want.line() && l.enabled():
+			l.fail(name, fmt.Sprintf("the data of %s is of %s, and becomes of %s before any member does", m, r.Storage, want.line()),
+				"wait some seconds, and restart none meanwhile: a member that starts too early answers nothing, and holds up the others; if it lasts, look at the members' logs")
 			return
 		case v.line() != want.line():
 			l.fail(name, fmt.Sprintf("the data of %s is of %s, where %s is expected", m, r.Storage, want.line()), "wait: it is brought up to date soon after the last member runs the new release; if it is not, look at the members' logs")
@@ -252,6 +257,16 @@ func (l *checklist) storage() {
 		return
 	}
 	l.ok(name, "all data is of %s", want.line())
+}
+
+// enabled reports whether a downgrade to the target is.
+func (l *checklist) enabled() bool {
+	for _, r := range l.Releases {
+		if v, err := ParseVersion(r.Downgrade); err == nil && l.way == Down && v.line() == l.target.line() {
+			return true
+		}
+	}
+	return false
 }
 
 // downgrading is whether a downgrade is under way.

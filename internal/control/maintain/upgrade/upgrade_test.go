@@ -123,6 +123,15 @@ func TestCheck(t *testing.T) {
 				f.Releases[id] = Release{Storage: "3.6.0", Downgrade: "3.6.0"}
 			}
 		}, says: "stop one member at a time, the leader last"},
+		{what: "down to one without a storage version is under way", from: "3.6.16", to: "3.5.35", way: Down, make: func(f *Facts) {
+			f.run(2, "3.5.35")
+			f.Releases[1], f.Releases[2], f.Releases[3] = Release{"3.5.0", "3.5.0"}, Release{}, Release{"3.5.0", "3.5.0"}
+		}, says: "stop one member at a time, the leader last"},
+		{what: "down was enabled just now", from: "3.6.16", to: "3.5.35", way: Down, make: func(f *Facts) {
+			for id := range f.Releases {
+				f.Releases[id] = Release{"3.6.0", "3.5.0"}
+			}
+		}, failed: []string{"storage version"}, says: "restart none meanwhile"},
 		{what: "another one is under way", from: "3.7.3", to: "3.6.16", way: Down, make: func(f *Facts) { f.Releases[1] = Release{Storage: "3.7.0", Downgrade: "3.5.0"} }, failed: []string{"downgrade"}, says: "finish that one"},
 	} {
 		f := three(c.from)
