@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	etcdversion "go.etcd.io/etcd/api/v3/version"
 
 	"towpath.dev/internal/control/access"
 	"towpath.dev/internal/control/backup"
@@ -89,7 +90,11 @@ func (r *backupRestore) run(ctx context.Context) error {
 	if r.data != "" {
 		fmt.Fprintf(r.err, "Start the control node as before: tow serve --data %s …\n", r.data)
 	} else {
-		fmt.Fprintf(r.err, "Start it with its usual flags, and these:\n\n")
+		etcd := ""
+		if plan.Etcd != "" {
+			etcd = ", as etcd " + releasesFrom(plan.Etcd) + ","
+		}
+		fmt.Fprintf(r.err, "Start it%s with its usual flags, and these:\n\n", etcd)
 		fmt.Fprintf(r.out, "--name %s --data-dir %s --initial-cluster %s --initial-cluster-token %s\n", shellWord(r.name), shellWord(r.dir), shellWord(r.initial), done.Token)
 	}
 	if len(o.Members) > 1 {
@@ -193,6 +198,9 @@ func (r *backupRestore) show(p *backup.Restore) {
 	fmt.Fprintf(r.err, "%s, generation %d, at revision %d%s\n", r.at.cluster, p.From, p.Target.Revision, seen)
 	fmt.Fprintf(r.err, "  of the base of revision %d and %s, %s in all\n", p.Base, count(p.Objects, "object"), size(int(p.Bytes)))
 	fmt.Fprintf(r.err, "  users and roles as of %s, when that base was made\n", stamp(p.BaseTime))
+	if r.data == "" && p.Etcd != "" {
+		fmt.Fprintf(r.err, "  for etcd %s\n", releasesFrom(p.Etcd))
+	}
 	how := "begins"
 	if p.Joins {
 		how = "joins"
@@ -201,4 +209,12 @@ func (r *backupRestore) show(p *backup.Restore) {
 		fmt.Fprintf(r.err, "  above revision %d, which generation %d is supposed to have come to: %v\n", u.Reached, u.Generation, u.Why)
 	}
 	fmt.Fprintf(r.err, "  into %s, as the member %s, which %s generation %d\n", r.dir, r.name, how, p.Into)
+}
+
+// releasesFrom is the minor releases of etcd from one on, up to the one that comes with tow.
+func releasesFrom(first string) string {
+	if first == etcdversion.APIVersion {
+		return first
+	}
+	return first + " to " + etcdversion.APIVersion
 }

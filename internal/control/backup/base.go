@@ -2,6 +2,7 @@ package backup
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -29,7 +30,7 @@ type Manifest struct {
 	Cluster    string `json:"cluster"`
 	Generation uint64 `json:"generation"`
 	Member     string `json:"member"`  // whose snapshot it was
-	Version    string `json:"version"` // of etcd
+	Version    string `json:"version"` // of etcd: of its data, or before 3.6 of the member; older manifests have none then
 	Revision   int64  `json:"revision"`
 	// Compacted is from which revision on history is in it.
 	Compacted int64     `json:"compacted"`
@@ -107,6 +108,7 @@ func (b *baser) take(ctx context.Context) (Manifest, error) {
 	if err != nil {
 		return m, fmt.Errorf("whose snapshot it was that %s sent: %w", endpoint, err)
 	}
+	m.Version = cmp.Or(m.Version, status.Version)
 	db, err := bolt.Open(file, 0o400, &bolt.Options{ReadOnly: true})
 	if err != nil {
 		return m, fmt.Errorf("the snapshot of %s is no store of etcd's: %w", endpoint, err)

@@ -70,6 +70,7 @@ type Restore struct {
 	BaseTime   time.Time     // users and roles are of then, or of soon after
 	Objects    int           // how many log objects are read
 	Bytes      int64         // of the objects that are read
+	Etcd       string        // the release of etcd that the base is of, as 3.5, and the earliest to start the member with; "" if it does not say
 	From, Into uint64        // generations
 	Joins      bool          // another member has begun the generation
 	Unknown    []Unknown     // generations that it goes on above, be they what they may, the newest first
@@ -96,8 +97,21 @@ func PlanRestore(ctx context.Context, o RestoreOptions) (*Restore, error) {
 		return nil, err
 	}
 	r.From, r.Base, r.BaseTime, r.Objects, r.Bytes = r.shelf.place.generation, r.chain.Base.Revision, r.chain.Base.Time, len(r.chain.Steps), r.chain.Size()
+	if m, err := r.shelf.manifest(ctx, r.chain.Base.Folder()); err == nil { // else building it says what is wrong, or takes another one
+		r.Etcd = minorRelease(m.Version)
+	}
 	r.plan = restorePlan{From: r.From, Revision: r.Target.Revision, Bump: r.o.Bump, Members: o.Members, Begun: o.now().UTC()}
 	return r, r.join(ctx, latest.Number)
+}
+
+// minorRelease is 3.5 of 3.5.35.
+func minorRelease(version string) string {
+	major, rest, _ := strings.Cut(version, ".")
+	minor, _, found := strings.Cut(rest, ".")
+	if !found {
+		return ""
+	}
+	return major + "." + minor
 }
 
 // check refuses what can be known to be wrong.
