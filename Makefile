@@ -10,7 +10,7 @@ run: ## the featured-offer application serves, over a market in SQLite
 
 test: install lint unit race editor java bench-module alerts ## install what the tests need and run all of them
 
-install: ## what the tests run besides Go: PostgreSQL, protoc, a JDK, Maven, an S3 server
+install: ## what the tests run besides Go: PostgreSQL, protoc, a JDK, Maven, an S3 server, etcd 3.5 and 3.6
 	./tools/install
 
 unit: ## all Go tests
