@@ -9,7 +9,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"towpath.dev/election"
 	"towpath.dev/internal/control/deploy/deploytest"
+	"towpath.dev/internal/control/memstore"
+	"towpath.dev/internal/control/release"
 )
 
 // deployed is a simulation in which two releases have been deployed one after the other.
@@ -149,4 +152,31 @@ func TestAlarmAfterTheEnd(t *testing.T) {
 			t.Errorf("an alarm long after takes back %s", id)
 		}
 	})
+}
+
+// TestUndoTow: of tow itself the one before goes forward in waves, as each node starts anew.
+func TestUndoTow(t *testing.T) {
+	store := memstore.New()
+	defer store.Close()
+	service := &Service{Store: store}
+	id, err := service.Create(t.Context(), Plan{Program: release.Tow, Environment: "prod", Release: digest("new"), Request: "r", Pipeline: UpgradePipeline()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, value := range map[string]any{
+		headKey("prod", release.Tow): &Head{Last: 1, Current: digest("new"), Previous: digest("old"), Recent: []string{id}},
+		stateKey(id):                 &State{Phase: Ended, Outcome: &Outcome{Result: Succeeded}},
+	} {
+		if _, err := store.Txn(t.Context(), election.Txn{Then: []election.Op{election.Put(key, encode(value), 0)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	back, err := service.Ask(t.Context(), id, AskBack, Ask{By: "ann"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := service.Get(t.Context(), back)
+	if err != nil || d.State.Phase != Queued || d.Plan.Release != digest("old") || len(d.Plan.Stages) != len(UpgradePipeline().Stages) {
+		t.Errorf("it is %+v, %+v, %v; expected what ran before, in waves", d.Plan, d.State, err)
+	}
 }
