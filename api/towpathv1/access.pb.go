@@ -1655,9 +1655,10 @@ func (x *ReportCountersRequest) GetCounters() []byte {
 
 type ReportCountersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Somebody compares what nodes of the environment count: hand it over as often as while a
-	// candidate is on trial.
-	Asked         bool `protobuf:"varint,1,opt,name=asked,proto3" json:"asked,omitempty"`
+	// Somebody compares what nodes count of some programs of the environment: hand that over as
+	// often as while a candidate is on trial. Without programs it is of all.
+	Asked         bool     `protobuf:"varint,1,opt,name=asked,proto3" json:"asked,omitempty"`
+	Programs      []string `protobuf:"bytes,2,rep,name=programs,proto3" json:"programs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1697,6 +1698,13 @@ func (x *ReportCountersResponse) GetAsked() bool {
 		return x.Asked
 	}
 	return false
+}
+
+func (x *ReportCountersResponse) GetPrograms() []string {
+	if x != nil {
+		return x.Programs
+	}
+	return nil
 }
 
 type Node struct {
@@ -2137,9 +2145,10 @@ const file_towpath_v1_access_proto_rawDesc = "" +
 	"\x06status\x18\x01 \x01(\fR\x06status\"\x16\n" +
 	"\x14ReportStatusResponse\"3\n" +
 	"\x15ReportCountersRequest\x12\x1a\n" +
-	"\bcounters\x18\x01 \x01(\fR\bcounters\".\n" +
+	"\bcounters\x18\x01 \x01(\fR\bcounters\"J\n" +
 	"\x16ReportCountersResponse\x12\x14\n" +
-	"\x05asked\x18\x01 \x01(\bR\x05asked\"\x86\x01\n" +
+	"\x05asked\x18\x01 \x01(\bR\x05asked\x12\x1a\n" +
+	"\bprograms\x18\x02 \x03(\tR\bprograms\"\x86\x01\n" +
 	"\x04Node\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\venvironment\x18\x02 \x01(\tR\venvironment\x12\x18\n" +

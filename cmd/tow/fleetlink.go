@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -151,14 +153,16 @@ func (l *fleetLink) Report(ctx context.Context, s *fleet.Status) error {
 }
 
 // Count is part of fleet.Link.
-func (l *fleetLink) Count(ctx context.Context, counters *fleet.Counters) (asked bool, err error) {
+func (l *fleetLink) Count(ctx context.Context, counters *fleet.Counters) (asked []string, err error) {
 	text, err := json.Marshal(counters)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	err = l.ask(func(c *client.Control) error {
 		r, err := c.Nodes.ReportCounters(ctx, &towpathv1.ReportCountersRequest{Counters: text})
-		asked = r.GetAsked()
+		if asked = r.GetPrograms(); r.GetAsked() && len(asked) == 0 { // an older control node
+			asked = slices.Collect(maps.Keys(counters.Programs))
+		}
 		return err
 	})
 	return asked, err

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -22,19 +23,29 @@ import (
 // alone: counters grow, and the next report has all of them.
 type Hub struct {
 	mu    sync.Mutex
-	all   map[string]heardCounters // by ENVIRONMENT/NODE
-	asked map[string]time.Time     // when somebody asked last, by environment
+	all   map[string]*counted  // by ENVIRONMENT/NODE
+	asked map[string]time.Time // when somebody asked last, by ENVIRONMENT/PROGRAM
+	swept time.Time            // when what is old was dropped last
 }
 
-type heardCounters struct {
-	environment string
-	at          time.Time
-	counters    *fleet.Counters
+// counted is what a node has handed over.
+type counted struct {
+	environment, node, incarnation string
+	at                             time.Time // the last time
+	number                         int64
+	programs                       map[string]countedOf
+}
+
+// countedOf is what it has of a program.
+type countedOf struct {
+	at     time.Time
+	number int64
+	counts []fleet.Count
 }
 
 // NewHub makes a Hub that has heard nothing.
 func NewHub() *Hub {
-	return &Hub{all: map[string]heardCounters{}, asked: map[string]time.Time{}}
+	return &Hub{all: map[string]*counted{}, asked: map[string]time.Time{}}
 }
 
 // heardFor is how old counters may be that are told.
@@ -43,39 +54,65 @@ const heardFor = 30 * time.Second
 // askedFor is for how long somebody is said to ask: longer than a node that nobody asks is silent.
 const askedFor = 15 * time.Second
 
-// hear hears a node, and says whether somebody asks for what it counted at present.
-func (h *Hub) hear(environment string, c *fleet.Counters) (asked bool) {
+// hear hears a node, and says of which of its programs somebody asks for what it counted at
+// present.
+func (h *Hub) hear(environment string, c *fleet.Counters) (asked []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
-	if at, ok := h.asked[environment]; ok {
-		asked = now.Sub(at) <= askedFor
+	h.sweep(now)
+	key := environment + "/" + c.Node
+	n := h.all[key]
+	if n == nil || n.incarnation != c.Incarnation {
+		n = &counted{environment: environment, node: c.Node, incarnation: c.Incarnation, number: c.Number - 1}
+		h.all[key] = n
 	}
-	for key, old := range h.all {
-		if now.Sub(old.at) > heardFor {
-			delete(h.all, key)
+	if n.number < c.Number { // else it was on its way for long
+		n.take(c, now)
+	}
+	for program := range n.programs {
+		if at, ok := h.asked[environment+"/"+program]; ok && now.Sub(at) <= askedFor {
+			asked = append(asked, program)
 		}
 	}
-	key := environment + "/" + c.Node
-	if old, ok := h.all[key]; ok && old.counters.Incarnation == c.Incarnation && old.counters.Number >= c.Number {
-		return asked // it was on its way for long
-	}
-	h.all[key] = heardCounters{environment, now, c}
+	slices.Sort(asked)
 	return asked
+}
+
+// take takes over what a node hands over.
+func (n *counted) take(c *fleet.Counters, now time.Time) {
+	n.at, n.number = now, c.Number
+	if !c.Some || n.programs == nil {
+		n.programs = map[string]countedOf{}
+	}
+	for program, counts := range c.Programs {
+		n.programs[program] = countedOf{now, c.Number, counts}
+	}
+}
+
+// sweep drops what is told no more, now and then.
+func (h *Hub) sweep(now time.Time) {
+	if now.Sub(h.swept) < heardFor {
+		return
+	}
+	h.swept = now
+	maps.DeleteFunc(h.all, func(_ string, n *counted) bool { return now.Sub(n.at) > heardFor })
+	maps.DeleteFunc(h.asked, func(_ string, at time.Time) bool { return now.Sub(at) > askedFor })
 }
 
 // heard is what the nodes counted of a program, and how long ago.
 func (h *Hub) heard(environment, program string) []*fleet.Counters {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.asked[environment] = time.Now()
+	h.asked[environment+"/"+program] = time.Now()
 	var all []*fleet.Counters
-	for _, c := range h.all {
-		age := time.Since(c.at)
-		if c.environment == environment && len(c.counters.Programs[program]) > 0 && age <= heardFor {
+	for _, n := range h.all {
+		of := n.programs[program]
+		age := time.Since(of.at)
+		if n.environment == environment && len(of.counts) > 0 && age <= heardFor {
 			all = append(all, &fleet.Counters{
-				Node: c.counters.Node, Incarnation: c.counters.Incarnation, Number: c.counters.Number, Age: age,
-				Programs: map[string][]fleet.Count{program: c.counters.Programs[program]},
+				Node: n.node, Incarnation: n.incarnation, Number: of.number, Age: age,
+				Programs: map[string][]fleet.Count{program: of.counts},
 			})
 		}
 	}
@@ -117,7 +154,8 @@ func (s *nodeService) ReportCounters(ctx context.Context, q *v1.ReportCountersRe
 	c.Node = who.Name
 	out := &v1.ReportCountersResponse{}
 	if s.opts.Deployments != nil {
-		out.Asked = s.opts.Deployments.Hub.hear(who.Environment, c)
+		out.Programs = s.opts.Deployments.Hub.hear(who.Environment, c)
+		out.Asked = len(out.GetPrograms()) > 0
 	}
 	return out, nil
 }

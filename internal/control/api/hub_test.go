@@ -2,6 +2,9 @@ package api_test
 
 import (
 	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,4 +93,75 @@ func TestCounters(t *testing.T) {
 	if best := deploy.Newest([]*fleet.Counters{told(0), told(1)}); len(best) != 1 || best[0].Incarnation != "i2" {
 		t.Errorf("the newest is %+v", best)
 	}
+}
+
+// TestCountersOfSomePrograms: a node hands over those that somebody compares more often than the
+// others, which stay as they were, with their age; all at once are all that there are.
+func TestCountersOfSomePrograms(t *testing.T) {
+	hub := api.NewHub()
+	h := open(t, true, func(o *api.Options) {
+		store, err := blob.Open(t.TempDir(), blob.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Deployments = &api.Deployments{Objects: release.NewObjects(store), Events: store, Hub: hub}
+	})
+	pair := h.join(t, "n1", "prod")
+	node := h.as(t, client.ControlOptions{Certificate: &pair})
+	number := int64(0)
+	report := func(some bool, programs ...string) []string {
+		t.Helper()
+		number++
+		c := &fleet.Counters{Incarnation: "i1", Number: number, Some: some, Programs: map[string][]fleet.Count{}}
+		for _, p := range programs {
+			name, requests, _ := strings.Cut(p, " ")
+			c.Programs[name] = nil
+			if n, err := strconv.ParseInt(requests, 10, 64); err == nil {
+				c.Programs[name] = []fleet.Count{{Release: "d", View: "v", Requests: n}}
+			}
+		}
+		text, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := node.Nodes.ReportCounters(t.Context(), &v1.ReportCountersRequest{Counters: text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.GetAsked() != (len(r.GetPrograms()) > 0) { // older nodes hear that alone
+			t.Errorf("it is said: %v", r)
+		}
+		return r.GetPrograms()
+	}
+	expect := func(program string, number, requests int64) {
+		t.Helper()
+		all, err := hub.Counters(t.Context(), "prod", program)
+		switch {
+		case err != nil || len(all) > 1:
+			t.Fatal(all, err)
+		case len(all) == 0:
+			if number != 0 {
+				t.Errorf("nothing is known of %s", program)
+			}
+		case all[0].Number != number || all[0].Programs[program][0].Requests != requests || len(all[0].Programs) != 1:
+			t.Errorf("of %s it is %+v; expected the number %d, with %d requests", program, all[0], number, requests)
+		}
+	}
+	if asked := report(false, "shop 10", "cart 20"); len(asked) > 0 {
+		t.Errorf("it is said to be asked for %q, and nobody asked", asked)
+	}
+	expect("shop", 1, 10)
+	if asked := report(true, "shop 11"); !slices.Equal(asked, []string{"shop"}) {
+		t.Errorf("it is said to be asked for %q", asked)
+	}
+	expect("shop", 2, 11)
+	expect("cart", 1, 20)
+	if asked := report(true, "cart"); !slices.Equal(asked, []string{"cart", "shop"}) { // it is not in place any more
+		t.Errorf("it is said to be asked for %q", asked)
+	}
+	expect("cart", 0, 0)
+	expect("shop", 2, 11)
+	report(false, "cart 30")
+	expect("shop", 0, 0)
+	expect("cart", 4, 30)
 }

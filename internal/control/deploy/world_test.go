@@ -355,12 +355,15 @@ func (l *link) Report(ctx context.Context, s *fleet.Status) error {
 	return Report(ctx, l.store, testEnvironment, l.n.name, s, time.Now())
 }
 
-func (l *link) Count(ctx context.Context, c *fleet.Counters) (bool, error) {
+func (l *link) Count(ctx context.Context, c *fleet.Counters) ([]string, error) {
 	if _, err := l.store.Range(ctx, election.Span{Keys: election.Key("reached?")}); err != nil {
-		return false, err
+		return nil, err
 	}
 	l.n.w.mu.Lock()
 	defer l.n.w.mu.Unlock()
 	l.n.w.served.Add(c)
-	return l.n.w.hubs[l.n.at.Load()].hear(c), nil
+	if !l.n.w.hubs[l.n.at.Load()].hear(c) {
+		return nil, nil
+	}
+	return []string{testProgram}, nil
 }

@@ -42,8 +42,8 @@ type Options struct {
 	// Settle is how long a release runs until a death is no longer counted against it.
 	// 0: 10 min.
 	Settle time.Duration
-	// Counting is how often counters are handed over while a candidate is on trial or somebody
-	// asks for them, and CountingIdle otherwise. 0: 500 ms and 10 s.
+	// Counting is how often counters of a program are handed over while a candidate of it is on trial
+	// or somebody asks for them, and CountingIdle how often all are. 0: 500 ms and 10 s.
 	Counting, CountingIdle time.Duration
 	// Again is how long the agent waits at first before it tries again what failed, and
 	// AgainMost the longest. 0: 200 ms and 30 s.
@@ -92,9 +92,9 @@ type Agent struct {
 	shown     map[string]string // what was logged last, by what it is about
 
 	mu    sync.Mutex
-	inbox *Heard // not taken over yet
-	anew  bool   // it is of another connection: who tells may know of another status, as a restored store does
-	trial bool   // a candidate is on trial here
+	inbox *Heard   // not taken over yet
+	anew  bool     // it is of another connection: who tells may know of another status, as a restored store does
+	trial []string // programs of which a candidate is on trial here
 	stale time.Time
 	// refused is how often in a row the host was not ready since something was placed last, and
 	// lost whether that was often enough.
@@ -355,10 +355,12 @@ func (a *Agent) converge(ctx context.Context) {
 		a.retry = time.Time{}
 	}
 	a.bridge(ctx)
-	trial := false
+	var trial []string
 	for _, name := range slices.Sorted(maps.Keys(a.memory.Intents)) {
 		i := a.memory.Intents[name]
-		trial = trial || i.Candidate != ""
+		if i.Candidate != "" {
+			trial = append(trial, name)
+		}
 		a.program(name).step(ctx, a, i)
 	}
 	for name, p := range a.programs {
@@ -577,34 +579,4 @@ func (a *Agent) followOnce(ctx context.Context) error {
 		}
 	}
 	return errEnded
-}
-
-// count hands counters over until the context ends.
-func (a *Agent) count(ctx context.Context) {
-	tick := time.NewTicker(a.o.Counting)
-	defer tick.Stop()
-	var last time.Time
-	number, asked := int64(0), false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		a.mu.Lock()
-		due := a.stale.IsZero() && (a.trial || asked || time.Since(last) >= a.o.CountingIdle)
-		a.mu.Unlock()
-		if !due {
-			continue
-		}
-		last = time.Now()
-		number++
-		c := &Counters{Node: a.o.Node, Incarnation: a.o.Incarnation, Number: number, Programs: a.o.Host.Counts()}
-		asking, cancel := context.WithTimeout(ctx, reportTime)
-		var err error
-		if asked, err = a.o.Link.Count(asking, c); err != nil && ctx.Err() == nil {
-			a.o.Log.Debug("counters could not be handed over", "error", err)
-		}
-		cancel()
-	}
 }

@@ -200,9 +200,9 @@ func (p *process) Report(_ context.Context, s *Status) error {
 	return nil
 }
 
-func (p *process) Count(context.Context, *Counters) (bool, error) { return false, nil }
-func (p *process) Counts() map[string][]Count                     { return nil }
-func (p *process) Keep([]release.Digest) error                    { return nil }
+func (p *process) Count(context.Context, *Counters) ([]string, error) { return nil, nil }
+func (p *process) Counts() map[string][]Count                         { return nil }
+func (p *process) Keep([]release.Digest) error                        { return nil }
 
 func (p *process) Get(_ context.Context, _ string, d release.Digest, policy []byte) (*release.Loaded, error) {
 	p.mu.Lock()

@@ -16,9 +16,9 @@ type Link interface {
 	Follow(ctx context.Context) (<-chan Heard, error)
 	// Report has a status written. It gives an error when it may not have been.
 	Report(ctx context.Context, s *Status) error
-	// Count hands counters over, which are not kept. It says whether somebody asks for those of the
-	// environment at present.
-	Count(ctx context.Context, c *Counters) (asked bool, err error)
+	// Count hands counters over, which are not kept. It says of which programs somebody asks for
+	// them at present.
+	Count(ctx context.Context, c *Counters) (asked []string, err error)
 }
 
 // Heard is what a control node says to a node.
@@ -88,6 +88,8 @@ type Counters struct {
 	// Number grows with each time that they are handed over, and begins anew with the incarnation.
 	Number   int64              `json:"number"`
 	Programs map[string][]Count `json:"programs"`
+	// Some: of the programs that are not among Programs nothing is said. Else the node runs none.
+	Some bool `json:"some,omitempty"`
 	// Age is how long ago they were handed over, as the control node says that tells them on.
 	Age time.Duration `json:"age,omitempty"`
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -81,6 +83,6 @@ func (l *link) Report(ctx context.Context, s *fleet.Status) error {
 	return deploy.Report(ctx, l.store, l.o.Environment, l.o.Name, s, time.Now())
 }
 
-func (l *link) Count(ctx context.Context, c *fleet.Counters) (bool, error) {
-	return true, l.hub.count(ctx, l.o.Environment, c)
+func (l *link) Count(ctx context.Context, c *fleet.Counters) ([]string, error) {
+	return slices.Collect(maps.Keys(c.Programs)), l.hub.count(ctx, l.o.Environment, c)
 }
