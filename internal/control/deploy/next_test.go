@@ -209,15 +209,26 @@ func TestOutcomes(t *testing.T) {
 }
 
 // TestProbes: a source that neither release reaches is waited for; one that the candidate
-// alone does not is the candidate's.
+// alone does not is the candidate's dependency, and what came with the candidate its own, also
+// where nothing ran before.
 func TestProbes(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		release string
+		own     bool
+		first   bool
 		want    Phase
-	}{{"alone", "", Returning}, {"both", "no answer", Running}} {
+		blame   Blame
+	}{
+		{"alone", "", false, false, Returning, YourDependency}, {"both", "no answer", false, false, Running, ""},
+		{"its own file", "", true, false, Returning, YourCode}, {"its own file, and the release's source", "no answer", true, false, Returning, YourCode},
+		{"the first one's source", "", false, true, Running, ""}, {"the first one's own file", "", true, true, Returning, YourCode},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newScene()
+			if c.first {
+				s.world.Head.Current = ""
+			}
 			for range 10 {
 				s.settle()
 				if s.state.Phase == Returning {
@@ -226,7 +237,7 @@ func TestProbes(t *testing.T) {
 				for name, n := range s.world.Nodes {
 					if i := s.world.Intents["c"]; i.ProbeOf(name) != 0 {
 						r := n.Programs["shop"]
-						r.Probed = &fleet.Probed{Deployment: s.plan.ID, Round: i.Probe.Round, Candidate: "no answer", Release: c.release}
+						r.Probed = &fleet.Probed{Deployment: s.plan.ID, Round: i.Probe.Round, Candidate: "no answer", Release: c.release, Own: c.own}
 						n.Programs["shop"] = r
 					}
 				}
@@ -235,7 +246,7 @@ func TestProbes(t *testing.T) {
 			if s.state.Phase != c.want {
 				t.Errorf("it is %s, and waits for %+v; expected %s", s.state.Phase, s.state.Wait, c.want)
 			}
-			if c.want == Returning && s.state.Cause.Blame != YourDependency {
+			if c.want == Returning && (s.state.Cause.Blame != c.blame || s.state.Cause.Evidence != "no answer") {
 				t.Errorf("%+v", s.state.Cause)
 			}
 		})

@@ -82,7 +82,7 @@ func (m *move) probe() {
 	if !m.tellProbers() {
 		return
 	}
-	var away, missing, well, both, alone []string
+	var away, missing, well, both, alone, own []string
 	evidence := ""
 	for _, cell := range m.w.targets(m.stage()) {
 		for _, name := range m.w.Intents[cell].Probe.By {
@@ -96,21 +96,24 @@ func (m *move) probe() {
 				missing = append(missing, name)
 			case got.Candidate == "":
 				well = append(well, name)
+			case got.Own: // whatever the release's are
+				own, evidence = append(own, name), got.Candidate
 			case got.Release != "" || m.s.From == "":
-				both, evidence = append(both, name), got.Candidate
+				both, evidence = append(both, name), or(evidence, got.Candidate)
 			default:
-				alone, evidence = append(alone, name), got.Candidate
+				alone, evidence = append(alone, name), or(evidence, got.Candidate)
 			}
 		}
 	}
+	failed := append(append(alone, both...), own...)
 	switch {
 	case len(missing) > 0 && m.elapsed() < probeTime:
 		m.wait(probeTime-m.elapsed(), "%s to try out %s", some(missing), m.p.tried())
-	case len(well)+len(alone)+len(both) == 0 && (len(missing) > 0 || m.elapsed() >= probeAgain): // others may know more
+	case len(well)+len(failed) == 0 && (len(missing) > 0 || m.elapsed() >= probeAgain): // others may know more
 		m.askProbes()
-	case len(well)+len(alone)+len(both) == 0:
+	case len(well)+len(failed) == 0:
 		m.wait(probeAgain-m.elapsed(), "nodes that can try out %s: %s", m.p.tried(), or(some(away), "none is attached"))
-	case len(alone)+len(both) == 0:
+	case len(failed) == 0:
 		m.event(EventStageProbed, "%s answers", m.p.tried())
 		m.step(Reach)
 		m.forward = true
@@ -119,15 +122,16 @@ func (m *move) probe() {
 		if len(both) == 0 {
 			what = "the candidate's calls are not answered"
 		}
-		m.wait(probeAgain-m.elapsed(), "what is called to be there (%s at %s: %s)", what, some(append(alone, both...)), evidence)
+		m.wait(probeAgain-m.elapsed(), "what is called to be there (%s at %s: %s)", what, some(failed), evidence)
 	default:
-		if len(both) > 0 { // it is not the candidate's
+		if len(both) > 0 && len(own) == 0 { // it is not the candidate's
 			m.s.Failed = 0
 		} else if m.s.Failed++; m.s.Failed >= probesFailed {
-			m.goBack(Outcome{
-				Result: Returned, Blame: YourDependency, Evidence: evidence,
-				Why: "what it calls does not answer it, and answers the release that runs: " + some(alone),
-			})
+			o := Outcome{Result: Returned, Blame: YourDependency, Evidence: evidence, Why: "what it calls does not answer it, and answers the release that runs: " + some(failed)}
+			if len(own) > 0 {
+				o.Blame, o.Why = YourCode, "a file of its own environment is not what it needs: "+some(own)
+			}
+			m.goBack(o)
 			return
 		}
 		wait := m.s.Wait

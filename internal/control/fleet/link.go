@@ -65,7 +65,8 @@ type Resolver interface {
 
 // Prepared is a release that is ready to answer.
 type Prepared interface {
-	// Probe tries out what answers its calls.
+	// Probe tries out what answers its calls. An error that has a method Own and says true there is
+	// of nothing but what came with the release.
 	Probe(ctx context.Context) error
 	// Close frees what was never placed. No probe of it is under way.
 	Close()

@@ -4,6 +4,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"towpath.dev/internal/control/release"
@@ -34,25 +35,28 @@ func (p *program) probe(ctx context.Context, a *Agent, i *Intent, round int64) {
 	a.ends.Go(func() {
 		defer cancel()
 		var texts [2]string
+		var own [2]bool
 		for k, r := range ready {
 			if r == nil {
 				continue // what is wrong is told as trouble
 			}
-			texts[k] = a.probeOne(ctx, r)
+			texts[k], own[k] = a.probeOne(ctx, r)
 		}
 		close(r.over)
-		a.done(loaded{program: p, probed: &Probed{r.deployment, r.round, texts[0], texts[1]}})
+		a.done(loaded{program: p, probed: &Probed{r.deployment, r.round, texts[0], texts[1], own[1]}})
 	})
 }
 
-// probeOne says what is wrong with what answers a release's calls; "" is nothing.
-func (a *Agent) probeOne(ctx context.Context, r Prepared) string {
+// probeOne says what is wrong with what answers a release's calls, and whether all of it came
+// with the release itself; "" is nothing.
+func (a *Agent) probeOne(ctx context.Context, r Prepared) (text string, own bool) {
 	ctx, cancel := context.WithTimeout(ctx, a.o.ProbeTime)
 	defer cancel()
 	if err := r.Probe(ctx); err != nil {
-		return cut(err.Error(), maxTrouble)
+		var whose interface{ Own() bool }
+		return cut(err.Error(), maxTrouble), errors.As(err, &whose) && whose.Own()
 	}
-	return ""
+	return "", false
 }
 
 // in reports whether it is of a round of a deployment.

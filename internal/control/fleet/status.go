@@ -94,6 +94,8 @@ type Probed struct {
 	Round      int64  `json:"round"`
 	Release    string `json:"release,omitempty"`
 	Candidate  string `json:"candidate,omitempty"`
+	// Own is that all that is wrong with what answers the candidate's calls came with it.
+	Own bool `json:"own,omitempty"`
 }
 
 // Kind is what kind of trouble a node has with a release.
@@ -163,7 +165,7 @@ func (r Running) cut(room int) Running {
 	}
 	r.Troubles = cutAll(r.Troubles, room)
 	if r.Probed != nil {
-		r.Probed = &Probed{r.Probed.Deployment, r.Probed.Round, cut(r.Probed.Release, room), cut(r.Probed.Candidate, room)}
+		r.Probed = &Probed{r.Probed.Deployment, r.Probed.Round, cut(r.Probed.Release, room), cut(r.Probed.Candidate, room), r.Probed.Own}
 	}
 	r.Lost = r.Lost[max(0, len(r.Lost)-1):]
 	r.References = slices.Clone(r.References)

@@ -79,7 +79,19 @@ func (o *opened) key(op *artifact.Operation, schema *abi.Schema, how *settings.T
 // errClosed is that Bindings were closed before a probe of them had ended.
 var errClosed = errors.New("the sources were closed before they had answered, as nobody needs them any more")
 
+// probeError is what is wrong with sources.
+type probeError struct {
+	error
+	own bool
+}
+
+func (e *probeError) Unwrap() error { return e.error }
+
+// Own reports whether all that is wrong came with the program itself, in files of its environment.
+func (e *probeError) Own() bool { return e.own }
+
 // Probe asks every source whether it can be reached and has what is needed. Close ends it.
+// An error may say whether it is the program's Own.
 func (b *Bindings) Probe(ctx context.Context) error {
 	if !b.begin() {
 		return errClosed
@@ -89,6 +101,7 @@ func (b *Bindings) Probe(ctx context.Context) error {
 	defer cancel()
 	defer context.AfterFunc(b.open, cancel)()
 	var errs []error
+	own := true
 	for _, name := range slices.Sorted(maps.Keys(b.sources)) {
 		// Bindings without mistakes have no nil among their sources.
 		s := b.sources[name]
@@ -98,9 +111,14 @@ func (b *Bindings) Probe(ctx context.Context) error {
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("the source %s: %w", name, err))
+			var e *source.Error
+			own = own && errors.As(err, &e) && e.Own
 		}
 	}
-	return errors.Join(errs...)
+	if len(errs) == 0 {
+		return nil
+	}
+	return &probeError{errors.Join(errs...), own}
 }
 
 // begin counts a probe, which calls probes.Done at its end; false is that they are closed.

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -46,5 +48,37 @@ func TestCloseEndsProbes(t *testing.T) {
 	}
 	if err := b.Probe(t.Context()); !errors.Is(err, errClosed) {
 		t.Errorf("a probe after the end said: %v", err)
+	}
+}
+
+// TestWhoseProbe: what is wrong came with the program where all of it is in its own files.
+func TestWhoseProbe(t *testing.T) {
+	for _, c := range []struct {
+		name, table string
+		own         bool
+	}{{"a file, and a service", "{", false}, {"a service", "[]", false}, {"a file", "{", true}} {
+		t.Run(c.name, func(t *testing.T) {
+			text := base
+			if c.own {
+				up := httptest.NewServer(http.NotFoundHandler())
+				defer up.Close()
+				text = strings.Replace(text, "http://127.0.0.1:1/v1", up.URL, 1)
+			}
+			text = strings.Replace(text, "[services.Pricing]\nsource = \"api\"", "[services.Pricing]\nsource = \"table\"", 1)
+			text = strings.Replace(text, "get = \"/lowest/{product}\"\n", "", 1)
+			root := project(t, map[string]string{"x.toml": text + "\n[sources.table]\ntype = \"file\"\npath = \"x.json\"\n"})
+			if err := os.WriteFile(filepath.Join(root, "x.json"), []byte(c.table), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			b := pooled(t, root, "x", &Pool{})
+			err := b.Probe(t.Context())
+			var whose interface{ Own() bool }
+			if !errors.As(err, &whose) || whose.Own() != c.own {
+				t.Errorf("%v; its own is expected to be %v", err, c.own)
+			}
+			if err := b.Close(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

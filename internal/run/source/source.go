@@ -138,6 +138,9 @@ type Error struct {
 	Err     error // may be nil
 	// After is how long the service asked to be left alone; 0 when it did not say.
 	After time.Duration
+	// Own is that what is wrong came with the program: a file of its own environment, and
+	// no service that others run.
+	Own bool
 }
 
 func (e *Error) Error() string {

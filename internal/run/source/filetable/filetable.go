@@ -39,6 +39,7 @@ type Source struct {
 	path   string
 	name   string // of the file, for messages
 	format string // "csv" or "json"
+	own    bool   // it is of the environment's own folder, and goes where that goes
 	every  time.Duration
 
 	stop    context.Context // ends loads
@@ -64,7 +65,7 @@ type Source struct {
 func Open(t *settings.Table, dir string) *Source {
 	s := &Source{path: t.Required("path"), every: t.Duration("every", time.Second)}
 	s.name = filepath.Base(s.path)
-	if !filepath.IsAbs(s.path) {
+	if s.own = !filepath.IsAbs(s.path); s.own {
 		s.path = filepath.Join(dir, s.path)
 	}
 	s.format = t.Choice("format", strings.TrimPrefix(strings.ToLower(filepath.Ext(s.path)), "."), "csv", "json")
@@ -243,7 +244,7 @@ func (s *Source) Probe(ctx context.Context, _ []source.Caller) error {
 		if s.loading == nil && started != nil {
 			state, before := s.state, s.rows != nil
 			s.mu.Unlock()
-			return probed(state, before)
+			return s.probed(state, before)
 		}
 		if s.loading == nil {
 			s.load()
@@ -259,12 +260,17 @@ func (s *Source) Probe(ctx context.Context, _ []source.Caller) error {
 	}
 }
 
-func probed(state error, before bool) error {
+// probed is what is wrong with the file as Probe tells it.
+func (s *Source) probed(state error, before bool) error {
 	var e *source.Error
-	if before && errors.As(state, &e) {
-		return &source.Error{Kind: e.Kind, Message: e.Message + "; calls are answered from what was read before", Err: e.Err}
+	if !errors.As(state, &e) {
+		return state
 	}
-	return state
+	told := &source.Error{Kind: e.Kind, Message: e.Message, Err: e.Err, Own: s.own && e.Kind == source.Unfit}
+	if before {
+		told.Message += "; calls are answered from what was read before"
+	}
+	return told
 }
 
 // Close ends a load under way.

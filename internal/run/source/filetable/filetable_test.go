@@ -218,6 +218,17 @@ func TestWrongFiles(t *testing.T) {
 		if err := s.Probe(context.Background(), nil); err == nil || source.KindOf(err) != source.Unfit {
 			t.Errorf("%q: Probe says %v", c.text, err)
 		}
+		// It is the environment's own file; one elsewhere is not.
+		for path, own := range map[string]bool{c.name: true, filepath.Join(dir, c.name): false} {
+			s, _, err := open(t, dir, fmt.Sprintf("path = %q", path), c.op)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var e *source.Error
+			if err := s.Probe(t.Context(), nil); !errors.As(err, &e) || e.Own != own {
+				t.Errorf("%s: %+v; own is expected to be %v", path, err, own)
+			}
+		}
 	}
 }
 
