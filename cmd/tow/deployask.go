@@ -102,7 +102,11 @@ func deployStatusCommand(u *ui) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(u.out, "%s: %s, %s to %s\n", d.GetId(), howText(plan, state), or(state.From.Short(), "nothing"), plan.Release.Short())
+				from := or(state.From.Short(), "nothing")
+				if plan.AtOnce() {
+					from = plan.Undoes + " back"
+				}
+				fmt.Fprintf(u.out, "%s: %s, %s to %s\n", d.GetId(), howText(plan, state), from, plan.Release.Short())
 				for _, line := range picture(u, plan, state, d.GetVerdict(), time.Now()) {
 					fmt.Fprintln(u.out, line)
 				}

@@ -217,6 +217,9 @@ func picture(u *ui, p *deploy.Plan, s *deploy.State, verdict string, now time.Ti
 	}
 	var lines []string
 	for i := range p.Stages {
+		if p.AtOnce() {
+			break
+		}
 		stage := &p.Stages[i]
 		past := i < s.Stage || s.Phase == deploy.Finishing || s.Phase == deploy.Ended && s.Outcome.Result == deploy.Succeeded
 		name := fmt.Sprintf("%-12s %s", stage.Name, reachText(stage))

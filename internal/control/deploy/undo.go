@@ -15,6 +15,9 @@ import (
 // All nodes have what ran before on their disks. Of tow itself nodes start anew, and so it goes
 // forward in the same waves.
 
+// AtOnce reports whether the deployment goes to all nodes at once, and not by its stages.
+func (p *Plan) AtOnce() bool { return p.Undoes != "" && !p.ofTow() }
+
 // undo begins the deployment that takes back one that has ended, and gives its name. Asking again gives the
 // same one while it is under way.
 func (s *Service) undo(ctx context.Context, d *Deployment, ask Ask) (string, error) {
@@ -114,7 +117,7 @@ func (p *Plan) born(ask Ask) (*State, []Event) {
 		return Event{Deployment: p.ID, Seq: s.Seq, Time: p.Created, Type: kind, Text: fmt.Sprintf(format, args...)}
 	}
 	events := []Event{event(EventQueued, "%s asked to take back %s, which had ended", by, p.Undoes)}
-	if p.ofTow() {
+	if !p.AtOnce() {
 		return s, events
 	}
 	why := "takes back " + p.Undoes
