@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -55,6 +56,10 @@ Begin with
   tow dev                     it answers HTTP, and is read again as you save
 
 `
+
+// inOrder has commands listed as they are added. That is a variable of cobra's, and tests run
+// several command lines at once.
+var inOrder = sync.OnceFunc(func() { cobra.EnableCommandSorting = false })
 
 // run executes a command line and gives the exit code.
 func run(args []string, u *ui) int {
@@ -112,7 +117,7 @@ func rootCommand(u *ui) *cobra.Command {
 	}
 	root.Version = version()
 	root.SetVersionTemplate("{{.Version}}\n")
-	cobra.EnableCommandSorting = false
+	inOrder()
 	for _, command := range slices.Concat(commands, clusterCommands) {
 		root.AddCommand(command(u))
 	}
