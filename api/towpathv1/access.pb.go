@@ -1977,7 +1977,9 @@ type AttachResponse_Intents struct {
 	Policy []byte `protobuf:"bytes,2,opt,name=policy,proto3" json:"policy,omitempty"`
 	// The store was restored from a backup, and nobody has looked yet at what that says: the
 	// node goes on as it is, and says what it runs. Nothing else is told then.
-	Held          bool `protobuf:"varint,3,opt,name=held,proto3" json:"held,omitempty"`
+	Held bool `protobuf:"varint,3,opt,name=held,proto3" json:"held,omitempty"`
+	// By which keys these releases were let in that are retired by now, as JSON.
+	Admitted      []byte `protobuf:"bytes,4,opt,name=admitted,proto3" json:"admitted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2031,6 +2033,13 @@ func (x *AttachResponse_Intents) GetHeld() bool {
 		return x.Held
 	}
 	return false
+}
+
+func (x *AttachResponse_Intents) GetAdmitted() []byte {
+	if x != nil {
+		return x.Admitted
+	}
+	return nil
 }
 
 var File_towpath_v1_access_proto protoreflect.FileDescriptor
@@ -2122,7 +2131,7 @@ const file_towpath_v1_access_proto_rawDesc = "" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x12\n" +
 	"\x04cell\x18\x03 \x01(\tR\x04cell\x12 \n" +
-	"\vincarnation\x18\x04 \x01(\tR\vincarnation\"\x90\x04\n" +
+	"\vincarnation\x18\x04 \x01(\tR\vincarnation\"\xac\x04\n" +
 	"\x0eAttachResponse\x12>\n" +
 	"\awelcome\x18\x01 \x01(\v2\".towpath.v1.AttachResponse.WelcomeH\x00R\awelcome\x125\n" +
 	"\x04beat\x18\x02 \x01(\v2\x1f.towpath.v1.AttachResponse.BeatH\x00R\x04beat\x12>\n" +
@@ -2132,11 +2141,12 @@ const file_towpath_v1_access_proto_rawDesc = "" +
 	"\venvironment\x18\x02 \x01(\tR\venvironment\x12\x18\n" +
 	"\acluster\x18\x03 \x01(\tR\acluster\x1a\"\n" +
 	"\x04Beat\x12\x1a\n" +
-	"\brevision\x18\x01 \x01(\x03R\brevision\x1a\xbc\x01\n" +
+	"\brevision\x18\x01 \x01(\x03R\brevision\x1a\xd8\x01\n" +
 	"\aIntents\x12I\n" +
 	"\aintents\x18\x01 \x03(\v2/.towpath.v1.AttachResponse.Intents.IntentsEntryR\aintents\x12\x16\n" +
 	"\x06policy\x18\x02 \x01(\fR\x06policy\x12\x12\n" +
-	"\x04held\x18\x03 \x01(\bR\x04held\x1a:\n" +
+	"\x04held\x18\x03 \x01(\bR\x04held\x12\x1a\n" +
+	"\badmitted\x18\x04 \x01(\fR\badmitted\x1a:\n" +
 	"\fIntentsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01B\t\n" +

@@ -1851,7 +1851,10 @@ func (x *SetPolicyRequest) GetPolicy() []byte {
 }
 
 type SetPolicyResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Releases that run, or may be gone back to, and that the policy lets run only as they were let
+	// in before, or not at all.
+	Leaning       []*Leaning `protobuf:"bytes,1,rep,name=leaning,proto3" json:"leaning,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1886,6 +1889,91 @@ func (*SetPolicyResponse) Descriptor() ([]byte, []int) {
 	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{33}
 }
 
+func (x *SetPolicyResponse) GetLeaning() []*Leaning {
+	if x != nil {
+		return x.Leaning
+	}
+	return nil
+}
+
+type Leaning struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Environment string                 `protobuf:"bytes,1,opt,name=environment,proto3" json:"environment,omitempty"`
+	Program     string                 `protobuf:"bytes,2,opt,name=program,proto3" json:"program,omitempty"`
+	Release     string                 `protobuf:"bytes,3,opt,name=release,proto3" json:"release,omitempty"`
+	// The names of the keys that it was let in by, and that are retired.
+	Keys []string `protobuf:"bytes,4,rep,name=keys,proto3" json:"keys,omitempty"`
+	// Why it does not start any more; empty: it does.
+	Refused       string `protobuf:"bytes,5,opt,name=refused,proto3" json:"refused,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Leaning) Reset() {
+	*x = Leaning{}
+	mi := &file_towpath_v1_deploy_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Leaning) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Leaning) ProtoMessage() {}
+
+func (x *Leaning) ProtoReflect() protoreflect.Message {
+	mi := &file_towpath_v1_deploy_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Leaning.ProtoReflect.Descriptor instead.
+func (*Leaning) Descriptor() ([]byte, []int) {
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *Leaning) GetEnvironment() string {
+	if x != nil {
+		return x.Environment
+	}
+	return ""
+}
+
+func (x *Leaning) GetProgram() string {
+	if x != nil {
+		return x.Program
+	}
+	return ""
+}
+
+func (x *Leaning) GetRelease() string {
+	if x != nil {
+		return x.Release
+	}
+	return ""
+}
+
+func (x *Leaning) GetKeys() []string {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *Leaning) GetRefused() string {
+	if x != nil {
+		return x.Refused
+	}
+	return ""
+}
+
 type GetPolicyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1894,7 +1982,7 @@ type GetPolicyRequest struct {
 
 func (x *GetPolicyRequest) Reset() {
 	*x = GetPolicyRequest{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[34]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1906,7 +1994,7 @@ func (x *GetPolicyRequest) String() string {
 func (*GetPolicyRequest) ProtoMessage() {}
 
 func (x *GetPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[34]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1919,7 +2007,7 @@ func (x *GetPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPolicyRequest.ProtoReflect.Descriptor instead.
 func (*GetPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{34}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{35}
 }
 
 type GetPolicyResponse struct {
@@ -1931,7 +2019,7 @@ type GetPolicyResponse struct {
 
 func (x *GetPolicyResponse) Reset() {
 	*x = GetPolicyResponse{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[35]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1943,7 +2031,7 @@ func (x *GetPolicyResponse) String() string {
 func (*GetPolicyResponse) ProtoMessage() {}
 
 func (x *GetPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[35]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1956,7 +2044,7 @@ func (x *GetPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPolicyResponse.ProtoReflect.Descriptor instead.
 func (*GetPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{35}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *GetPolicyResponse) GetPolicy() []byte {
@@ -1978,7 +2066,7 @@ type GetCountersRequest struct {
 
 func (x *GetCountersRequest) Reset() {
 	*x = GetCountersRequest{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[36]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1990,7 +2078,7 @@ func (x *GetCountersRequest) String() string {
 func (*GetCountersRequest) ProtoMessage() {}
 
 func (x *GetCountersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[36]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2003,7 +2091,7 @@ func (x *GetCountersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCountersRequest.ProtoReflect.Descriptor instead.
 func (*GetCountersRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{36}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *GetCountersRequest) GetEnvironment() string {
@@ -2039,7 +2127,7 @@ type GetCountersResponse struct {
 
 func (x *GetCountersResponse) Reset() {
 	*x = GetCountersResponse{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[37]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2051,7 +2139,7 @@ func (x *GetCountersResponse) String() string {
 func (*GetCountersResponse) ProtoMessage() {}
 
 func (x *GetCountersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[37]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2064,7 +2152,7 @@ func (x *GetCountersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCountersResponse.ProtoReflect.Descriptor instead.
 func (*GetCountersResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{37}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *GetCountersResponse) GetCounters() [][]byte {
@@ -2201,8 +2289,15 @@ const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\x04data\x18\x03 \x01(\fR\x04data\"\x13\n" +
 	"\x11PutObjectResponse\"*\n" +
 	"\x10SetPolicyRequest\x12\x16\n" +
-	"\x06policy\x18\x01 \x01(\fR\x06policy\"\x13\n" +
-	"\x11SetPolicyResponse\"\x12\n" +
+	"\x06policy\x18\x01 \x01(\fR\x06policy\"B\n" +
+	"\x11SetPolicyResponse\x12-\n" +
+	"\aleaning\x18\x01 \x03(\v2\x13.towpath.v1.LeaningR\aleaning\"\x8d\x01\n" +
+	"\aLeaning\x12 \n" +
+	"\venvironment\x18\x01 \x01(\tR\venvironment\x12\x18\n" +
+	"\aprogram\x18\x02 \x01(\tR\aprogram\x12\x18\n" +
+	"\arelease\x18\x03 \x01(\tR\arelease\x12\x12\n" +
+	"\x04keys\x18\x04 \x03(\tR\x04keys\x12\x18\n" +
+	"\arefused\x18\x05 \x01(\tR\arefused\"\x12\n" +
 	"\x10GetPolicyRequest\"+\n" +
 	"\x11GetPolicyResponse\x12\x16\n" +
 	"\x06policy\x18\x01 \x01(\fR\x06policy\"p\n" +
@@ -2248,7 +2343,7 @@ func file_towpath_v1_deploy_proto_rawDescGZIP() []byte {
 	return file_towpath_v1_deploy_proto_rawDescData
 }
 
-var file_towpath_v1_deploy_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_towpath_v1_deploy_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_towpath_v1_deploy_proto_goTypes = []any{
 	(*CreateDeploymentRequest)(nil),      // 0: towpath.v1.CreateDeploymentRequest
 	(*Check)(nil),                        // 1: towpath.v1.Check
@@ -2284,10 +2379,11 @@ var file_towpath_v1_deploy_proto_goTypes = []any{
 	(*PutObjectResponse)(nil),            // 31: towpath.v1.PutObjectResponse
 	(*SetPolicyRequest)(nil),             // 32: towpath.v1.SetPolicyRequest
 	(*SetPolicyResponse)(nil),            // 33: towpath.v1.SetPolicyResponse
-	(*GetPolicyRequest)(nil),             // 34: towpath.v1.GetPolicyRequest
-	(*GetPolicyResponse)(nil),            // 35: towpath.v1.GetPolicyResponse
-	(*GetCountersRequest)(nil),           // 36: towpath.v1.GetCountersRequest
-	(*GetCountersResponse)(nil),          // 37: towpath.v1.GetCountersResponse
+	(*Leaning)(nil),                      // 34: towpath.v1.Leaning
+	(*GetPolicyRequest)(nil),             // 35: towpath.v1.GetPolicyRequest
+	(*GetPolicyResponse)(nil),            // 36: towpath.v1.GetPolicyResponse
+	(*GetCountersRequest)(nil),           // 37: towpath.v1.GetCountersRequest
+	(*GetCountersResponse)(nil),          // 38: towpath.v1.GetCountersResponse
 }
 var file_towpath_v1_deploy_proto_depIdxs = []int32{
 	1,  // 0: towpath.v1.CreateDeploymentRequest.checks:type_name -> towpath.v1.Check
@@ -2299,43 +2395,44 @@ var file_towpath_v1_deploy_proto_depIdxs = []int32{
 	15, // 6: towpath.v1.ListFreezesResponse.freezes:type_name -> towpath.v1.Freeze
 	24, // 7: towpath.v1.GetFleetResponse.nodes:type_name -> towpath.v1.FleetNode
 	25, // 8: towpath.v1.GetFleetResponse.intents:type_name -> towpath.v1.FleetIntent
-	0,  // 9: towpath.v1.DeployService.CreateDeployment:input_type -> towpath.v1.CreateDeploymentRequest
-	4,  // 10: towpath.v1.DeployService.GetDeployment:input_type -> towpath.v1.GetDeploymentRequest
-	6,  // 11: towpath.v1.DeployService.ListDeployments:input_type -> towpath.v1.ListDeploymentsRequest
-	9,  // 12: towpath.v1.DeployService.WatchDeployment:input_type -> towpath.v1.WatchDeploymentRequest
-	11, // 13: towpath.v1.DeployService.ListDeploymentEvents:input_type -> towpath.v1.ListDeploymentEventsRequest
-	13, // 14: towpath.v1.DeployService.AskDeployment:input_type -> towpath.v1.AskDeploymentRequest
-	16, // 15: towpath.v1.DeployService.SetFreeze:input_type -> towpath.v1.SetFreezeRequest
-	18, // 16: towpath.v1.DeployService.LiftFreeze:input_type -> towpath.v1.LiftFreezeRequest
-	20, // 17: towpath.v1.DeployService.ListFreezes:input_type -> towpath.v1.ListFreezesRequest
-	22, // 18: towpath.v1.DeployService.GetFleet:input_type -> towpath.v1.GetFleetRequest
-	26, // 19: towpath.v1.DeployService.ForgetNode:input_type -> towpath.v1.ForgetNodeRequest
-	28, // 20: towpath.v1.DeployService.GetObject:input_type -> towpath.v1.GetObjectRequest
-	30, // 21: towpath.v1.DeployService.PutObject:input_type -> towpath.v1.PutObjectRequest
-	32, // 22: towpath.v1.DeployService.SetPolicy:input_type -> towpath.v1.SetPolicyRequest
-	34, // 23: towpath.v1.DeployService.GetPolicy:input_type -> towpath.v1.GetPolicyRequest
-	36, // 24: towpath.v1.DeployService.GetCounters:input_type -> towpath.v1.GetCountersRequest
-	2,  // 25: towpath.v1.DeployService.CreateDeployment:output_type -> towpath.v1.CreateDeploymentResponse
-	5,  // 26: towpath.v1.DeployService.GetDeployment:output_type -> towpath.v1.GetDeploymentResponse
-	7,  // 27: towpath.v1.DeployService.ListDeployments:output_type -> towpath.v1.ListDeploymentsResponse
-	10, // 28: towpath.v1.DeployService.WatchDeployment:output_type -> towpath.v1.WatchDeploymentResponse
-	12, // 29: towpath.v1.DeployService.ListDeploymentEvents:output_type -> towpath.v1.ListDeploymentEventsResponse
-	14, // 30: towpath.v1.DeployService.AskDeployment:output_type -> towpath.v1.AskDeploymentResponse
-	17, // 31: towpath.v1.DeployService.SetFreeze:output_type -> towpath.v1.SetFreezeResponse
-	19, // 32: towpath.v1.DeployService.LiftFreeze:output_type -> towpath.v1.LiftFreezeResponse
-	21, // 33: towpath.v1.DeployService.ListFreezes:output_type -> towpath.v1.ListFreezesResponse
-	23, // 34: towpath.v1.DeployService.GetFleet:output_type -> towpath.v1.GetFleetResponse
-	27, // 35: towpath.v1.DeployService.ForgetNode:output_type -> towpath.v1.ForgetNodeResponse
-	29, // 36: towpath.v1.DeployService.GetObject:output_type -> towpath.v1.GetObjectResponse
-	31, // 37: towpath.v1.DeployService.PutObject:output_type -> towpath.v1.PutObjectResponse
-	33, // 38: towpath.v1.DeployService.SetPolicy:output_type -> towpath.v1.SetPolicyResponse
-	35, // 39: towpath.v1.DeployService.GetPolicy:output_type -> towpath.v1.GetPolicyResponse
-	37, // 40: towpath.v1.DeployService.GetCounters:output_type -> towpath.v1.GetCountersResponse
-	25, // [25:41] is the sub-list for method output_type
-	9,  // [9:25] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	34, // 9: towpath.v1.SetPolicyResponse.leaning:type_name -> towpath.v1.Leaning
+	0,  // 10: towpath.v1.DeployService.CreateDeployment:input_type -> towpath.v1.CreateDeploymentRequest
+	4,  // 11: towpath.v1.DeployService.GetDeployment:input_type -> towpath.v1.GetDeploymentRequest
+	6,  // 12: towpath.v1.DeployService.ListDeployments:input_type -> towpath.v1.ListDeploymentsRequest
+	9,  // 13: towpath.v1.DeployService.WatchDeployment:input_type -> towpath.v1.WatchDeploymentRequest
+	11, // 14: towpath.v1.DeployService.ListDeploymentEvents:input_type -> towpath.v1.ListDeploymentEventsRequest
+	13, // 15: towpath.v1.DeployService.AskDeployment:input_type -> towpath.v1.AskDeploymentRequest
+	16, // 16: towpath.v1.DeployService.SetFreeze:input_type -> towpath.v1.SetFreezeRequest
+	18, // 17: towpath.v1.DeployService.LiftFreeze:input_type -> towpath.v1.LiftFreezeRequest
+	20, // 18: towpath.v1.DeployService.ListFreezes:input_type -> towpath.v1.ListFreezesRequest
+	22, // 19: towpath.v1.DeployService.GetFleet:input_type -> towpath.v1.GetFleetRequest
+	26, // 20: towpath.v1.DeployService.ForgetNode:input_type -> towpath.v1.ForgetNodeRequest
+	28, // 21: towpath.v1.DeployService.GetObject:input_type -> towpath.v1.GetObjectRequest
+	30, // 22: towpath.v1.DeployService.PutObject:input_type -> towpath.v1.PutObjectRequest
+	32, // 23: towpath.v1.DeployService.SetPolicy:input_type -> towpath.v1.SetPolicyRequest
+	35, // 24: towpath.v1.DeployService.GetPolicy:input_type -> towpath.v1.GetPolicyRequest
+	37, // 25: towpath.v1.DeployService.GetCounters:input_type -> towpath.v1.GetCountersRequest
+	2,  // 26: towpath.v1.DeployService.CreateDeployment:output_type -> towpath.v1.CreateDeploymentResponse
+	5,  // 27: towpath.v1.DeployService.GetDeployment:output_type -> towpath.v1.GetDeploymentResponse
+	7,  // 28: towpath.v1.DeployService.ListDeployments:output_type -> towpath.v1.ListDeploymentsResponse
+	10, // 29: towpath.v1.DeployService.WatchDeployment:output_type -> towpath.v1.WatchDeploymentResponse
+	12, // 30: towpath.v1.DeployService.ListDeploymentEvents:output_type -> towpath.v1.ListDeploymentEventsResponse
+	14, // 31: towpath.v1.DeployService.AskDeployment:output_type -> towpath.v1.AskDeploymentResponse
+	17, // 32: towpath.v1.DeployService.SetFreeze:output_type -> towpath.v1.SetFreezeResponse
+	19, // 33: towpath.v1.DeployService.LiftFreeze:output_type -> towpath.v1.LiftFreezeResponse
+	21, // 34: towpath.v1.DeployService.ListFreezes:output_type -> towpath.v1.ListFreezesResponse
+	23, // 35: towpath.v1.DeployService.GetFleet:output_type -> towpath.v1.GetFleetResponse
+	27, // 36: towpath.v1.DeployService.ForgetNode:output_type -> towpath.v1.ForgetNodeResponse
+	29, // 37: towpath.v1.DeployService.GetObject:output_type -> towpath.v1.GetObjectResponse
+	31, // 38: towpath.v1.DeployService.PutObject:output_type -> towpath.v1.PutObjectResponse
+	33, // 39: towpath.v1.DeployService.SetPolicy:output_type -> towpath.v1.SetPolicyResponse
+	36, // 40: towpath.v1.DeployService.GetPolicy:output_type -> towpath.v1.GetPolicyResponse
+	38, // 41: towpath.v1.DeployService.GetCounters:output_type -> towpath.v1.GetCountersResponse
+	26, // [26:42] is the sub-list for method output_type
+	10, // [10:26] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_towpath_v1_deploy_proto_init() }
@@ -2349,7 +2446,7 @@ func file_towpath_v1_deploy_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_towpath_v1_deploy_proto_rawDesc), len(file_towpath_v1_deploy_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   38,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -198,6 +198,11 @@ func (s *snapshots) admitted(ctx context.Context, next, before *release.Snapshot
 	if before != nil {
 		all = before.Admitted
 	}
+	noted, err := (&deploy.Service{Store: s.store}).Admitted(ctx, next.Environment)
+	if err != nil {
+		s.log.Warn("what was admitted before keys were retired is not known now", "environment", next.Environment, "error", err)
+	}
+	all = all.With(noted...)
 	var desired []release.Digest
 	for _, d := range next.Desired {
 		if slices.Contains(desired, d.Release) {

@@ -109,7 +109,7 @@ func (l *fleetLink) Follow(ctx context.Context) (<-chan fleet.Heard, error) {
 				l.log.Info("attached", "node", w.GetNode(), "environment", w.GetEnvironment(), "cluster", w.GetCluster())
 			},
 			Intents: func(i *towpathv1.AttachResponse_Intents) {
-				h, err := heardOf(i)
+				h, err := heardOf(i, l.log)
 				if err != nil {
 					l.log.Error("what the node shall run is not understood", "error", err)
 					return
@@ -132,8 +132,12 @@ func (l *fleetLink) Follow(ctx context.Context) (<-chan fleet.Heard, error) {
 	return out, nil
 }
 
-func heardOf(m *towpathv1.AttachResponse_Intents) (fleet.Heard, error) {
+func heardOf(m *towpathv1.AttachResponse_Intents, log *slog.Logger) (fleet.Heard, error) {
 	h := fleet.Heard{Intents: map[string]*fleet.Intent{}, Policy: m.GetPolicy(), Held: m.GetHeld()}
+	var err error
+	if h.Admitted, err = release.DecodeAdmitted(m.GetAdmitted()); err != nil {
+		log.Error("what the control node says that was admitted is not understood", "error", err)
+	}
 	for program, text := range m.GetIntents() {
 		i, err := fleet.DecodeIntent(program, text)
 		if err != nil {

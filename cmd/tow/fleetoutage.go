@@ -122,7 +122,7 @@ func (o *outage) begin(ctx context.Context, link *fleetLink, stock *fleet.Stock,
 		memory, err = fleet.FromSnapshot(snapshot, policy, cell)
 	}
 	if err == nil {
-		err = stock.Believe(snapshot.Admitted)
+		_, err = stock.Believe(snapshot.Admitted)
 	}
 	if err == nil {
 		err = keeper.Save(memory)

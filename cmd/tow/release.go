@@ -149,7 +149,7 @@ func (s *signedRelease) trusted(now time.Time) (string, error) {
 	if err == nil {
 		return fmt.Sprintf("the trust policy %d lets it run", s.policy.Version), nil
 	}
-	// Nodes remember what they let run, and retired keys are good for that.
+	// Control nodes and nodes remember what they let run, and retired keys are good for that.
 	var before release.Admitted
 	for _, e := range s.signatures {
 		for _, of := range e.Signatures {
@@ -159,7 +159,7 @@ func (s *signedRelease) trusted(now time.Time) (string, error) {
 	if _, failed := s.policy.Verify(s.signatures, s.release, before, now); failed != nil {
 		return "", err
 	}
-	return fmt.Sprintf("the trust policy %d lets it run on nodes that ran it before its key was retired, and on no others; sign it by another key", s.policy.Version), nil
+	return fmt.Sprintf("the trust policy %d lets it run where it was let in before its key was retired, and nowhere else; sign it by another key", s.policy.Version), nil
 }
 
 // signer is a key that has signed a release.

@@ -404,10 +404,15 @@ func (s *deployService) GetCounters(_ context.Context, q *v1.GetCountersRequest)
 }
 
 func (s *deployService) SetPolicy(ctx context.Context, q *v1.SetPolicyRequest) (*v1.SetPolicyResponse, error) {
-	if err := s.service.SetPolicy(ctx, s.opts.Deployments.Objects, q.GetPolicy()); err != nil {
+	leaning, err := s.service.SetPolicy(ctx, s.opts.Deployments.Objects, q.GetPolicy())
+	if err != nil {
 		return nil, refused(err)
 	}
-	return &v1.SetPolicyResponse{}, nil
+	out := &v1.SetPolicyResponse{}
+	for _, l := range leaning {
+		out.Leaning = append(out.Leaning, &v1.Leaning{Environment: l.Environment, Program: l.Program, Release: string(l.Release), Keys: l.Keys, Refused: l.Refused})
+	}
+	return out, nil
 }
 
 func (s *deployService) GetPolicy(ctx context.Context, _ *v1.GetPolicyRequest) (*v1.GetPolicyResponse, error) {

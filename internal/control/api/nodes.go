@@ -113,6 +113,9 @@ func (s *nodeService) intents(ctx context.Context, environment, cell string) (to
 	following.Go(func() {
 		deploy.FollowIntents(ctx, s.opts.Store, environment, cell, func(h fleet.Heard) {
 			m := &v1.AttachResponse_Intents{Intents: map[string][]byte{}, Policy: h.Policy, Held: h.Held}
+			if len(h.Admitted) > 0 {
+				m.Admitted = h.Admitted.Encode()
+			}
 			for program, i := range h.Intents {
 				m.Intents[program] = i.Encode()
 			}

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"towpath.dev/election"
@@ -368,56 +366,6 @@ func seen(ctx context.Context, store election.Store, hold func()) {
 		case <-time.After(heldAgain):
 		}
 	}
-}
-
-// FollowIntents tells what a cell shall run, and the trust policy: all of it, and all again
-// whenever some has changed, until the context ends. Of a store that was restored it tells
-// that, and nothing else until a person has let it go on.
-func FollowIntents(ctx context.Context, store election.Store, environment, cell string, tell func(fleet.Heard)) {
-	seen(ctx, store, func() { tell(fleet.Heard{Held: true}) })
-	var mu sync.Mutex // of two watches
-	all, policy := map[string]*fleet.Intent{}, []byte(nil)
-	heard := [2]bool{}
-	var following sync.WaitGroup
-	following.Go(func() {
-		mirror.Follow(ctx, store, PolicyKey, func(u mirror.Update) {
-			mu.Lock()
-			defer mu.Unlock()
-			if u.Reset {
-				policy = nil
-			}
-			for _, e := range u.Events {
-				if policy = e.Entry.Value; e.Removed {
-					policy = nil
-				}
-			}
-			if heard[0] = true; heard[1] && (u.Reset || len(u.Events) > 0) {
-				tell(fleet.Heard{Intents: maps.Clone(all), Policy: policy})
-			}
-		})
-	})
-	mirror.Follow(ctx, store, fleet.CellKeys(environment, cell), func(u mirror.Update) {
-		mu.Lock()
-		defer mu.Unlock()
-		if u.Reset {
-			clear(all)
-		}
-		for _, e := range u.Events {
-			_, _, program, ok := fleet.ParseIntentKey(e.Entry.Key)
-			if !ok {
-				continue
-			}
-			if e.Removed {
-				delete(all, program)
-			} else if i, err := fleet.DecodeIntent(e.Entry.Key, e.Entry.Value); err == nil {
-				all[program] = i
-			}
-		}
-		if heard[1] = true; heard[0] && (u.Reset || len(u.Events) > 0) {
-			tell(fleet.Heard{Intents: maps.Clone(all), Policy: policy})
-		}
-	})
-	following.Wait()
 }
 
 // A Change is that a deployment's state is another one, and what happened by that.

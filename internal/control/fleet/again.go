@@ -30,16 +30,21 @@ func (p *program) due(d release.Digest) bool { return p.mendable(d) && !p.looks[
 
 // review has everything looked at at once that another trust policy may say something else of.
 func (p *program) review(a *Agent) {
-	for d, t := range p.troubles {
-		if t.Kind == Distrust {
-			delete(p.looks, d)
-		}
-	}
+	p.lookAnew()
 	for d, r := range p.ready {
 		if d == p.main || d == p.beside {
 			p.vets[d] = time.Now()
 		} else { // it was let run by the policy before
 			p.free(a, d, r)
+		}
+	}
+}
+
+// lookAnew has what nobody trusted was said to have signed looked at again at once.
+func (p *program) lookAnew() {
+	for d, t := range p.troubles {
+		if t.Kind == Distrust {
+			delete(p.looks, d)
 		}
 	}
 }

@@ -62,6 +62,9 @@ type Objects interface {
 	Get(ctx context.Context, program string, d release.Digest, policy []byte) (*release.Loaded, error)
 	// Keep deletes from the node's disk what is of other releases.
 	Keep(all []release.Digest) error
+	// Believe takes admissions for good that somebody else remembers. It reports whether some are
+	// new; the error is that they are believed, and could not be written down.
+	Believe(all release.Admitted) (more bool, err error)
 }
 
 // Agent makes a node run what it shall.
@@ -307,6 +310,7 @@ func (a *Agent) hear() {
 		}
 	}
 	a.memory.Heard, a.memory.Intents = time.Now(), h.Intents
+	a.hearAdmitted(h.Admitted)
 	a.hearPolicy(h.Policy)
 	a.dirty = true
 	a.retry, a.pause = time.Time{}, 0 // what is new may succeed

@@ -33,6 +33,8 @@ type machine struct {
 	cut      bool // nobody answers
 	held     bool // the store was restored
 	policy   []byte
+	admitted release.Admitted // that is believed
+	tells    release.Admitted
 	with     func(*Options)                              // changes what an agent is made of; nil is nothing
 	gate     func(d release.Digest, policy []byte) error // of what is got; nil is open
 	changed  chan struct{}
@@ -167,7 +169,7 @@ func (p *process) Follow(ctx context.Context) (<-chan Heard, error) {
 		defer close(out)
 		for {
 			p.mu.Lock()
-			h, changed, cut := Heard{Intents: p.intents, Policy: p.policy}, p.changed, p.cut
+			h, changed, cut := Heard{Intents: p.intents, Policy: p.policy, Admitted: p.tells}, p.changed, p.cut
 			if p.held {
 				h = Heard{Held: true}
 			}
@@ -203,6 +205,13 @@ func (p *process) Report(_ context.Context, s *Status) error {
 func (p *process) Count(context.Context, *Counters) ([]string, error) { return nil, nil }
 func (p *process) Counts() map[string][]Count                         { return nil }
 func (p *process) Keep([]release.Digest) error                        { return nil }
+func (p *process) Believe(all release.Admitted) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	more := len(p.admitted.With(all...)) > len(p.admitted)
+	p.admitted = p.admitted.With(all...)
+	return more, nil
+}
 
 func (p *process) Get(_ context.Context, _ string, d release.Digest, policy []byte) (*release.Loaded, error) {
 	p.mu.Lock()

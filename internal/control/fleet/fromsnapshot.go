@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -47,26 +46,34 @@ func orNone(all []string) string {
 // New reports whether the memory is of a node that has never heard of a control node.
 func (m *Memory) New() bool { return m.Heard.IsZero() && len(m.Intents) == 0 }
 
-// Believe notes admissions that somebody else remembers, whom the node believes.
-func (s *Stock) Believe(more release.Admitted) error {
+// Believe is part of Objects. It notes admissions that somebody else remembers.
+func (s *Stock) Believe(all release.Admitted) (more bool, err error) {
+	if len(all) == 0 {
+		return false, nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	admitted, err := s.admitted()
-	if err != nil {
-		return err
+	noted, err := s.admitted()
+	before := noted.With(s.believed...)
+	now := before.With(all...)
+	if err == nil && len(now) > len(noted) {
+		err = s.Disk.Note(admittedNote, encode(now))
 	}
-	return s.Disk.Note(admittedNote, encode(admitted.With(more...)))
+	s.believed = nil
+	if err != nil {
+		s.believed = now
+	}
+	return len(now) > len(before), err
 }
 
-// admitted is what was admitted before; the caller holds mu.
+// admitted is what was noted of what was admitted before; the caller holds mu.
 func (s *Stock) admitted() (release.Admitted, error) {
-	var admitted release.Admitted
 	text, err := s.Disk.Noted(admittedNote)
-	if err == nil {
-		err = json.Unmarshal(text, &admitted)
+	if errors.Is(err, blob.ErrNotFound) {
+		return nil, nil
 	}
-	if err != nil && !errors.Is(err, blob.ErrNotFound) {
+	if err != nil {
 		return nil, fmt.Errorf("what was admitted before: %w", err)
 	}
-	return admitted, nil
+	return release.DecodeAdmitted(text)
 }

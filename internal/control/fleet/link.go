@@ -25,6 +25,10 @@ type Link interface {
 type Heard struct {
 	Intents map[string]*Intent
 	Policy  []byte // the trust policy; nil: none is in force
+	// Admitted is by which keys the releases of the intents were let in that are retired by now. The
+	// node believes it as it believes the intents: with it, who is a part of the control plane can
+	// have a release run that a retired key has signed, and none that nobody has, or a revoked key.
+	Admitted release.Admitted
 	// Held: the store was restored, and a person has to see what that says first. The node
 	// goes on as it is, and says what it runs. The others are nothing then.
 	Held bool

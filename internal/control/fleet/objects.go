@@ -19,7 +19,9 @@ type Stock struct {
 	// From are where releases can be had, the first ones first.
 	From []release.Source
 
-	mu sync.Mutex // of what is noted
+	mu sync.Mutex // of what is noted, and
+	// believed is what could not be noted.
+	believed release.Admitted
 }
 
 // admittedNote is where a disk has what was admitted.
@@ -58,10 +60,11 @@ func (s *Stock) admit(_ context.Context, l *release.Loaded, policy []byte) error
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	admitted, err := s.admitted()
+	noted, err := s.admitted()
 	if err != nil {
 		return err
 	}
+	admitted := noted.With(s.believed...)
 	more, err := p.Verify(l.Signatures, l.Release, admitted, time.Now())
 	if errors.Is(err, release.ErrUntrusted) {
 		return &Fault{Distrust, err}

@@ -70,6 +70,24 @@ func (a *Agent) hearPolicy(told []byte) {
 	}
 }
 
+// hearAdmitted believes what was let in before keys were retired. What is refused is looked at
+// again when that is new.
+func (a *Agent) hearAdmitted(all release.Admitted) {
+	more, err := a.o.Objects.Believe(all)
+	if err != nil {
+		a.say("", slog.LevelWarn, "what was admitted before cannot be written down", "error", err)
+	}
+	if !more {
+		return
+	}
+	for _, p := range a.programs {
+		p.lookAnew()
+		for d := range p.vets {
+			p.vets[d] = time.Now()
+		}
+	}
+}
+
 // follows is the policy that was told, if the node is to go by it.
 func (a *Agent) follows(known *release.Policy, told []byte) (*release.Policy, error) {
 	switch {

@@ -4,6 +4,7 @@ package release
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -43,6 +44,32 @@ func (a Admitted) With(more ...Admission) Admitted {
 // Of leaves those of some releases.
 func (a Admitted) Of(releases ...Digest) Admitted {
 	return slices.DeleteFunc(slices.Clone(a), func(m Admission) bool { return !slices.Contains(releases, m.Release) })
+}
+
+// DecodeAdmitted reads admissions as JSON; of nothing there are none.
+func DecodeAdmitted(text []byte) (Admitted, error) {
+	var all Admitted
+	if len(text) == 0 {
+		return nil, nil
+	}
+	if err := json.Unmarshal(text, &all); err != nil {
+		return nil, fmt.Errorf("what was admitted before: %w", err)
+	}
+	for i, a := range all {
+		if err := errors.Join(a.Release.Check(), a.Key.Check()); err != nil {
+			return nil, fmt.Errorf("what was admitted before: the admission %d: %w", i+1, err)
+		}
+	}
+	return all, nil
+}
+
+// Encode is what DecodeAdmitted reads.
+func (a Admitted) Encode() []byte {
+	text, err := json.Marshal(a)
+	if err != nil {
+		panic(err) // it is of strings and numbers
+	}
+	return text
 }
 
 // ErrUntrusted is that a policy does not let a release run.

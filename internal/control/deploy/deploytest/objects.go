@@ -83,6 +83,9 @@ func (r Releases) Get(ctx context.Context, program string, d release.Digest, _ [
 // Keep keeps what is kept elsewhere.
 func (Releases) Keep([]release.Digest) error { return nil }
 
+// Believe believes nothing, as nothing is refused.
+func (Releases) Believe(release.Admitted) (bool, error) { return false, nil }
+
 // Kept is how often each event of a deployment is in object storage, by the event's id.
 func Kept(ctx context.Context, store blob.Store, id string) (map[string]int, error) {
 	parts := strings.Split(id, ".") // PROGRAM.ENVIRONMENT.NUMBER
