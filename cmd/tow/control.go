@@ -83,6 +83,9 @@ func (a *controlAt) told(err error) error {
 		return err
 	}
 	message := refused.Message()
+	if text := a.otherScheme(refused); text != "" {
+		return errors.New(text)
+	}
 	switch refused.Code() {
 	case connect.CodeUnauthenticated:
 		return fmt.Errorf("%s does not know who asks: %s; name a token with --control-token or TOW_CONTROL_TOKEN (\"tow principal create\" makes one)", a.url, message)
@@ -106,6 +109,26 @@ func (a *controlAt) told(err error) error {
 	}
 	return fmt.Errorf("%s: %s", a.url, message)
 }
+
+// otherScheme says so where who answers has TLS, and was asked without, or the other way round;
+// "" is neither.
+func (a *controlAt) otherScheme(err *connect.Error) string {
+	const next = "ask it at %s: with --control or TOW_CONTROL, or by the line `url` of the profile %s"
+	if at, plain := strings.CutPrefix(a.url, "http://"); plain && err.Message() == plainToTLS {
+		return fmt.Sprintf("what listens at %s has TLS, as with --control-tls; "+next, a.url, "https://"+at, profilePath())
+	}
+	if at, secure := strings.CutPrefix(a.url, "https://"); secure && strings.Contains(err.Message(), tlsToPlain) {
+		return fmt.Sprintf("what listens at %s has no TLS; start \"tow serve\" there with --control-tls, or "+next, a.url, "http://"+at, profilePath())
+	}
+	return ""
+}
+
+// What a server of Go answers who asks without TLS, as connect tells it, and what a client of
+// Go says who is answered without.
+const (
+	plainToTLS = "400 Bad Request"
+	tlsToPlain = "server gave HTTP response to HTTPS client"
+)
 
 // below is what was wrong with a connection.
 func (a *controlAt) below(err *connect.Error) error {

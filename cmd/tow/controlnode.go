@@ -71,6 +71,7 @@ func (p *opened) run(ctx context.Context) (err error) {
 	if err := sayControlAt(n.dir, localURL(n.listener, n.secure != nil)); err != nil {
 		return err
 	}
+	n.tellProfile()
 	n.keepOn()
 	fmt.Fprintf(n.err, "Control API on %s\n", urlOf(n.listener, n.secure != nil))
 	return n.serve(ctx, server)

@@ -140,6 +140,9 @@ func (d *deploying) run(ctx context.Context, dir string) error {
 	if err := made.trusted(ctx, c); err != nil {
 		return d.at.told(err)
 	}
+	if made.head.GetCurrent() == "" {
+		fmt.Fprintf(d.err, "The first release of %s in %s: there is nothing to compare it with. It serves as soon as a stage reaches a node, and its stages bake for %s.\n", p.Name, d.to, bakes(&pipeline))
+	}
 	stages, err := json.Marshal(pipeline)
 	if err != nil {
 		return err
@@ -157,6 +160,15 @@ func (d *deploying) run(ctx context.Context, dir string) error {
 	}
 	w := &deployWatch{ui: d.ui, json: d.json, id: r.GetId()}
 	return d.at.told(w.run(ctx, c))
+}
+
+// bakes is for how long all stages bake, at least.
+func bakes(p *deploy.Pipeline) time.Duration {
+	all := time.Duration(0)
+	for i := range p.Stages {
+		all += p.Stages[i].Bake
+	}
+	return all
 }
 
 // pipelineName is the file of a project that says how it is deployed.

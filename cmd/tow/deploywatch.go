@@ -265,7 +265,7 @@ func stepText(stage *deploy.Stage, s *deploy.State, now time.Time) string {
 		return "nodes take it up"
 	}
 	text := fmt.Sprintf("%s of %s", min(now.Sub(s.Since), stage.Bake).Round(time.Second), stage.Bake)
-	if s.Test != nil {
+	if s.Test != nil && s.From != "" { // of the first release none are compared
 		text += fmt.Sprintf(" · %d requests", s.Test.Requests.Candidate-s.Answered)
 	}
 	return text

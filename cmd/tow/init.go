@@ -78,6 +78,10 @@ func (i *initing) run() error {
 	if err != nil {
 		return err
 	}
+	secure := ""
+	if u.Scheme == "https" && isLoopbackHost(u.Hostname()) {
+		secure = " --control-tls" // elsewhere it has TLS anyway
+	}
 	fmt.Fprintf(i.out, `The cluster %s is made.
 
   %s   the CA, and what %s keeps; back it up, and keep it secret
@@ -85,10 +89,15 @@ func (i *initing) run() error {
 
 Next
 
-  tow serve%s PROGRAM     run the control plane and a program
-  tow whoami              ask it who you are
-  tow join-token create   let another machine in
-`, trust.CA.Cluster(), dir, trust.Node(), path, i.dirFlag())
+`, trust.CA.Cluster(), dir, trust.Node(), path)
+	for _, next := range [][2]string{
+		{"tow serve" + i.dirFlag() + secure + " PROGRAM", "run the control plane and a program"},
+		{"tow serve" + i.dirFlag() + " --role control --control-tls", "run the control plane, so that nodes on this machine can join"},
+		{"tow whoami", "ask it who you are"},
+		{"tow join-token create --env ENV", "let a node in, to which programs are deployed"},
+	} {
+		fmt.Fprintf(i.out, "  %-42s %s\n", next[0], next[1])
+	}
 	return nil
 }
 

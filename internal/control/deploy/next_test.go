@@ -146,7 +146,7 @@ func TestGates(t *testing.T) {
 		{"an approval", func(s *scene) { s.plan.Stages[0].Approval = true }, "an approval of onebox: tow deploy approve shop.prod.2"},
 		{"what cannot be taken back", func(s *scene) { s.plan.Irreversible = "writes orders" }, "as it cannot be taken back: writes orders"},
 		{"approved", func(s *scene) { s.plan.Stages[0].Approval = true; s.world.Asks[AskApprove] = Ask{By: "ann"} }, "try out"},
-		{"nobody there", func(s *scene) { clear(s.world.Nodes) }, "a node in prod that onebox reaches"},
+		{"nobody there", func(s *scene) { clear(s.world.Nodes) }, "a node in prod that onebox reaches: \"tow join-token create --env prod\" lets nodes in"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newScene()

@@ -26,7 +26,11 @@ func (m *move) gate() {
 	}
 	targets := m.w.targets(stage)
 	if len(targets) == 0 || len(m.w.attached()) == 0 {
-		m.wait(0, "a node in %s that %s reaches%s", m.p.Environment, stage.Name, stage.where())
+		next := ""
+		if len(m.w.Nodes) == 0 {
+			next = fmt.Sprintf(": \"tow join-token create --env %s\" lets nodes in", m.p.Environment)
+		}
+		m.wait(0, "a node in %s that %s reaches%s%s", m.p.Environment, stage.Name, stage.where(), next)
 		return
 	}
 	m.forward = true

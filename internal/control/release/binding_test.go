@@ -276,7 +276,7 @@ func TestCollectingWhatIsWrong(t *testing.T) {
 	if err := os.Symlink(outside, filepath.Join(dir, "link.csv")); err != nil {
 		t.Fatal(err)
 	}
-	for environment, text := range map[string]string{"a": "extend each other in a circle", "bad": "env/bad.toml", "none": "no file env/none.toml", "../a": "cannot name an environment", "prod.eu": "cannot name an environment that is deployed to", "prod_eu": "cannot name"} {
+	for environment, text := range map[string]string{"a": "extend each other in a circle", "bad": "env/bad.toml", "none": "; begin with a copy of another one, cp env/a.toml env/none.toml, and change what differs", "../a": "cannot name an environment", "prod.eu": "cannot name an environment that is deployed to", "prod_eu": "cannot name"} {
 		_, _, err := release.Collect(dir, environment)
 		says(t, err, text)
 	}

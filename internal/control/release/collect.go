@@ -68,7 +68,7 @@ func (c *collector) environment(name string) (extends string, err error) {
 	}
 	text, err := c.read(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("there is no environment %q: no file %s in %s", name, file, c.root.Name())
+		return "", fmt.Errorf("there is no environment %q: no file %s in %s; %s", name, file, c.root.Name(), c.known(file))
 	}
 	if err != nil {
 		return "", err
@@ -83,6 +83,15 @@ func (c *collector) environment(name string) (extends string, err error) {
 		}
 	}
 	return parsed.Root.Text("extends", ""), parsed.Err()
+}
+
+// known says how a file of an environment is begun.
+func (c *collector) known(file string) string {
+	all, err := fs.Glob(c.root.FS(), environmentFile("*"))
+	if err != nil || len(all) == 0 {
+		return "there is no environment yet: write that file"
+	}
+	return "begin with a copy of another one, cp " + all[0] + " " + file + ", and change what differs"
 }
 
 // source takes the files that a source's settings name. Which do is known of the sources'
