@@ -70,3 +70,24 @@ func TestDeathsAreCountedOnce(t *testing.T) {
 		t.Errorf("there is %v against releases of a deployment that has not begun them", against)
 	}
 }
+
+// TestTowOnTrialDiesLate: deaths of a tow on trial are counted however late, and one that had run
+// for long enough is launched all the same; of one that is on trial no more, nothing is noted.
+func TestTowOnTrialDiesLate(t *testing.T) {
+	d := digest("tow 2")
+	m := newMemory()
+	m.Intents[release.Tow] = &Intent{Deployment: "tow.prod.2", Release: digest("tow 1"), Candidate: d, Reach: 1}
+	m.Ran[release.Tow] = []release.Digest{d}
+	m.Tries[release.Tow] = map[release.Digest]*Try{d: {Deployment: "tow.prod.2", Settled: true}}
+	try := m.Tries[release.Tow][d]
+	for deaths := range 4 {
+		if got := m.Launch(time.Now(), Kills{}); got != d || try.Deaths != deaths || !try.Running {
+			t.Fatalf("after %d deaths it launches %s, and has %+v", deaths, got.Short(), try)
+		}
+	}
+	m.Intents[release.Tow] = &Intent{Deployment: "tow.prod.2", Release: d}
+	m.Launch(time.Now(), Kills{})
+	if m.Launch(time.Now(), Kills{}); try.Running || try.Deaths != 3 {
+		t.Errorf("on trial no more, it has %+v", try)
+	}
+}

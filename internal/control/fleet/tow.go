@@ -43,11 +43,12 @@ func (m *Memory) Launch(now time.Time, kills Kills) release.Digest {
 		m.ended(release.Tow)
 	}
 	m.died(release.Tow, kills.since(m.Kills))
+	intent := cmp.Or(m.Intents[release.Tow], &Intent{})
 	for len(m.Ran[release.Tow]) > 0 {
 		d := m.Ran[release.Tow][0]
 		t := m.Tries[release.Tow][d]
 		if t == nil || t.Settled || t.Deaths < MostDeaths {
-			if t != nil {
+			if t != nil && intent.counts(d, t) {
 				t.Running, t.Since = true, now
 			}
 			return d
