@@ -196,6 +196,9 @@ func (r *backupRestore) show(p *backup.Restore) {
 		seen = ", last seen to be the newest at " + p.Target.Time.UTC().Format("2006-01-02 15:04:05Z")
 	}
 	fmt.Fprintf(r.err, "%s, generation %d, at revision %d%s\n", r.at.cluster, p.From, p.Target.Revision, seen)
+	if p.Ends {
+		fmt.Fprintf(r.err, "  the backup ends there: of what changed between then and %s, if anything did, it has nothing\n", r.instant)
+	}
 	fmt.Fprintf(r.err, "  of the base of revision %d and %s, %s in all\n", p.Base, count(p.Objects, "object"), size(int(p.Bytes)))
 	fmt.Fprintf(r.err, "  users and roles as of %s, when that base was made\n", stamp(p.BaseTime))
 	if r.data == "" && p.Etcd != "" {

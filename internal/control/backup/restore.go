@@ -71,6 +71,7 @@ type Restore struct {
 	Objects    int           // how many log objects are read
 	Bytes      int64         // of the objects that are read
 	Etcd       string        // the release of etcd that the base is of, as 3.5, and the earliest to start the member with; "" if it does not say
+	Ends       bool          // the backup ends there, and the instant that was asked for is later
 	From, Into uint64        // generations
 	Joins      bool          // another member has begun the generation
 	Unknown    []Unknown     // generations that it goes on above, be they what they may, the newest first
@@ -158,6 +159,8 @@ func (r *Restore) find(ctx context.Context, latest uint64) error {
 				r.chain, err = c.Chain(r.Target.Revision)
 			}
 			if err == nil {
+				last := c.Durable()
+				r.Ends = g == int64(latest) && r.Target.Revision == last.Revision && last.Time.Before(o.At)
 				// Its revisions go on above those of all generations since.
 				r.shelf, r.o.Bump = s, o.Bump+uint64(max(0, reached-r.Target.Revision))
 				return nil
