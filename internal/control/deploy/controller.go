@@ -15,6 +15,7 @@ import (
 	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/elected"
 	"towpath.dev/internal/control/fleet"
+	"towpath.dev/internal/control/release"
 )
 
 // Group is the election's group in which controllers divide the programs.
@@ -196,10 +197,13 @@ type trial struct {
 // program does what there is to do for a program, and gives when to look again.
 func (w *worker) program(ctx context.Context, key string) time.Duration {
 	ids, adopt, head := w.c.replica.work(key)
-	if len(adopt) > 0 {
-		w.adopt(ctx, key, adopt, head)
-	}
 	after := time.Duration(0)
+	if strings.HasSuffix(key, "/"+release.Tow) {
+		after = time.Minute // nothing tells that a node is lost, and another one's turn may be next
+	}
+	if len(adopt) > 0 {
+		after = sooner(after, w.adopt(ctx, key, adopt, head))
+	}
 	for _, id := range ids {
 		after = sooner(after, w.deployment(ctx, id))
 	}
@@ -414,13 +418,17 @@ func (w *worker) later(t *trial, id string, err error) {
 }
 
 // adopt has cells run a program that are new, or whose intents were lost, while no
-// deployment is under way.
-func (w *worker) adopt(ctx context.Context, key string, intents map[string]*fleet.Intent, head stored[Head]) {
+// deployment is under way, and gives when to try again.
+func (w *worker) adopt(ctx context.Context, key string, intents map[string]*fleet.Intent, head stored[Head]) time.Duration {
 	environment, program, _ := strings.Cut(strings.TrimPrefix(key, headPrefix), "/")
 	txn := election.Txn{If: []election.Compare{w.l.Guard(), election.ModifiedAt(key, head.modified)}}
 	for cell, i := range intents {
 		at := fleet.IntentKey(environment, cell, program)
-		txn.If = append(txn.If, election.Absent(at))
+		if i.Seq > 1 { // it has one, and gets the next
+			txn.If = append(txn.If, election.Present(at))
+		} else {
+			txn.If = append(txn.If, election.Absent(at))
+		}
 		txn.Then = append(txn.Then, election.Put(at, i.Encode(), 0))
 		if len(txn.Then) == mostIntents/2 {
 			break
@@ -430,10 +438,11 @@ func (w *worker) adopt(ctx context.Context, key string, intents map[string]*flee
 	defer cancel()
 	r, err := w.c.o.Store.Txn(writing, txn)
 	if err != nil {
-		w.c.o.Log.Warn("new cells cannot be told what to run now", "program", program, "error", err)
-		return
+		w.c.o.Log.Warn("new cells cannot be told what to run now, and are later", "program", program, "error", err)
+		return laterMost
 	}
 	if r.OK {
 		_ = w.c.replica.wait(writing, r.Revision)
 	}
+	return 0
 }

@@ -231,7 +231,7 @@ func newTest(p *Pipeline) (*verdict.Test, error) {
 func (m *move) everywhere(d release.Digest) bool {
 	for _, cell := range m.w.cells() {
 		i := m.w.Intents[cell]
-		if i == nil || i.Release != d || i.Candidate != "" {
+		if i == nil || i.Release != d && (i.Candidate != d || len(i.Later) == 0) || i.Release == d && i.Candidate != "" {
 			return false
 		}
 	}
@@ -292,6 +292,9 @@ func (m *move) running() {
 		m.event(EventReplayed, "%s replayed %d %s requests: no answer differs, and %d are dearer", a.By, a.Replay.Requests, a.Replay.Kind(), a.Replay.Dearer)
 	}
 	m.adopt()
+	if m.recoil() {
+		return
+	}
 	switch m.s.Step {
 	case Gate:
 		m.gate()
@@ -309,8 +312,7 @@ func (m *move) finishing() {
 	if m.against() {
 		return
 	}
-	if !m.intended(m.p.Release) {
-		m.intendAll(m.p.Release)
+	if m.intendAll(m.p.Release); len(m.intents) > 0 {
 		return
 	}
 	out := Outcome{Result: Succeeded, Blame: Nobody, Why: "all stages passed"}
@@ -334,8 +336,7 @@ func (m *move) returning() {
 	out := *m.s.Cause
 	var behind, cannot []string
 	for _, name := range m.behind(m.s.From) {
-		r := m.w.Nodes[name].Programs[m.p.Program]
-		if t := r.Trouble(m.s.From); r.Deployment == m.p.ID && t != nil && t.Kind.Final() {
+		if t := m.cannot(name); t != nil {
 			cannot = append(cannot, fmt.Sprintf("%s (%s)", name, t.Text))
 		} else {
 			behind = append(behind, name)
@@ -345,20 +346,54 @@ func (m *move) returning() {
 		m.wait(takeUp, "%s to run %s again (or tow deploy leave %s)", some(behind), ranBy(m.p.Program, m.s.From), m.p.ID)
 		return
 	}
+	if away := m.stayed(); len(away) > 0 {
+		out.Why += "; away, and with another release when they were heard last, until they are back: " + some(away)
+	}
 	if len(cannot) > 0 {
 		out.Why += "; these nodes cannot run " + ranBy(m.p.Program, m.s.From) + " again: " + some(cannot)
 	}
 	m.end(out)
 }
 
-// left notes that nodes are left behind, if a person has said so. They take up what is intended
-// when they can.
-func (m *move) left(out *Outcome, behind []string) bool {
-	_, ok := m.w.Asks[AskLeave]
-	if ok {
-		out.Why += "; " + m.asked(AskLeave) + ", and left behind " + some(behind)
+// stayed are nodes that nobody hears of, and that may still serve what is taken back.
+func (m *move) stayed() (all []string) {
+	for _, name := range slices.Sorted(maps.Keys(m.w.Nodes)) {
+		n := m.w.Nodes[name]
+		r := n.Programs[m.p.Program]
+		ours := r.Deployment == m.p.ID || m.p.Undoes != "" && r.Deployment == m.p.Undoes
+		if !m.p.counts(n) && ours && (r.Main != m.s.From && r.Main != "" || r.Beside != "") {
+			all = append(all, name)
+		}
 	}
-	return ok
+	return all
+}
+
+// cannot is why a node says that it cannot run again what ran; nil is nothing.
+func (m *move) cannot(name string) *fleet.Trouble {
+	r := m.w.Nodes[name].Programs[m.p.Program]
+	if t := r.Trouble(m.s.From); r.Deployment == m.p.ID && t != nil && t.Kind.Final() {
+		return t
+	}
+	return nil
+}
+
+// newLeave is that a person leaves behind what is waited for, if that is not done yet.
+func (m *move) newLeave() *Ask {
+	if a, ok := m.w.Asks[AskLeave]; ok && (m.s.LeftAt == nil || !m.s.LeftAt.Equal(a.At)) {
+		return &a
+	}
+	return nil
+}
+
+// left notes that nodes are left behind, if a person has said so of them all. They take up what is
+// intended when they can.
+func (m *move) left(out *Outcome, behind []string) bool {
+	waited := func(name string) bool { return !slices.Contains(m.s.Left, name) }
+	if m.newLeave() == nil && slices.ContainsFunc(behind, waited) {
+		return false
+	}
+	out.Why += "; " + m.asked(AskLeave) + ", and left behind " + some(behind)
+	return true
 }
 
 // against goes back if something is against the candidate.
@@ -445,11 +480,19 @@ func (m *move) intendedIn(cell string, d release.Digest) bool {
 	return i != nil && i.Release == d && i.Candidate == "" && i.Deployment == m.p.ID
 }
 
-// intendAll has all cells run a release, and nothing else.
+// intendAll has all cells run a release, and nothing else. Of tow, nodes that are lost take it when
+// they are back, one after the other.
 func (m *move) intendAll(d release.Digest) {
 	for _, cell := range m.w.cells() {
-		if !m.intendedIn(cell, d) {
-			m.intend(cell, func(i *fleet.Intent) { *i = fleet.Intent{Release: d} })
+		want := fleet.Intent{Release: d}
+		if m.p.ofTow() && d == m.p.Release {
+			if later := m.w.later(cell, d, m.unavailable()); len(later) > 0 {
+				want = fleet.Intent{Release: m.s.From, Candidate: d, Reach: 1, Later: later}
+			}
+		}
+		i := m.w.Intents[cell]
+		if i == nil || i.Deployment != m.p.ID || i.Release != want.Release || i.Candidate != want.Candidate || !slices.Equal(i.Later, want.Later) {
+			m.intend(cell, func(i *fleet.Intent) { *i = want })
 		}
 	}
 }

@@ -131,6 +131,14 @@ func DefaultPipeline() Pipeline {
 	}}
 }
 
+// unavailable is the share of a cell's nodes that may be away or under change at once.
+func (p *Pipeline) unavailable() float64 {
+	if p.Unavailable == 0 {
+		return 0.1
+	}
+	return p.Unavailable
+}
+
 // Validate says all that is wrong with a pipeline.
 func (p *Pipeline) Validate() error {
 	var faults []error

@@ -15,6 +15,7 @@ import (
 	"towpath.dev/election"
 	"towpath.dev/internal/control/fleet"
 	"towpath.dev/internal/control/mirror"
+	"towpath.dev/internal/control/release"
 )
 
 // NodePrefix is where the keys of attached nodes are, by name, each on the lease of its
@@ -307,7 +308,7 @@ func (r *replica) of(id string) *snapshot {
 		return nil
 	}
 	out := &snapshot{plan: p, state: s, head: head, freeze: r.freezes.modified, busy: map[string]int64{}, world: World{
-		Head: head.value, Busy: map[string]string{}, Nodes: map[string]*Node{}, Intents: maps.Clone(r.intents[p.Environment+"/"+p.Program]),
+		Head: head.value, Busy: map[string]string{}, Intents: maps.Clone(r.intents[p.Environment+"/"+p.Program]),
 		Freezes: *r.freezes.value, Asks: maps.Clone(r.asks[id]),
 	}}
 	for _, other := range p.After {
@@ -324,21 +325,52 @@ func (r *replica) of(id string) *snapshot {
 		}
 		out.busy[stateKey(h.value.Active)] = s.modified
 	}
-	for name, status := range r.nodes[p.Environment] {
-		n := &Node{Status: status, Attached: r.attached[name] == p.Environment}
-		if since, away := r.away[p.Environment+"/"+name]; away {
-			n.Away = time.Since(since)
-		}
-		out.world.Nodes[name] = n
-	}
+	out.world.Nodes = r.nodesOf(p.Environment)
 	if p.ofTow() {
 		out.world.upgradable()
 	}
 	return out
 }
 
+// nodesOf are an environment's nodes; the caller holds mu.
+func (r *replica) nodesOf(environment string) map[string]*Node {
+	all := map[string]*Node{}
+	for name, status := range r.nodes[environment] {
+		n := &Node{Status: status, Attached: r.attached[name] == environment}
+		if since, away := r.away[environment+"/"+name]; away {
+			n.Away = time.Since(since)
+		}
+		all[name] = n
+	}
+	return all
+}
+
+// turns are the intents of cells with nodes that were away when tow changed there, and are back;
+// the caller holds mu.
+func (r *replica) turns(environment string) map[string]*fleet.Intent {
+	all := map[string]*fleet.Intent{}
+	w := World{Nodes: r.nodesOf(environment), Intents: r.intents[environment+"/"+release.Tow]}
+	w.upgradable()
+	for cell, i := range w.Intents {
+		p := r.plans[i.Deployment]
+		if len(i.Later) == 0 || p == nil {
+			continue
+		}
+		n := *i
+		n.Later, n.Seq = w.later(cell, i.Candidate, p.unavailable()), i.Seq+1
+		switch {
+		case slices.Equal(n.Later, i.Later):
+			continue
+		case len(n.Later) == 0:
+			n = fleet.Intent{Deployment: i.Deployment, Seq: n.Seq, Release: i.Candidate}
+		}
+		all[cell] = &n
+	}
+	return all
+}
+
 // work is what there is to be done for a program: its deployments that are not over, and,
-// where there are none, what its cells should run and are not told.
+// where none has begun, what its cells should run and are not told.
 func (r *replica) work(key string) (ids []string, adopt map[string]*fleet.Intent, head stored[Head]) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -356,10 +388,13 @@ func (r *replica) work(key string) (ids []string, adopt map[string]*fleet.Intent
 			ids = append(ids, id)
 		}
 	}
-	if head.value.Active != "" || head.value.Current == "" {
-		return ids, nil, head
+	if s := r.states[head.value.Active]; head.value.Current == "" || head.value.Active != "" && (s.value == nil || s.value.Phase != Queued) {
+		return ids, nil, head // one that is under way sees to new cells itself
 	}
 	adopt = map[string]*fleet.Intent{}
+	if program == release.Tow {
+		adopt = r.turns(environment)
+	}
 	for _, n := range r.nodes[environment] {
 		if r.intents[environment+"/"+program][n.Cell] == nil && len(head.value.Recent) > 0 {
 			adopt[n.Cell] = &fleet.Intent{Deployment: head.value.Recent[0], Seq: 1, Release: head.value.Current}

@@ -217,8 +217,8 @@ func (d *Deployment) takes(kind AskKind, ask *Ask) error {
 	case st.Phase == Ended:
 		return refuse("%s has ended (%s): deploy the release that you want with \"tow deploy\"", id, st.Outcome.Result)
 	case kind == AskBack:
-	case kind == AskLeave && st.Phase != Returning && st.Phase != Finishing:
-		return refuse("%s still has stages before it: \"tow deploy rollback %s\" takes it back", id, id)
+	case kind == AskLeave && st.Phase != Returning && st.Phase != Finishing && (st.Wait == nil || len(st.Wait.Cells) == 0):
+		return refuse("%s still has stages before it, and waits for no cell that is away: \"tow deploy rollback %s\" takes it back", id, id)
 	case kind == AskLeave:
 	case st.Phase == Returning:
 		return refuse("%s goes back, and does not go on any more", id)

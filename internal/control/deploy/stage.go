@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -162,12 +163,14 @@ func (m *move) reach() {
 func (m *move) reachOnebox() {
 	stage := m.stage()
 	n := m.w.Nodes[m.s.Onebox]
-	if n == nil || !n.Attached || m.s.Onebox == "" {
-		name := m.chooseOnebox()
+	gone := n == nil || !n.Attached || m.s.Onebox == ""
+	late := !gone && m.elapsed() >= takeUp && !m.oneboxServes() // who knows why
+	if name := m.chooseOnebox(); gone || late && name != m.s.Onebox {
 		if name == "" {
 			m.wait(0, "a node that can be the onebox%s", stage.where())
 			return
 		}
+		m.step(Reach)
 		m.s.Onebox = name
 		for _, cell := range m.w.cells() {
 			if i := m.w.Intents[cell]; cell != m.w.Nodes[name].Cell && i != nil && i.Onebox != "" {
@@ -185,7 +188,7 @@ func (m *move) reachOnebox() {
 		return
 	}
 	if !m.oneboxServes() {
-		m.wait(takeUp, "%s to have the candidate beside the release", m.s.Onebox)
+		m.wait(max(takeUp-m.elapsed(), time.Minute), "%s to have the candidate beside the release", m.s.Onebox)
 		return
 	}
 	m.beginBaking()
@@ -201,36 +204,71 @@ func (m *move) oneboxServes() bool {
 	return r.Main == m.s.From && r.Beside == m.p.Release && r.Share == m.stage().Share
 }
 
-// chooseOnebox is the node that is named, or the first one in the deployment's order.
+// chooseOnebox is the node that is named, or the first one in the deployment's order, after the one
+// that it is now. One that does not run what runs is so only where all are: it may not be able to.
 func (m *move) chooseOnebox() string {
 	stage := m.stage()
+	var fit, other []string
 	for _, cell := range m.w.targets(stage) {
 		for _, name := range fleet.InOrder(m.p.ID, m.w.nodesIn(cell)) {
-			if m.w.Nodes[name].Attached && (stage.Node == "" || stage.Node == name) {
-				return name
+			switch n := m.w.Nodes[name]; {
+			case !n.Attached || stage.Node != "" && stage.Node != name:
+			case n.Programs[m.p.Program].Main == m.s.From:
+				fit = append(fit, name)
+			default:
+				other = append(other, name)
 			}
 		}
 	}
-	return ""
+	if len(fit) == 0 {
+		fit = other
+	}
+	if len(fit) == 0 {
+		return ""
+	}
+	return fit[(slices.Index(fit, m.s.Onebox)+1)%len(fit)]
 }
 
 // reachWave raises the reach of the stage's cells, by as many nodes as may be under change.
 func (m *move) reachWave() {
-	var waits []string
+	m.leaveCells()
+	var waits, away []string
 	last := time.Duration(0)
 	for _, cell := range m.w.targets(m.stage()) {
+		if lost := m.w.lostIn(cell); len(lost) > 0 && !slices.Contains(m.s.LeftCells, cell) {
+			away = append(away, cell)
+			continue
+		}
 		if text, within := m.reachCell(cell); text != "" {
 			waits = append(waits, text)
 			last = max(last, within)
 		}
+	}
+	if len(away) > 0 && len(waits) == 0 {
+		waits, last = []string{fmt.Sprintf("a node of the cell %s to be attached again, as all are away (or tow deploy leave %s)", some(away), m.p.ID)}, 0
 	}
 	switch {
 	case len(m.intents) > 0:
 		m.event(EventStageReaches, "%s reaches further: %s", m.stage().Name, m.reached())
 	case len(waits) > 0:
 		m.wait(last, "%s", strings.Join(waits[:min(len(waits), 3)], "; "))
+		m.s.Wait.Cells = away
 	default:
 		m.beginBaking()
+	}
+}
+
+// leaveCells notes which cells a person leaves behind: those that were waited for. They take up what
+// is intended when they are back.
+func (m *move) leaveCells() {
+	ask := m.newLeave()
+	if ask == nil {
+		return
+	}
+	m.s.LeftAt, m.moved = &ask.At, true
+	if w := m.s.Wait; w != nil && len(w.Cells) > 0 {
+		m.s.LeftCells = append(slices.Clone(m.s.LeftCells), w.Cells...)
+		m.event(EventStageReaches, "%s goes on, and leaves behind the cell %s: %s", m.stage().Name, some(w.Cells), m.asked(AskLeave))
 	}
 }
 
@@ -260,11 +298,49 @@ func within(i *fleet.Intent, nodes []string) int {
 	}
 	n := 0
 	for _, name := range nodes {
-		if fleet.Order(i.Deployment, name) < i.Reach {
+		if fleet.Order(i.Deployment, name) < i.Reach && !slices.Contains(i.Later, name) {
 			n++
 		}
 	}
 	return n
+}
+
+// recoil lowers the reach of cells that have grown, as nodes that join take the candidate up whose
+// place in the order is before that of those that were there: a trial is of so many of a cell, however many it has.
+// It reports whether it did. Nobody has tow change twice for it.
+func (m *move) recoil() bool {
+	if m.p.ofTow() {
+		return false
+	}
+	shares := map[string]float64{} // that the cells' stages so far reach
+	for k := range m.s.Stage + 1 {
+		stage := &m.p.Stages[k]
+		if stage.Kind == Onebox && m.s.From != "" || k == m.s.Stage && (m.s.Step == Gate || m.s.Step == Probing) {
+			continue
+		}
+		for _, cell := range m.w.targets(stage) {
+			shares[cell] = max(shares[cell], stage.Share)
+		}
+	}
+	var all []string
+	for _, cell := range slices.Sorted(maps.Keys(shares)) {
+		i, nodes := m.w.Intents[cell], m.w.nodesIn(cell)
+		want := shareOf(shares[cell], nodes)
+		if i == nil || i.Deployment != m.p.ID || within(i, nodes) <= want {
+			continue
+		}
+		m.intend(cell, func(i *fleet.Intent) { i.Reach = min(i.Reach, fleet.ReachOf(m.p.ID, nodes, want)) })
+		all = append(all, fmt.Sprintf("%d of %d nodes of %s", want, len(nodes), cell))
+	}
+	if len(all) > 0 {
+		m.event(EventStageReaches, "%s reaches less, as there are more nodes: %s", m.stage().Name, some(all))
+	}
+	return len(all) > 0
+}
+
+// shareOf is how many nodes a share of them is.
+func shareOf(share float64, nodes []string) int {
+	return int(math.Ceil(share*float64(len(nodes)) - 1e-9))
 }
 
 // reachCell reaches further in a cell if it has to, and says what it waits for, and for how long
@@ -279,7 +355,11 @@ func (m *move) reachCell(cell string) (string, time.Duration) {
 		m.intend(cell, func(i *fleet.Intent) { i.Candidate, i.Reach = m.p.Release, 0 })
 		return "", 0
 	}
-	want := int(math.Ceil(m.stage().Share*float64(len(nodes)) - 1e-9))
+	if m.takeTurns(cell) {
+		return "", 0
+	}
+	nodes = slices.DeleteFunc(nodes, func(name string) bool { return slices.Contains(i.Later, name) })
+	want := shareOf(m.stage().Share, nodes)
 	have := within(i, nodes)
 	var away, changing []string
 	for _, name := range nodes {
@@ -296,6 +376,10 @@ func (m *move) reachCell(cell string) (string, time.Duration) {
 		}
 		if m.stage().Share == 1 && i.Reach < 1 {
 			m.intend(cell, func(i *fleet.Intent) { i.Reach = 1 })
+			return "", 0
+		}
+		if back := m.w.back(i); m.stage().Share == 1 && len(back) > 0 {
+			return fmt.Sprintf("a turn of %s of %s, which were away when it was theirs", some(back), cell), takeUp
 		}
 		return "", 0
 	}
@@ -312,16 +396,14 @@ func (m *move) reachCell(cell string) (string, time.Duration) {
 		return fmt.Sprintf("%s of %s to run the candidate", some(changing), cell), takeUp
 	}
 	to := fleet.ReachOf(m.p.ID, nodes, min(want, have+room))
+	if m.stage().Share == 1 && have+room >= len(nodes) {
+		to = 1
+	}
 	m.intend(cell, func(i *fleet.Intent) { i.Reach = max(i.Reach, to) })
 	return "", 0
 }
 
-func (m *move) unavailable() float64 {
-	if m.p.Unavailable == 0 {
-		return 0.1
-	}
-	return m.p.Unavailable
-}
+func (m *move) unavailable() float64 { return m.p.unavailable() }
 
 // beginBaking begins to wait for evidence, or goes on with it.
 func (m *move) beginBaking() {
@@ -373,7 +455,10 @@ func (m *move) behindWave() (behind, of int) {
 		if i == nil || i.Candidate != m.p.Release {
 			return len(nodes), 0
 		}
-		of += within(i, nodes)
+		n := within(i, nodes)
+		if of += n; n == 0 { // those that had it are gone
+			behind += min(1, len(nodes))
+		}
 		for _, name := range nodes {
 			if m.under(i, name) {
 				behind++

@@ -58,9 +58,14 @@ type State struct {
 	// many requests the candidate had answered when it began to.
 	Baked    time.Duration `json:"baked,omitempty"`
 	Answered int64         `json:"answered,omitempty"`
-	Wait     *Wait         `json:"wait,omitempty"`
-	Cause    *Outcome      `json:"cause,omitempty"` // why it goes back
-	Outcome  *Outcome      `json:"outcome,omitempty"`
+	// Left are nodes that a person leaves behind while others are still waited for, and LeftCells
+	// cells. LeftAt is when it was asked for: it is of what was waited for then.
+	Left      []string   `json:"left,omitempty"`
+	LeftCells []string   `json:"leftCells,omitempty"`
+	LeftAt    *time.Time `json:"leftAt,omitempty"`
+	Wait      *Wait      `json:"wait,omitempty"`
+	Cause     *Outcome   `json:"cause,omitempty"` // why it goes back
+	Outcome   *Outcome   `json:"outcome,omitempty"`
 }
 
 // A Wait is why a deployment does not go on.
@@ -68,6 +73,8 @@ type Wait struct {
 	For   string    `json:"for"`             // what ends it
 	Since time.Time `json:"since"`           //
 	Until time.Time `json:"until,omitempty"` // when that is expected; zero is not known
+	// Cells are those that it is for that are away as a whole. They may be left behind.
+	Cells []string `json:"cells,omitempty"`
 }
 
 // Blame is whose doing an outcome is.

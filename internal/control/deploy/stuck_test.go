@@ -9,6 +9,7 @@ import (
 	"towpath.dev/election"
 	"towpath.dev/internal/control/fleet"
 	"towpath.dev/internal/control/memstore"
+	"towpath.dev/internal/control/release"
 	"towpath.dev/internal/control/verdict"
 )
 
@@ -197,6 +198,114 @@ func TestReceding(t *testing.T) {
 		}
 		if s.state.Outcome == nil || s.state.Outcome.Result != Returned {
 			t.Errorf("hangs %v: it came to %s, waits for %+v", hangs, s.state.Phase, s.state.Wait)
+		}
+	}
+}
+
+// TestRecedingPastOne: a node that cannot become the former tow again, or that a person leaves
+// behind, does not keep the others of its cell from it; and no more start anew at once than may.
+func TestRecedingPastOne(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		stuck func(s *scene, name string)
+		back  int // of 5 nodes, in the end
+		ends  string
+	}{
+		{"it says that it cannot", func(s *scene, name string) {
+			r := s.world.Nodes[name].Programs[release.Tow]
+			r.Deployment, r.Troubles = s.plan.ID, []fleet.Trouble{{Kind: fleet.Unfit, Text: "it serves no ABI 3"}}
+			s.world.Nodes[name].Programs[release.Tow] = r
+		}, 4, "(it serves no ABI 3)"},
+		{"it says nothing", func(*scene, string) {}, 1, ""},
+		{"it says nothing, and is left", func(s *scene, _ string) {
+			if s.state.Wait != nil && strings.Contains(s.state.Wait.For, "tow deploy leave") && len(s.world.Asks) == 1 {
+				s.world.Asks[AskLeave] = Ask{By: "bob", At: s.now}
+			}
+		}, 4, "bob asked for it, and left behind "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newUpgrade()
+			s.plan.Unavailable = 0.1
+			for range 400 {
+				if s.settle(); s.state.Stage == 2 && s.state.Step == Baking {
+					break
+				}
+				s.restart()
+				s.pass(10 * time.Second)
+			}
+			s.world.Asks[AskBack] = Ask{By: "ann", Why: "no"}
+			stuck := ""
+			for range 100 {
+				s.settle()
+				for name := range s.world.Nodes {
+					if i := s.world.Intents["c"]; stuck == "" && i.RoleOf(name).Main != s.plan.Release {
+						stuck = name
+					}
+				}
+				was := s.world.Nodes[stuck]
+				delete(s.world.Nodes, stuck)
+				s.restart()
+				if s.away() > 1 {
+					t.Fatalf("%d nodes start anew at once", s.away())
+				}
+				s.world.Nodes[stuck] = was
+				c.stuck(s, stuck)
+				s.pass(10 * time.Second)
+			}
+			back := 0
+			for _, n := range s.world.Nodes {
+				if n.Programs[release.Tow].Main == "" {
+					back++
+				}
+			}
+			if back < c.back-1 || back > c.back {
+				t.Errorf("%d of 5 nodes are back; expected %d", back, c.back)
+			}
+			switch o := s.state.Outcome; {
+			case c.ends == "":
+				s.waits(t, stuck+" of c to run the tow that is installed again, before others do (or tow deploy leave tow.prod.1)")
+			case o == nil || !strings.Contains(o.Why, c.ends):
+				t.Errorf("it ended %+v, and waits for %+v; expected %q", o, s.state.Wait, c.ends)
+			}
+		})
+	}
+}
+
+// TestOneboxThatCannot: a node that does not run what runs is no onebox while others do; one that
+// does not come to run both is one for five minutes, and others are after it.
+func TestOneboxThatCannot(t *testing.T) {
+	s := newScene()
+	order := fleet.InOrder(s.plan.ID, s.world.nodesIn("c"))
+	s.world.Nodes[order[0]].Programs["shop"] = fleet.Running{
+		Deployment: "shop.prod.1", Troubles: []fleet.Trouble{{Release: digest("one"), Kind: fleet.Distrust, Text: "its key is retired"}},
+	}
+	began := s.now
+	for range 200 {
+		s.settle()
+		if s.state.Step == Baking {
+			break
+		}
+		before := map[string]fleet.Running{}
+		for name, n := range s.world.Nodes {
+			before[name] = n.Programs["shop"]
+		}
+		s.obey()
+		for _, name := range order[:2] { // and the second one never has the candidate ready
+			r := before[name]
+			r.Probed = s.world.Nodes[name].Programs["shop"].Probed
+			s.world.Nodes[name].Programs["shop"] = r
+		}
+		s.pass(10 * time.Second)
+	}
+	if s.state.Step != Baking || s.state.Onebox != order[2] {
+		t.Fatalf("the onebox is %s of %v, at %s, and it waits for %+v", s.state.Onebox, order, s.state.Step, s.state.Wait)
+	}
+	if took := s.now.Sub(began); took > takeUp+2*probeTime {
+		t.Errorf("it took %s; expected %s and what it takes to probe", took, takeUp)
+	}
+	for _, name := range order[:2] {
+		if r := s.world.Intents["c"].RoleOf(name); r.Beside != "" {
+			t.Errorf("%s is still to be the onebox: %+v", name, r)
 		}
 	}
 }

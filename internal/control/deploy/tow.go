@@ -92,9 +92,18 @@ func ranBy(program string, d release.Digest) string {
 }
 
 // recede has cells run again what they ran, by as many nodes at a time as may be unavailable, and
-// one at least: each of them starts anew. It reports whether all are to.
+// one at least: each of them starts anew. It reports whether all are to. Nodes that say that they
+// cannot are not waited for, nor those that a person leaves behind.
 func (m *move) recede() bool {
 	var waits []string
+	if ask := m.newLeave(); ask != nil {
+		for _, cell := range m.w.cells() {
+			changing, _ := m.receding(cell)
+			m.s.Left = append(m.s.Left, changing...)
+		}
+		m.s.LeftAt = &ask.At
+		m.event(EventReturns, "goes on, and leaves behind %s: %s", or(some(m.s.Left), "no node"), m.asked(AskLeave))
+	}
 	for _, cell := range m.w.cells() {
 		if !m.intendedIn(cell, m.s.From) {
 			if text := m.recedeIn(cell); text != "" {
@@ -105,11 +114,31 @@ func (m *move) recede() bool {
 	switch {
 	case len(m.intents) > 0:
 	case len(waits) > 0:
-		m.wait(takeUp, "%s", strings.Join(waits[:min(len(waits), 3)], "; "))
+		m.wait(takeUp, "%s (or tow deploy leave %s)", strings.Join(waits[:min(len(waits), 3)], "; "), m.p.ID)
 	default:
 		return true
 	}
 	return false
+}
+
+// receding are a cell's nodes that were told to run again what they ran, and are waited for; and
+// how many others are away.
+func (m *move) receding(cell string) (changing []string, away int) {
+	i := m.w.Intents[cell]
+	if i == nil || i.Deployment != m.p.ID {
+		return nil, 0
+	}
+	for _, name := range m.w.nodesIn(cell) {
+		n := m.w.Nodes[name]
+		told := i.RoleOf(name).Main == m.s.From && n.Programs[m.p.Program].Main != m.s.From
+		switch {
+		case told && m.cannot(name) == nil && !slices.Contains(m.s.Left, name):
+			changing = append(changing, name)
+		case !n.Attached:
+			away++
+		}
+	}
+	return changing, away
 }
 
 // recedeIn takes some nodes of a cell back, and says what it waits for.
@@ -123,16 +152,7 @@ func (m *move) recedeIn(cell string) string {
 		m.intend(cell, func(i *fleet.Intent) { *i = fleet.Intent{Release: m.s.From} })
 		return ""
 	}
-	var changing []string
-	away := 0
-	for _, name := range nodes {
-		switch n := m.w.Nodes[name]; {
-		case fleet.Order(i.Deployment, name) >= i.Reach && n.Programs[m.p.Program].Main != m.s.From:
-			changing = append(changing, name)
-		case !n.Attached:
-			away++
-		}
-	}
+	changing, away := m.receding(cell)
 	// Those that are away may be so for what is taken back: that goes on, if one by one.
 	room := max(1, int(m.unavailable()*float64(len(nodes)))-away) - len(changing)
 	if room <= 0 {
@@ -180,5 +200,66 @@ func (m *move) unwell() *Outcome {
 // under reports whether a node is to run the candidate, and does not yet.
 func (m *move) under(i *fleet.Intent, name string) bool {
 	n := m.w.Nodes[name]
-	return m.p.counts(n) && fleet.Order(i.Deployment, name) < i.Reach && n.Programs[m.p.Program].Main != m.p.Release
+	return m.p.counts(n) && i.RoleOf(name).Main == m.p.Release && n.Programs[m.p.Program].Main != m.p.Release
+}
+
+// later are the nodes of a cell that do not change to another tow yet: those that are lost, and of
+// those that were and are back the ones for which there is no room among as many as may be
+// unavailable. Else all of a cell that was cut off would start anew when it is back.
+func (w *World) later(cell string, to release.Digest, unavailable float64) []string {
+	i := w.Intents[cell]
+	var later, back []string
+	nodes, busy := 0, 0
+	for _, name := range slices.Sorted(maps.Keys(w.Nodes)) {
+		n := w.Nodes[name]
+		if n.Cell != cell {
+			continue
+		}
+		runs, waits := n.Programs[release.Tow].Main == to, i != nil && slices.Contains(i.Later, name)
+		if !n.lost() {
+			nodes++
+		}
+		switch {
+		case n.lost(), waits && !n.Attached:
+			if !runs {
+				later = append(later, name)
+			}
+		case waits && !runs:
+			back = append(back, name)
+		case !n.Attached, i != nil && i.RoleOf(name).Main == to && !runs:
+			busy++
+		}
+	}
+	room := min(max(0, atOnce(unavailable, nodes)-busy), len(back))
+	later = append(later, back[room:]...)
+	slices.Sort(later)
+	return later
+}
+
+// atOnce is how many of so many nodes may be unavailable: one always.
+func atOnce(unavailable float64, nodes int) int { return max(1, int(unavailable*float64(nodes))) }
+
+// back are nodes that are attached again, and wait for their turn.
+func (w *World) back(i *fleet.Intent) (all []string) {
+	for _, name := range i.Later {
+		if n := w.Nodes[name]; n != nil && n.Attached {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// takeTurns has nodes of a cell be later, or have their turn, and reports whether that changes
+// something.
+func (m *move) takeTurns(cell string) bool {
+	i := m.w.Intents[cell]
+	if !m.p.ofTow() || i == nil {
+		return false
+	}
+	later := m.w.later(cell, m.p.Release, m.unavailable())
+	if slices.Equal(later, i.Later) {
+		return false
+	}
+	m.intend(cell, func(i *fleet.Intent) { i.Later = later })
+	return true
 }

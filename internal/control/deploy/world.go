@@ -79,6 +79,22 @@ func (w *World) nodesIn(cell string) []string {
 	return all
 }
 
+// lostIn are a cell's nodes if all of them are lost: then the cell may be cut off, or gone.
+func (w *World) lostIn(cell string) []string {
+	var all []string
+	for name, n := range w.Nodes {
+		switch {
+		case n.Cell != cell:
+		case !n.lost():
+			return nil
+		default:
+			all = append(all, name)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
 // attached are the names of all attached nodes, in order.
 func (w *World) attached() []string {
 	var all []string

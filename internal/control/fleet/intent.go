@@ -74,6 +74,9 @@ type Intent struct {
 	// requests from 0 to 1.
 	Onebox string  `json:"onebox,omitempty"`
 	Share  float64 `json:"share,omitempty"`
+	// Later are nodes that go on with the release although Reach has them: they were away when it was
+	// their turn, and take it one after the other. Of tow alone, which a node starts anew for.
+	Later []string `json:"later,omitempty"`
 	// Probe asks some nodes to try both releases' bindings out.
 	Probe *Probe `json:"probe,omitempty"`
 }
@@ -97,7 +100,7 @@ func (i *Intent) RoleOf(node string) Role {
 	switch {
 	case i.Candidate == "":
 		return Role{Main: i.Release}
-	case Order(i.Deployment, node) < i.Reach:
+	case Order(i.Deployment, node) < i.Reach && !slices.Contains(i.Later, node):
 		return Role{Main: i.Candidate, Instead: i.Release}
 	case i.Onebox == node && i.Release != "":
 		return Role{Main: i.Release, Beside: i.Candidate, Share: i.Share}
@@ -130,17 +133,14 @@ func InOrder(deployment string, nodes []string) []string {
 	return sorted
 }
 
-// ReachOf is the reach that has the first n of the nodes, and as well as it can be told
-// apart, none of the others.
+// ReachOf is the reach that has the first n of the nodes, and none of the others. Of those that
+// join later it has the ones whose place is before the n-th, which may be many where the nodes
+// are few: who reaches lowers it again (see deploy).
 func ReachOf(deployment string, nodes []string, n int) float64 {
-	sorted := InOrder(deployment, nodes)
-	switch {
-	case n <= 0:
+	if n = min(n, len(nodes)); n <= 0 {
 		return 0
-	case n >= len(sorted):
-		return 1
 	}
-	return (Order(deployment, sorted[n-1]) + Order(deployment, sorted[n])) / 2
+	return math.Nextafter(Order(deployment, InOrder(deployment, nodes)[n-1]), 1)
 }
 
 // Encode is the intent as the store has it.
