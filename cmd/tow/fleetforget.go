@@ -20,7 +20,8 @@ func fleetForgetCommand(u *ui) *cobra.Command {
 		Use:   "forget NODE",
 		Short: "Forget a node that is gone for good",
 		Long: `Remove what is known of a node that is not attached any more, so that no deployment
-waits for it and no list shows it. A node that attaches again is known again; to keep it
+waits for it and no list shows it. With the last node of a cell goes what the cell was
+to run, and no stage reaches it any more. A node that attaches again is known again; to keep it
 away, revoke it with "tow principal revoke NODE".`,
 		Example: "  tow fleet forget eu-7 --env prod",
 		Args:    exactly("a node"),

@@ -60,21 +60,30 @@ func (s *deployService) GetFleet(ctx context.Context, q *v1.GetFleetRequest) (*v
 
 // ForgetNode removes what is known of a node that is not attached. What it ran is forgotten
 // in one transaction with the look whether it is attached: one that comes back meanwhile
-// stays known.
+// stays known. With the last node of a cell goes what the cell was to run; should another one come to it
+// meanwhile, controllers tell it again.
 func (s *deployService) ForgetNode(ctx context.Context, q *v1.ForgetNodeRequest) (*v1.ForgetNodeResponse, error) {
 	environment, name := q.GetEnvironment(), q.GetNode()
 	if err := errors.Join(release.CheckEnvironment(environment), access.CheckName("a node", name)); err != nil { // it would be another key
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
 	status := fleet.StatusKey(environment, name)
-	r, err := s.opts.Store.Txn(ctx, election.Txn{
+	txn := election.Txn{
 		If: []election.Compare{election.Absent(nodePrefix + name), election.Present(status)},
 		Then: []election.Op{
 			election.Delete(election.Key(status)), election.Delete(election.Prefix(fleet.RunsKeys(environment, name))),
 			election.Delete(election.Key(fleet.LeftKey(environment, name))),
 		},
 		Else: []election.Op{election.Get(election.Key(status))},
-	})
+	}
+	cell, err := s.lastOf(ctx, environment, name)
+	if err != nil {
+		return nil, err
+	}
+	if cell != "" {
+		txn.Then = append(txn.Then, election.Delete(election.Prefix(fleet.CellKeys(environment, cell))))
+	}
+	r, err := s.opts.Store.Txn(ctx, txn)
 	switch {
 	case err != nil:
 		return nil, err
@@ -84,4 +93,36 @@ func (s *deployService) ForgetNode(ctx context.Context, q *v1.ForgetNodeRequest)
 		return nil, connect.NewError(connect.CodeNotFound, fmt.Errorf("nothing is known of a node %s in %s; \"tow fleet status --env %s\" shows which there are", name, environment, environment))
 	}
 	return nil, connect.NewError(connect.CodeFailedPrecondition, fmt.Errorf("the node %s is attached, and would be known again at once: end it first, and \"tow principal revoke %s\" keeps it away", name, name))
+}
+
+// lastOf is the cell of which a node is the only one that is known; "" where there are others, or may
+// be: one that is attached and has not said yet where it is.
+func (s *deployService) lastOf(ctx context.Context, environment, name string) (string, error) {
+	r, err := s.opts.Store.Txn(ctx, election.Txn{Then: []election.Op{
+		election.Get(election.Prefix(fleet.StatusKey(environment, ""))), election.Get(election.Prefix(fleet.RunsKeys(environment, ""))),
+		election.Get(election.Prefix(nodePrefix)),
+	}})
+	if err != nil {
+		return "", err
+	}
+	nodes, err := fleet.Statuses(slices.Concat(r.Outcomes[0].Entries, r.Outcomes[1].Entries))
+	if err != nil {
+		return "", err
+	}
+	for _, e := range r.Outcomes[2].Entries {
+		var n nodeRecord
+		if json.Unmarshal(e.Value, &n) == nil && n.Environment == environment && nodes[[2]string{environment, strings.TrimPrefix(e.Key, nodePrefix)}] == nil {
+			return "", nil
+		}
+	}
+	gone := nodes[[2]string{environment, name}]
+	if gone == nil {
+		return "", nil
+	}
+	for of, status := range nodes {
+		if of[1] != name && status.Cell == gone.Cell {
+			return "", nil
+		}
+	}
+	return gone.Cell, nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,7 +101,39 @@ func TestForgetNode(t *testing.T) {
 	if at, err := time.Parse(time.RFC3339, n.GetSince()); err != nil || n.GetAttached() || time.Since(at) > time.Hour {
 		t.Errorf("a node that has gone is %v", n)
 	}
-	if err := forget(admin, "prod", "n1"); err != nil {
+	other := fleet.Status{Cell: "main"}
+	put := func(key string, value []byte) {
+		t.Helper()
+		if _, err := h.store.Txn(t.Context(), election.Txn{Then: []election.Op{election.Put(key, value, 0)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(fleet.StatusKey("prod", "n2"), other.Encode())
+	intent := fleet.Intent{Release: release.DigestOf(nil)}
+	for _, cell := range []string{"main", "main-2"} {
+		put(fleet.IntentKey("prod", cell, "shop"), intent.Encode())
+	}
+	intents := func() string {
+		var all []string
+		t.Helper()
+		r, err := admin.Deploy.GetFleet(t.Context(), &v1.GetFleetRequest{Environment: "prod"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range r.GetIntents() {
+			all = append(all, i.GetCell())
+		}
+		slices.Sort(all)
+		return strings.Join(all, " ")
+	}
+	if err := forget(admin, "prod", "n2"); err != nil || intents() != "main main-2" {
+		t.Errorf("after one of two nodes of a cell there is %s (%v)", intents(), err)
+	}
+	if err := forget(admin, "prod", "n1"); err != nil || intents() != "main-2" {
+		t.Errorf("after the last node of a cell there is %s (%v)", intents(), err)
+	}
+	put(fleet.StatusKey("prod", "n3"), (&fleet.Status{Cell: "main-2"}).Encode())
+	if err := forget(admin, "prod", "n3"); err != nil {
 		t.Error(err)
 	}
 	if n := known(); n != nil {
