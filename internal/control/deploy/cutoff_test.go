@@ -184,3 +184,101 @@ func TestReturnsWhileAway(t *testing.T) {
 		t.Errorf("it ended %+v", o)
 	}
 }
+
+// TestDeadCell: a stage that reaches none but a cell without nodes waits for one, and names it, and
+// nothing is written meanwhile; or the cell is left behind, and the stage is passed over.
+func TestDeadCell(t *testing.T) {
+	s := newScene()
+	s.plan.Stages = []Stage{
+		{Name: "canary", Kind: Wave, Share: 1, Cells: []string{"dead"}, Bake: time.Minute}, {Name: "all", Kind: Wave, Share: 1, Bake: time.Minute},
+	}
+	s.world.Intents["dead"] = &fleet.Intent{Deployment: "shop.prod.1", Release: digest("one")}
+	s.world.Intents["c"] = &fleet.Intent{Deployment: "shop.prod.1", Release: digest("one")}
+	writes := 0
+	for range 8640 { // a day
+		for s.move().State != nil {
+			writes++
+		}
+		s.obey()
+		s.pass(10 * time.Second)
+	}
+	if s.waits(t, "a node in prod that canary reaches: cell dead, as its pipeline says (or tow deploy leave "); writes > 5 {
+		t.Errorf("%d writes in a day", writes)
+	}
+	s.world.Asks[AskLeave] = Ask{By: "ann", At: s.now}
+	s.run(t, "")
+	if s.state.Outcome.Result != Succeeded {
+		t.Errorf("it ended %+v", s.state.Outcome)
+	}
+}
+
+// TestCanaryCutOff: a stage's only cell that is cut off while the stage is under way is waited for, and
+// the stage goes on when it is back.
+func TestCanaryCutOff(t *testing.T) {
+	for _, step := range []Step{Probing, Reach, Baking} {
+		s := newScene()
+		s.plan.Stages = []Stage{
+			{Name: "canary", Kind: Wave, Share: 0.5, Cells: []string{"c"}, Bake: time.Minute}, {Name: "all", Kind: Wave, Share: 1, Bake: time.Minute},
+		}
+		s.joins("d", "d0")
+		s.runTo(t, 0, step)
+		for _, n := range s.world.Nodes {
+			if n.Cell == "c" {
+				n.Attached, n.Away = false, lostAfter
+			}
+		}
+		s.run(t, "a node in prod that canary reaches: cell c")
+		for range 100 {
+			s.settle()
+			s.pass(time.Minute)
+		}
+		if s.state.Seq > 20 {
+			t.Errorf("%s: %d events while it is away", step, s.state.Seq)
+		}
+		s.attach("c")
+		s.run(t, "")
+		if s.state.Outcome.Result != Succeeded {
+			t.Errorf("%s: it ended %+v", step, s.state.Outcome)
+		}
+	}
+}
+
+// TestProbesBackOff: rounds that find nothing out are fewer and fewer, and an answer is heard at once.
+func TestProbesBackOff(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		says *fleet.Probed // what probers say; nil is nothing
+		most int64         // rounds in a day
+	}{{"neither is answered", &fleet.Probed{Candidate: "no route", Release: "no route"}, 600}, {"they say nothing", nil, 120}} {
+		s := newScene()
+		answer := func(p fleet.Probed) {
+			i := s.world.Intents["c"]
+			for name, n := range s.world.Nodes {
+				if i.ProbeOf(name) != 0 {
+					p.Deployment, p.Round = s.plan.ID, i.Probe.Round
+					r := n.Programs["shop"]
+					r.Probed = &p
+					n.Programs["shop"] = r
+				}
+			}
+		}
+		for range 8640 {
+			s.settle()
+			if c.says != nil {
+				answer(*c.says)
+			}
+			s.pass(10 * time.Second)
+		}
+		if s.state.Step != Probing || s.state.Round > c.most || s.state.Seq > 30 {
+			t.Errorf("%s: %d rounds and %d events in a day, at %s; expected %d at most", c.name, s.state.Round, s.state.Seq, s.state.Step, c.most)
+		}
+		for range 20 {
+			s.settle()
+			answer(fleet.Probed{})
+			s.pass(10 * time.Second)
+		}
+		if s.settle(); s.state.Step == Probing {
+			t.Errorf("%s: once it is well it waits for %+v", c.name, s.state.Wait)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -120,6 +121,15 @@ func (m *move) wait(after time.Duration, format string, args ...any) {
 	m.event(EventWaits, "waits: %s", text)
 }
 
+// waitFor is wait, for cells that may be left behind, if there are any.
+func (m *move) waitFor(cells []string, after time.Duration, format string, args ...any) {
+	m.wait(after, format, args...)
+	if !slices.Equal(m.s.Wait.Cells, cells) {
+		w := *m.s.Wait
+		w.Cells, m.s.Wait, m.moved = cells, &w, true
+	}
+}
+
 // goOn ends a wait.
 func (m *move) goOn() {
 	if m.s.Wait != nil {
@@ -212,8 +222,8 @@ func (m *move) queued() {
 	m.phase(Running)
 	m.s.Step = Gate
 	text := ""
-	if m.p.Against != "" && m.p.Against != m.s.From {
-		text = fmt.Sprintf("; it was compared with %s, which ran when it was asked for, and what was replayed does not count", m.p.Against.Short())
+	if m.uncompared() {
+		text = fmt.Sprintf("; it was compared with %s, which ran when it was asked for, and what was replayed does not count", ranBy(m.p.Program, cmp.Or(m.p.Against, m.p.Ran)))
 	}
 	m.event(EventBegun, "from %s to %s%s", ranBy(m.p.Program, m.s.From), m.p.Release.Short(), text)
 }

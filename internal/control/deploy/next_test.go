@@ -21,7 +21,7 @@ type scene struct {
 
 func newScene() *scene {
 	s := &scene{now: time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)}
-	s.plan = &Plan{ID: "shop.prod.2", Program: "shop", Environment: "prod", Release: digest("two"), Pipeline: Pipeline{Stages: []Stage{
+	s.plan = &Plan{ID: "shop.prod.2", Program: "shop", Environment: "prod", Release: digest("two"), Ran: digest("one"), Pipeline: Pipeline{Stages: []Stage{
 		{Name: "onebox", Kind: Onebox, Share: 0.1, Bake: time.Minute, Requests: 10},
 		{Name: "all", Kind: Wave, Share: 1, Bake: time.Minute},
 	}, Unavailable: 0.4}}

@@ -24,6 +24,8 @@ type Plan struct {
 	Created time.Time `json:"created"`
 	// Checks are what was found out before it was asked for: build, tests, replay.
 	Checks []Check `json:"checks,omitempty"`
+	// Ran is the release that ran when it was asked for, as the store had it; "" is none.
+	Ran release.Digest `json:"ran,omitempty"`
 	// Against is the release that ran when it was asked for, and that the candidate was compared
 	// with; "" is none. Replayed is what recorded requests showed that both were asked.
 	Against  release.Digest `json:"against,omitempty"`

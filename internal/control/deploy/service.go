@@ -103,6 +103,7 @@ func (s *Service) create(ctx context.Context, p Plan) (id string, done bool, err
 			txn.Then = append(txn.Then, election.Put(waits.Key, waits.Value, 0))
 		}
 	}
+	p.Ran = head.Current
 	head.enter(&p)
 	plan := encode(&p)
 	if len(plan) > MaxPlan {

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -19,30 +20,69 @@ func (m *move) gate() {
 	}
 	if a, ok := m.w.Asks[AskApprove]; m.needsApproval() && (!ok || a.Stage < m.s.Stage) {
 		why := ""
+		if m.uncompared() {
+			why = fmt.Sprintf(", as nobody has looked whether it is compatible with %s, which runs now: it was compared with %s", m.s.From.Short(), ranBy(m.p.Program, cmp.Or(m.p.Against, m.p.Ran)))
+		}
 		if m.p.Irreversible != "" {
 			why = ", as it cannot be taken back: " + m.p.Irreversible
 		}
 		m.wait(0, "an approval of %s%s: tow deploy approve %s", stage.Name, why, m.p.ID)
 		return
 	}
-	targets := m.w.targets(stage)
-	if len(targets) == 0 || len(m.w.attached()) == 0 {
+	if m.nobody() {
+		return
+	}
+	m.forward = true
+	m.event(EventStageBegun, "%s begins in %s", stage.Name, strings.Join(m.w.targets(stage), ", "))
+	m.s.Failed, m.s.Unanswered, m.s.Baked, m.s.Entered = 0, 0, 0, m.now
+	m.askProbes()
+}
+
+// nobody reports whether the stage reaches no node that is there. It waits for one; a person may leave cells
+// behind that are lost, or have no nodes any more, and then the stage is passed over.
+func (m *move) nobody() bool {
+	m.leaveCells()
+	if !m.deserted() {
+		return false
+	}
+	stage, targets := m.stage(), m.w.targets(m.stage())
+	left := func(cell string) bool { return slices.Contains(m.s.LeftCells, cell) }
+	awaited := slices.DeleteFunc(slices.Clone(targets), left)
+	switch {
+	case len(awaited) == 0 && len(targets) > 0:
+		m.event(EventStagePassed, "%s is passed over, as it reaches none but cells that are left behind", stage.Name)
+		m.onwards()
+	case len(m.w.attached()) == 0 || slices.ContainsFunc(awaited, func(cell string) bool { return len(m.w.nodesIn(cell)) > 0 }) || len(awaited) == 0:
 		next := ""
 		if len(m.w.Nodes) == 0 {
 			next = fmt.Sprintf(": \"tow join-token create --env %s\" lets nodes in", m.p.Environment)
 		}
 		m.wait(0, "a node in %s that %s reaches%s%s", m.p.Environment, stage.Name, stage.where(), next)
-		return
+	default:
+		m.waitFor(awaited, 0, "a node in %s that %s reaches%s (or tow deploy leave %s)", m.p.Environment, stage.Name, stage.where(), m.p.ID)
 	}
-	m.forward = true
-	m.event(EventStageBegun, "%s begins in %s", stage.Name, strings.Join(targets, ", "))
-	m.s.Failed, m.s.Baked, m.s.Entered = 0, 0, m.now
-	m.askProbes()
+	return true
+}
+
+// deserted reports whether the stage's cells have no node that counts.
+func (m *move) deserted() bool {
+	for _, cell := range m.w.targets(m.stage()) {
+		if slices.ContainsFunc(m.w.nodesIn(cell), func(name string) bool { return m.p.counts(m.w.Nodes[name]) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // needsApproval reports whether the stage waits for one.
 func (m *move) needsApproval() bool {
-	return m.stage().Approval || m.p.Irreversible != "" && m.s.Stage == 0
+	return m.stage().Approval || m.s.Stage == 0 && (m.p.Irreversible != "" || m.uncompared())
+}
+
+// uncompared reports whether another release runs than the one that the candidate was compared with: others
+// had their turn first. Types are compared by who deploys, who has the sources.
+func (m *move) uncompared() bool {
+	return !m.p.ofTow() && m.s.From != "" && m.s.From != cmp.Or(m.p.Against, m.p.Ran)
 }
 
 // proberCount is how many nodes of a cell try out what is called.
@@ -82,11 +122,23 @@ const (
 	probeTime    = time.Minute      // for a round, before others are asked
 )
 
+// backedOff is a time after rounds that found nothing out: it doubles, up to sixteen times.
+func (m *move) backedOff(d time.Duration) time.Duration { return d << min(m.s.Unanswered, 4) }
+
+// probeAnew begins a round after one that found nothing out.
+func (m *move) probeAnew() {
+	m.s.Unanswered++
+	wait := m.s.Wait
+	m.askProbes()
+	m.s.Wait = wait
+}
+
 // probe looks at what nodes found out about what both releases call.
 func (m *move) probe() {
-	if !m.tellProbers() {
+	if m.nobody() || !m.tellProbers() {
 		return
 	}
+	again := m.backedOff(probeAgain)
 	var away, missing, well, both, alone, own []string
 	evidence := ""
 	for _, cell := range m.w.targets(m.stage()) {
@@ -112,26 +164,31 @@ func (m *move) probe() {
 	}
 	failed := append(append(alone, both...), own...)
 	switch {
-	case len(missing) > 0 && m.elapsed() < probeTime:
-		m.wait(probeTime-m.elapsed(), "%s to try out %s", some(missing), m.p.tried())
-	case len(well)+len(failed) == 0 && (len(missing) > 0 || m.elapsed() >= probeAgain): // others may know more
-		m.askProbes()
+	case len(missing) > 0 && m.s.Wait != nil && m.s.Unanswered+m.s.Failed > 0 && m.elapsed() < probeAgain:
+		m.look(probeAgain - m.elapsed()) // what is waited for is still so, until the round says otherwise
+	case len(missing) > 0 && m.elapsed() < m.backedOff(probeTime):
+		m.wait(m.backedOff(probeTime)-m.elapsed(), "%s to try out %s", some(missing), m.p.tried())
+	case len(well)+len(failed) == 0 && (len(missing) > 0 || m.elapsed() >= again): // others may know more
+		m.probeAnew()
 	case len(well)+len(failed) == 0:
-		m.wait(probeAgain-m.elapsed(), "nodes that can try out %s: %s", m.p.tried(), or(some(away), "none is attached"))
+		m.wait(again-m.elapsed(), "nodes that can try out %s: %s", m.p.tried(), or(some(away), "none is attached"))
 	case len(failed) == 0:
 		m.event(EventStageProbed, "%s answers", m.p.tried())
 		m.step(Reach)
 		m.forward = true
-	case m.elapsed() < probeAgain:
+	case m.elapsed() < again:
 		what := "neither release's calls are answered"
 		if len(both) == 0 {
 			what = "the candidate's calls are not answered"
 		}
-		m.wait(probeAgain-m.elapsed(), "what is called to be there (%s at %s: %s)", what, some(failed), evidence)
+		m.wait(again-m.elapsed(), "what is called to be there (%s at %s: %s)", what, some(failed), evidence)
 	default:
 		if len(both) > 0 && len(own) == 0 { // it is not the candidate's
 			m.s.Failed = 0
-		} else if m.s.Failed++; m.s.Failed >= probesFailed {
+			m.probeAnew()
+			return
+		}
+		if m.s.Failed++; m.s.Failed >= probesFailed {
 			o := Outcome{Result: Returned, Blame: YourDependency, Evidence: evidence, Why: "what it calls does not answer it, and answers the release that runs: " + some(failed)}
 			if len(own) > 0 {
 				o.Blame, o.Why = YourCode, "a file of its own environment is not what it needs: "+some(own)
@@ -139,9 +196,8 @@ func (m *move) probe() {
 			m.goBack(o)
 			return
 		}
-		wait := m.s.Wait
-		m.askProbes()
-		m.s.Wait = wait // it is still so, until the next round says otherwise
+		m.probeAnew()
+		m.s.Unanswered = 0
 	}
 }
 
@@ -231,7 +287,9 @@ func (m *move) chooseOnebox() string {
 
 // reachWave raises the reach of the stage's cells, by as many nodes as may be under change.
 func (m *move) reachWave() {
-	m.leaveCells()
+	if m.nobody() {
+		return
+	}
 	var waits, away []string
 	last := time.Duration(0)
 	for _, cell := range m.w.targets(m.stage()) {
@@ -251,8 +309,7 @@ func (m *move) reachWave() {
 	case len(m.intents) > 0:
 		m.event(EventStageReaches, "%s reaches further: %s", m.stage().Name, m.reached())
 	case len(waits) > 0:
-		m.wait(last, "%s", strings.Join(waits[:min(len(waits), 3)], "; "))
-		m.s.Wait.Cells = away
+		m.waitFor(away, last, "%s", strings.Join(waits[:min(len(waits), 3)], "; "))
 	default:
 		m.beginBaking()
 	}
@@ -423,7 +480,7 @@ func (m *move) bake() {
 			m.reachAgain() // it is chosen anew, if it has to be
 			return
 		}
-	} else if behind, of := m.behindWave(); behind > int(m.unavailable()*float64(of)) {
+	} else if behind, of := m.behindWave(); behind > int(m.unavailable()*float64(of)) || m.deserted() {
 		m.reachAgain()
 		return
 	}
@@ -491,6 +548,11 @@ func (m *move) pass() {
 			}
 		}
 	}
+	m.onwards()
+}
+
+// onwards begins the next stage, or finishes after the last one.
+func (m *move) onwards() {
 	if m.s.Stage++; m.s.Stage < len(m.p.Stages) {
 		m.step(Gate)
 		return

@@ -49,6 +49,8 @@ type State struct {
 	// Round is of the probes asked for last, and Failed how often they failed in a row.
 	Round  int64 `json:"round,omitempty"`
 	Failed int   `json:"failed,omitempty"`
+	// Unanswered is how many rounds in a row have found nothing out of the candidate alone.
+	Unanswered int `json:"unanswered,omitempty"`
 	// Onebox is the node that is it.
 	Onebox string        `json:"onebox,omitempty"`
 	Test   *verdict.Test `json:"test,omitempty"`

@@ -95,6 +95,47 @@ func TestComparedWithAnother(t *testing.T) {
 	}
 }
 
+// TestApprovedAsNobodyCompared: what had its turn after another release had taken the place of the one
+// that it was compared with waits for an approval before it moves; tow, and a first release, do not.
+func TestApprovedAsNobodyCompared(t *testing.T) {
+	for _, c := range []struct {
+		name               string
+		ran, against, from string
+		waits              string // "": it does not
+	}{
+		{"what it was compared with runs", "one", "one", "one", ""},
+		{"nobody says what it was compared with, and nothing has changed", "one", "", "one", ""},
+		{"another one runs", "one", "one", "three", "it was compared with " + digest("one").Short()},
+		{"another one ran when it was asked for already", "three", "one", "three", "it was compared with " + digest("one").Short()},
+		{"nothing ran", "", "", "one", "it was compared with nothing"},
+		{"nothing runs", "", "", "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			named := func(name string) release.Digest {
+				if name == "" {
+					return ""
+				}
+				return digest(name)
+			}
+			s := newScene()
+			s.plan.Ran, s.plan.Against, s.world.Head.Current = named(c.ran), named(c.against), named(c.from)
+			s.settle()
+			if c.waits == "" {
+				s.waits(t, "try out")
+				return
+			}
+			s.waits(t, "an approval of onebox, as nobody has looked whether it is compatible with "+named(c.from).Short()+", which runs now: "+c.waits)
+			s.world.Asks[AskApprove] = Ask{By: "ann"}
+			s.settle()
+			s.waits(t, "try out")
+		})
+	}
+	s := newUpgrade()
+	s.world.Head.Current = digest("one")
+	s.settle()
+	s.waits(t, "try out")
+}
+
 // TestSupersedes: what has not begun is replaced, be it in the queue or at its head; what has
 // begun is not.
 func TestSupersedes(t *testing.T) {
