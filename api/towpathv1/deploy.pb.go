@@ -1613,6 +1613,112 @@ func (*ForgetNodeResponse) Descriptor() ([]byte, []int) {
 	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{27}
 }
 
+type RemoveProgramRequest struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Environment string                 `protobuf:"bytes,1,opt,name=environment,proto3" json:"environment,omitempty"`
+	Program     string                 `protobuf:"bytes,2,opt,name=program,proto3" json:"program,omitempty"`
+	// The release that runs, as who asks has seen it.
+	Current       string `protobuf:"bytes,3,opt,name=current,proto3" json:"current,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveProgramRequest) Reset() {
+	*x = RemoveProgramRequest{}
+	mi := &file_towpath_v1_deploy_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveProgramRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveProgramRequest) ProtoMessage() {}
+
+func (x *RemoveProgramRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_towpath_v1_deploy_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveProgramRequest.ProtoReflect.Descriptor instead.
+func (*RemoveProgramRequest) Descriptor() ([]byte, []int) {
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *RemoveProgramRequest) GetEnvironment() string {
+	if x != nil {
+		return x.Environment
+	}
+	return ""
+}
+
+func (x *RemoveProgramRequest) GetProgram() string {
+	if x != nil {
+		return x.Program
+	}
+	return ""
+}
+
+func (x *RemoveProgramRequest) GetCurrent() string {
+	if x != nil {
+		return x.Current
+	}
+	return ""
+}
+
+type RemoveProgramResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// That are to run it no more.
+	Cells         []string `protobuf:"bytes,1,rep,name=cells,proto3" json:"cells,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveProgramResponse) Reset() {
+	*x = RemoveProgramResponse{}
+	mi := &file_towpath_v1_deploy_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveProgramResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveProgramResponse) ProtoMessage() {}
+
+func (x *RemoveProgramResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_towpath_v1_deploy_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveProgramResponse.ProtoReflect.Descriptor instead.
+func (*RemoveProgramResponse) Descriptor() ([]byte, []int) {
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *RemoveProgramResponse) GetCells() []string {
+	if x != nil {
+		return x.Cells
+	}
+	return nil
+}
+
 type GetObjectRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// artifact, binding, release, signatures
@@ -1624,7 +1730,7 @@ type GetObjectRequest struct {
 
 func (x *GetObjectRequest) Reset() {
 	*x = GetObjectRequest{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[28]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1636,7 +1742,7 @@ func (x *GetObjectRequest) String() string {
 func (*GetObjectRequest) ProtoMessage() {}
 
 func (x *GetObjectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[28]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1649,7 +1755,7 @@ func (x *GetObjectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetObjectRequest.ProtoReflect.Descriptor instead.
 func (*GetObjectRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{28}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetObjectRequest) GetKind() string {
@@ -1675,7 +1781,7 @@ type GetObjectResponse struct {
 
 func (x *GetObjectResponse) Reset() {
 	*x = GetObjectResponse{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[29]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1687,7 +1793,7 @@ func (x *GetObjectResponse) String() string {
 func (*GetObjectResponse) ProtoMessage() {}
 
 func (x *GetObjectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[29]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1700,7 +1806,7 @@ func (x *GetObjectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetObjectResponse.ProtoReflect.Descriptor instead.
 func (*GetObjectResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{29}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetObjectResponse) GetData() []byte {
@@ -1721,7 +1827,7 @@ type PutObjectRequest struct {
 
 func (x *PutObjectRequest) Reset() {
 	*x = PutObjectRequest{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[30]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1733,7 +1839,7 @@ func (x *PutObjectRequest) String() string {
 func (*PutObjectRequest) ProtoMessage() {}
 
 func (x *PutObjectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[30]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1746,7 +1852,7 @@ func (x *PutObjectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutObjectRequest.ProtoReflect.Descriptor instead.
 func (*PutObjectRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{30}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *PutObjectRequest) GetKind() string {
@@ -1778,7 +1884,7 @@ type PutObjectResponse struct {
 
 func (x *PutObjectResponse) Reset() {
 	*x = PutObjectResponse{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[31]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1790,7 +1896,7 @@ func (x *PutObjectResponse) String() string {
 func (*PutObjectResponse) ProtoMessage() {}
 
 func (x *PutObjectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[31]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1803,7 +1909,7 @@ func (x *PutObjectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutObjectResponse.ProtoReflect.Descriptor instead.
 func (*PutObjectResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{31}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{33}
 }
 
 type SetPolicyRequest struct {
@@ -1815,7 +1921,7 @@ type SetPolicyRequest struct {
 
 func (x *SetPolicyRequest) Reset() {
 	*x = SetPolicyRequest{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[32]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1827,7 +1933,7 @@ func (x *SetPolicyRequest) String() string {
 func (*SetPolicyRequest) ProtoMessage() {}
 
 func (x *SetPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[32]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1840,7 +1946,7 @@ func (x *SetPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPolicyRequest.ProtoReflect.Descriptor instead.
 func (*SetPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{32}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SetPolicyRequest) GetPolicy() []byte {
@@ -1861,7 +1967,7 @@ type SetPolicyResponse struct {
 
 func (x *SetPolicyResponse) Reset() {
 	*x = SetPolicyResponse{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[33]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1873,7 +1979,7 @@ func (x *SetPolicyResponse) String() string {
 func (*SetPolicyResponse) ProtoMessage() {}
 
 func (x *SetPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[33]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1886,7 +1992,7 @@ func (x *SetPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPolicyResponse.ProtoReflect.Descriptor instead.
 func (*SetPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{33}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SetPolicyResponse) GetLeaning() []*Leaning {
@@ -1911,7 +2017,7 @@ type Leaning struct {
 
 func (x *Leaning) Reset() {
 	*x = Leaning{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[34]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1923,7 +2029,7 @@ func (x *Leaning) String() string {
 func (*Leaning) ProtoMessage() {}
 
 func (x *Leaning) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[34]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1936,7 +2042,7 @@ func (x *Leaning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leaning.ProtoReflect.Descriptor instead.
 func (*Leaning) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{34}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Leaning) GetEnvironment() string {
@@ -1982,7 +2088,7 @@ type GetPolicyRequest struct {
 
 func (x *GetPolicyRequest) Reset() {
 	*x = GetPolicyRequest{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[35]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1994,7 +2100,7 @@ func (x *GetPolicyRequest) String() string {
 func (*GetPolicyRequest) ProtoMessage() {}
 
 func (x *GetPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[35]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2007,7 +2113,7 @@ func (x *GetPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPolicyRequest.ProtoReflect.Descriptor instead.
 func (*GetPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{35}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{37}
 }
 
 type GetPolicyResponse struct {
@@ -2019,7 +2125,7 @@ type GetPolicyResponse struct {
 
 func (x *GetPolicyResponse) Reset() {
 	*x = GetPolicyResponse{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[36]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2031,7 +2137,7 @@ func (x *GetPolicyResponse) String() string {
 func (*GetPolicyResponse) ProtoMessage() {}
 
 func (x *GetPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[36]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2044,7 +2150,7 @@ func (x *GetPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPolicyResponse.ProtoReflect.Descriptor instead.
 func (*GetPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{36}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *GetPolicyResponse) GetPolicy() []byte {
@@ -2066,7 +2172,7 @@ type GetCountersRequest struct {
 
 func (x *GetCountersRequest) Reset() {
 	*x = GetCountersRequest{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[37]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2078,7 +2184,7 @@ func (x *GetCountersRequest) String() string {
 func (*GetCountersRequest) ProtoMessage() {}
 
 func (x *GetCountersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[37]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2091,7 +2197,7 @@ func (x *GetCountersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCountersRequest.ProtoReflect.Descriptor instead.
 func (*GetCountersRequest) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{37}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *GetCountersRequest) GetEnvironment() string {
@@ -2127,7 +2233,7 @@ type GetCountersResponse struct {
 
 func (x *GetCountersResponse) Reset() {
 	*x = GetCountersResponse{}
-	mi := &file_towpath_v1_deploy_proto_msgTypes[38]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2139,7 +2245,7 @@ func (x *GetCountersResponse) String() string {
 func (*GetCountersResponse) ProtoMessage() {}
 
 func (x *GetCountersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_towpath_v1_deploy_proto_msgTypes[38]
+	mi := &file_towpath_v1_deploy_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2152,7 +2258,7 @@ func (x *GetCountersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCountersResponse.ProtoReflect.Descriptor instead.
 func (*GetCountersResponse) Descriptor() ([]byte, []int) {
-	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{38}
+	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *GetCountersResponse) GetCounters() [][]byte {
@@ -2277,7 +2383,13 @@ const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\x11ForgetNodeRequest\x12 \n" +
 	"\venvironment\x18\x01 \x01(\tR\venvironment\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\"\x14\n" +
-	"\x12ForgetNodeResponse\">\n" +
+	"\x12ForgetNodeResponse\"l\n" +
+	"\x14RemoveProgramRequest\x12 \n" +
+	"\venvironment\x18\x01 \x01(\tR\venvironment\x12\x18\n" +
+	"\aprogram\x18\x02 \x01(\tR\aprogram\x12\x18\n" +
+	"\acurrent\x18\x03 \x01(\tR\acurrent\"-\n" +
+	"\x15RemoveProgramResponse\x12\x14\n" +
+	"\x05cells\x18\x01 \x03(\tR\x05cells\">\n" +
 	"\x10GetObjectRequest\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\"'\n" +
@@ -2309,8 +2421,7 @@ const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"deployment\"I\n" +
 	"\x13GetCountersResponse\x12\x1a\n" +
 	"\bcounters\x18\x01 \x03(\fR\bcounters\x12\x16\n" +
-	"\x06holdup\x18\x02 \x01(\fR\x06holdup2\xda\n" +
-	"\n" +
+	"\x06holdup\x18\x02 \x01(\fR\x06holdup2\xb0\v\n" +
 	"\rDeployService\x12]\n" +
 	"\x10CreateDeployment\x12#.towpath.v1.CreateDeploymentRequest\x1a$.towpath.v1.CreateDeploymentResponse\x12Y\n" +
 	"\rGetDeployment\x12 .towpath.v1.GetDeploymentRequest\x1a!.towpath.v1.GetDeploymentResponse\"\x03\x90\x02\x01\x12_\n" +
@@ -2324,7 +2435,8 @@ const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\vListFreezes\x12\x1e.towpath.v1.ListFreezesRequest\x1a\x1f.towpath.v1.ListFreezesResponse\"\x03\x90\x02\x01\x12J\n" +
 	"\bGetFleet\x12\x1b.towpath.v1.GetFleetRequest\x1a\x1c.towpath.v1.GetFleetResponse\"\x03\x90\x02\x01\x12K\n" +
 	"\n" +
-	"ForgetNode\x12\x1d.towpath.v1.ForgetNodeRequest\x1a\x1e.towpath.v1.ForgetNodeResponse\x12M\n" +
+	"ForgetNode\x12\x1d.towpath.v1.ForgetNodeRequest\x1a\x1e.towpath.v1.ForgetNodeResponse\x12T\n" +
+	"\rRemoveProgram\x12 .towpath.v1.RemoveProgramRequest\x1a!.towpath.v1.RemoveProgramResponse\x12M\n" +
 	"\tGetObject\x12\x1c.towpath.v1.GetObjectRequest\x1a\x1d.towpath.v1.GetObjectResponse\"\x03\x90\x02\x01\x12H\n" +
 	"\tPutObject\x12\x1c.towpath.v1.PutObjectRequest\x1a\x1d.towpath.v1.PutObjectResponse\x12H\n" +
 	"\tSetPolicy\x12\x1c.towpath.v1.SetPolicyRequest\x1a\x1d.towpath.v1.SetPolicyResponse\x12M\n" +
@@ -2343,7 +2455,7 @@ func file_towpath_v1_deploy_proto_rawDescGZIP() []byte {
 	return file_towpath_v1_deploy_proto_rawDescData
 }
 
-var file_towpath_v1_deploy_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_towpath_v1_deploy_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_towpath_v1_deploy_proto_goTypes = []any{
 	(*CreateDeploymentRequest)(nil),      // 0: towpath.v1.CreateDeploymentRequest
 	(*Check)(nil),                        // 1: towpath.v1.Check
@@ -2373,17 +2485,19 @@ var file_towpath_v1_deploy_proto_goTypes = []any{
 	(*FleetIntent)(nil),                  // 25: towpath.v1.FleetIntent
 	(*ForgetNodeRequest)(nil),            // 26: towpath.v1.ForgetNodeRequest
 	(*ForgetNodeResponse)(nil),           // 27: towpath.v1.ForgetNodeResponse
-	(*GetObjectRequest)(nil),             // 28: towpath.v1.GetObjectRequest
-	(*GetObjectResponse)(nil),            // 29: towpath.v1.GetObjectResponse
-	(*PutObjectRequest)(nil),             // 30: towpath.v1.PutObjectRequest
-	(*PutObjectResponse)(nil),            // 31: towpath.v1.PutObjectResponse
-	(*SetPolicyRequest)(nil),             // 32: towpath.v1.SetPolicyRequest
-	(*SetPolicyResponse)(nil),            // 33: towpath.v1.SetPolicyResponse
-	(*Leaning)(nil),                      // 34: towpath.v1.Leaning
-	(*GetPolicyRequest)(nil),             // 35: towpath.v1.GetPolicyRequest
-	(*GetPolicyResponse)(nil),            // 36: towpath.v1.GetPolicyResponse
-	(*GetCountersRequest)(nil),           // 37: towpath.v1.GetCountersRequest
-	(*GetCountersResponse)(nil),          // 38: towpath.v1.GetCountersResponse
+	(*RemoveProgramRequest)(nil),         // 28: towpath.v1.RemoveProgramRequest
+	(*RemoveProgramResponse)(nil),        // 29: towpath.v1.RemoveProgramResponse
+	(*GetObjectRequest)(nil),             // 30: towpath.v1.GetObjectRequest
+	(*GetObjectResponse)(nil),            // 31: towpath.v1.GetObjectResponse
+	(*PutObjectRequest)(nil),             // 32: towpath.v1.PutObjectRequest
+	(*PutObjectResponse)(nil),            // 33: towpath.v1.PutObjectResponse
+	(*SetPolicyRequest)(nil),             // 34: towpath.v1.SetPolicyRequest
+	(*SetPolicyResponse)(nil),            // 35: towpath.v1.SetPolicyResponse
+	(*Leaning)(nil),                      // 36: towpath.v1.Leaning
+	(*GetPolicyRequest)(nil),             // 37: towpath.v1.GetPolicyRequest
+	(*GetPolicyResponse)(nil),            // 38: towpath.v1.GetPolicyResponse
+	(*GetCountersRequest)(nil),           // 39: towpath.v1.GetCountersRequest
+	(*GetCountersResponse)(nil),          // 40: towpath.v1.GetCountersResponse
 }
 var file_towpath_v1_deploy_proto_depIdxs = []int32{
 	1,  // 0: towpath.v1.CreateDeploymentRequest.checks:type_name -> towpath.v1.Check
@@ -2395,7 +2509,7 @@ var file_towpath_v1_deploy_proto_depIdxs = []int32{
 	15, // 6: towpath.v1.ListFreezesResponse.freezes:type_name -> towpath.v1.Freeze
 	24, // 7: towpath.v1.GetFleetResponse.nodes:type_name -> towpath.v1.FleetNode
 	25, // 8: towpath.v1.GetFleetResponse.intents:type_name -> towpath.v1.FleetIntent
-	34, // 9: towpath.v1.SetPolicyResponse.leaning:type_name -> towpath.v1.Leaning
+	36, // 9: towpath.v1.SetPolicyResponse.leaning:type_name -> towpath.v1.Leaning
 	0,  // 10: towpath.v1.DeployService.CreateDeployment:input_type -> towpath.v1.CreateDeploymentRequest
 	4,  // 11: towpath.v1.DeployService.GetDeployment:input_type -> towpath.v1.GetDeploymentRequest
 	6,  // 12: towpath.v1.DeployService.ListDeployments:input_type -> towpath.v1.ListDeploymentsRequest
@@ -2407,29 +2521,31 @@ var file_towpath_v1_deploy_proto_depIdxs = []int32{
 	20, // 18: towpath.v1.DeployService.ListFreezes:input_type -> towpath.v1.ListFreezesRequest
 	22, // 19: towpath.v1.DeployService.GetFleet:input_type -> towpath.v1.GetFleetRequest
 	26, // 20: towpath.v1.DeployService.ForgetNode:input_type -> towpath.v1.ForgetNodeRequest
-	28, // 21: towpath.v1.DeployService.GetObject:input_type -> towpath.v1.GetObjectRequest
-	30, // 22: towpath.v1.DeployService.PutObject:input_type -> towpath.v1.PutObjectRequest
-	32, // 23: towpath.v1.DeployService.SetPolicy:input_type -> towpath.v1.SetPolicyRequest
-	35, // 24: towpath.v1.DeployService.GetPolicy:input_type -> towpath.v1.GetPolicyRequest
-	37, // 25: towpath.v1.DeployService.GetCounters:input_type -> towpath.v1.GetCountersRequest
-	2,  // 26: towpath.v1.DeployService.CreateDeployment:output_type -> towpath.v1.CreateDeploymentResponse
-	5,  // 27: towpath.v1.DeployService.GetDeployment:output_type -> towpath.v1.GetDeploymentResponse
-	7,  // 28: towpath.v1.DeployService.ListDeployments:output_type -> towpath.v1.ListDeploymentsResponse
-	10, // 29: towpath.v1.DeployService.WatchDeployment:output_type -> towpath.v1.WatchDeploymentResponse
-	12, // 30: towpath.v1.DeployService.ListDeploymentEvents:output_type -> towpath.v1.ListDeploymentEventsResponse
-	14, // 31: towpath.v1.DeployService.AskDeployment:output_type -> towpath.v1.AskDeploymentResponse
-	17, // 32: towpath.v1.DeployService.SetFreeze:output_type -> towpath.v1.SetFreezeResponse
-	19, // 33: towpath.v1.DeployService.LiftFreeze:output_type -> towpath.v1.LiftFreezeResponse
-	21, // 34: towpath.v1.DeployService.ListFreezes:output_type -> towpath.v1.ListFreezesResponse
-	23, // 35: towpath.v1.DeployService.GetFleet:output_type -> towpath.v1.GetFleetResponse
-	27, // 36: towpath.v1.DeployService.ForgetNode:output_type -> towpath.v1.ForgetNodeResponse
-	29, // 37: towpath.v1.DeployService.GetObject:output_type -> towpath.v1.GetObjectResponse
-	31, // 38: towpath.v1.DeployService.PutObject:output_type -> towpath.v1.PutObjectResponse
-	33, // 39: towpath.v1.DeployService.SetPolicy:output_type -> towpath.v1.SetPolicyResponse
-	36, // 40: towpath.v1.DeployService.GetPolicy:output_type -> towpath.v1.GetPolicyResponse
-	38, // 41: towpath.v1.DeployService.GetCounters:output_type -> towpath.v1.GetCountersResponse
-	26, // [26:42] is the sub-list for method output_type
-	10, // [10:26] is the sub-list for method input_type
+	28, // 21: towpath.v1.DeployService.RemoveProgram:input_type -> towpath.v1.RemoveProgramRequest
+	30, // 22: towpath.v1.DeployService.GetObject:input_type -> towpath.v1.GetObjectRequest
+	32, // 23: towpath.v1.DeployService.PutObject:input_type -> towpath.v1.PutObjectRequest
+	34, // 24: towpath.v1.DeployService.SetPolicy:input_type -> towpath.v1.SetPolicyRequest
+	37, // 25: towpath.v1.DeployService.GetPolicy:input_type -> towpath.v1.GetPolicyRequest
+	39, // 26: towpath.v1.DeployService.GetCounters:input_type -> towpath.v1.GetCountersRequest
+	2,  // 27: towpath.v1.DeployService.CreateDeployment:output_type -> towpath.v1.CreateDeploymentResponse
+	5,  // 28: towpath.v1.DeployService.GetDeployment:output_type -> towpath.v1.GetDeploymentResponse
+	7,  // 29: towpath.v1.DeployService.ListDeployments:output_type -> towpath.v1.ListDeploymentsResponse
+	10, // 30: towpath.v1.DeployService.WatchDeployment:output_type -> towpath.v1.WatchDeploymentResponse
+	12, // 31: towpath.v1.DeployService.ListDeploymentEvents:output_type -> towpath.v1.ListDeploymentEventsResponse
+	14, // 32: towpath.v1.DeployService.AskDeployment:output_type -> towpath.v1.AskDeploymentResponse
+	17, // 33: towpath.v1.DeployService.SetFreeze:output_type -> towpath.v1.SetFreezeResponse
+	19, // 34: towpath.v1.DeployService.LiftFreeze:output_type -> towpath.v1.LiftFreezeResponse
+	21, // 35: towpath.v1.DeployService.ListFreezes:output_type -> towpath.v1.ListFreezesResponse
+	23, // 36: towpath.v1.DeployService.GetFleet:output_type -> towpath.v1.GetFleetResponse
+	27, // 37: towpath.v1.DeployService.ForgetNode:output_type -> towpath.v1.ForgetNodeResponse
+	29, // 38: towpath.v1.DeployService.RemoveProgram:output_type -> towpath.v1.RemoveProgramResponse
+	31, // 39: towpath.v1.DeployService.GetObject:output_type -> towpath.v1.GetObjectResponse
+	33, // 40: towpath.v1.DeployService.PutObject:output_type -> towpath.v1.PutObjectResponse
+	35, // 41: towpath.v1.DeployService.SetPolicy:output_type -> towpath.v1.SetPolicyResponse
+	38, // 42: towpath.v1.DeployService.GetPolicy:output_type -> towpath.v1.GetPolicyResponse
+	40, // 43: towpath.v1.DeployService.GetCounters:output_type -> towpath.v1.GetCountersResponse
+	27, // [27:44] is the sub-list for method output_type
+	10, // [10:27] is the sub-list for method input_type
 	10, // [10:10] is the sub-list for extension type_name
 	10, // [10:10] is the sub-list for extension extendee
 	0,  // [0:10] is the sub-list for field type_name
@@ -2446,7 +2562,7 @@ func file_towpath_v1_deploy_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_towpath_v1_deploy_proto_rawDesc), len(file_towpath_v1_deploy_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   39,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,6 +19,6 @@ the same, and nodes serve on.`,
 			"  tow fleet freeze --env prod --why \"the sale begins\" --for 6h\n" +
 			"  tow fleet unfreeze --env prod",
 	}
-	c.AddCommand(fleetStatusCommand(u), fleetFreezeCommand(u), fleetUnfreezeCommand(u), fleetFreezesCommand(u), fleetForgetCommand(u), fleetUpgradeCommand(u))
+	c.AddCommand(fleetStatusCommand(u), fleetFreezeCommand(u), fleetUnfreezeCommand(u), fleetFreezesCommand(u), fleetForgetCommand(u), fleetRemoveCommand(u), fleetUpgradeCommand(u))
 	return c
 }

@@ -64,6 +64,9 @@ const (
 	// DeployServiceForgetNodeProcedure is the fully-qualified name of the DeployService's ForgetNode
 	// RPC.
 	DeployServiceForgetNodeProcedure = "/towpath.v1.DeployService/ForgetNode"
+	// DeployServiceRemoveProgramProcedure is the fully-qualified name of the DeployService's
+	// RemoveProgram RPC.
+	DeployServiceRemoveProgramProcedure = "/towpath.v1.DeployService/RemoveProgram"
 	// DeployServiceGetObjectProcedure is the fully-qualified name of the DeployService's GetObject RPC.
 	DeployServiceGetObjectProcedure = "/towpath.v1.DeployService/GetObject"
 	// DeployServicePutObjectProcedure is the fully-qualified name of the DeployService's PutObject RPC.
@@ -101,6 +104,9 @@ type DeployServiceClient interface {
 	// Removes what is known of a node that is not attached any more. One that attaches again is
 	// known again.
 	ForgetNode(context.Context, *towpathv1.ForgetNodeRequest) (*towpathv1.ForgetNodeResponse, error)
+	// Takes a program out of service: no cell is to run it any more. Refused while a deployment of
+	// it is under way.
+	RemoveProgram(context.Context, *towpathv1.RemoveProgramRequest) (*towpathv1.RemoveProgramResponse, error)
 	// Objects of releases are at /objects/KIND/DIGEST: GetObject and PutObject say who may.
 	GetObject(context.Context, *towpathv1.GetObjectRequest) (*towpathv1.GetObjectResponse, error)
 	PutObject(context.Context, *towpathv1.PutObjectRequest) (*towpathv1.PutObjectResponse, error)
@@ -193,6 +199,12 @@ func NewDeployServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithSchema(deployServiceMethods.ByName("ForgetNode")),
 			connect.WithClientOptions(opts...),
 		),
+		removeProgram: connect.NewClient[towpathv1.RemoveProgramRequest, towpathv1.RemoveProgramResponse](
+			httpClient,
+			baseURL+DeployServiceRemoveProgramProcedure,
+			connect.WithSchema(deployServiceMethods.ByName("RemoveProgram")),
+			connect.WithClientOptions(opts...),
+		),
 		getObject: connect.NewClient[towpathv1.GetObjectRequest, towpathv1.GetObjectResponse](
 			httpClient,
 			baseURL+DeployServiceGetObjectProcedure,
@@ -242,6 +254,7 @@ type deployServiceClient struct {
 	listFreezes          *connect.Client[towpathv1.ListFreezesRequest, towpathv1.ListFreezesResponse]
 	getFleet             *connect.Client[towpathv1.GetFleetRequest, towpathv1.GetFleetResponse]
 	forgetNode           *connect.Client[towpathv1.ForgetNodeRequest, towpathv1.ForgetNodeResponse]
+	removeProgram        *connect.Client[towpathv1.RemoveProgramRequest, towpathv1.RemoveProgramResponse]
 	getObject            *connect.Client[towpathv1.GetObjectRequest, towpathv1.GetObjectResponse]
 	putObject            *connect.Client[towpathv1.PutObjectRequest, towpathv1.PutObjectResponse]
 	setPolicy            *connect.Client[towpathv1.SetPolicyRequest, towpathv1.SetPolicyResponse]
@@ -344,6 +357,15 @@ func (c *deployServiceClient) ForgetNode(ctx context.Context, req *towpathv1.For
 	return nil, err
 }
 
+// RemoveProgram calls towpath.v1.DeployService.RemoveProgram.
+func (c *deployServiceClient) RemoveProgram(ctx context.Context, req *towpathv1.RemoveProgramRequest) (*towpathv1.RemoveProgramResponse, error) {
+	response, err := c.removeProgram.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // GetObject calls towpath.v1.DeployService.GetObject.
 func (c *deployServiceClient) GetObject(ctx context.Context, req *towpathv1.GetObjectRequest) (*towpathv1.GetObjectResponse, error) {
 	response, err := c.getObject.CallUnary(ctx, connect.NewRequest(req))
@@ -413,6 +435,9 @@ type DeployServiceHandler interface {
 	// Removes what is known of a node that is not attached any more. One that attaches again is
 	// known again.
 	ForgetNode(context.Context, *towpathv1.ForgetNodeRequest) (*towpathv1.ForgetNodeResponse, error)
+	// Takes a program out of service: no cell is to run it any more. Refused while a deployment of
+	// it is under way.
+	RemoveProgram(context.Context, *towpathv1.RemoveProgramRequest) (*towpathv1.RemoveProgramResponse, error)
 	// Objects of releases are at /objects/KIND/DIGEST: GetObject and PutObject say who may.
 	GetObject(context.Context, *towpathv1.GetObjectRequest) (*towpathv1.GetObjectResponse, error)
 	PutObject(context.Context, *towpathv1.PutObjectRequest) (*towpathv1.PutObjectResponse, error)
@@ -501,6 +526,12 @@ func NewDeployServiceHandler(svc DeployServiceHandler, opts ...connect.HandlerOp
 		connect.WithSchema(deployServiceMethods.ByName("ForgetNode")),
 		connect.WithHandlerOptions(opts...),
 	)
+	deployServiceRemoveProgramHandler := connect.NewUnaryHandlerSimple(
+		DeployServiceRemoveProgramProcedure,
+		svc.RemoveProgram,
+		connect.WithSchema(deployServiceMethods.ByName("RemoveProgram")),
+		connect.WithHandlerOptions(opts...),
+	)
 	deployServiceGetObjectHandler := connect.NewUnaryHandlerSimple(
 		DeployServiceGetObjectProcedure,
 		svc.GetObject,
@@ -558,6 +589,8 @@ func NewDeployServiceHandler(svc DeployServiceHandler, opts ...connect.HandlerOp
 			deployServiceGetFleetHandler.ServeHTTP(w, r)
 		case DeployServiceForgetNodeProcedure:
 			deployServiceForgetNodeHandler.ServeHTTP(w, r)
+		case DeployServiceRemoveProgramProcedure:
+			deployServiceRemoveProgramHandler.ServeHTTP(w, r)
 		case DeployServiceGetObjectProcedure:
 			deployServiceGetObjectHandler.ServeHTTP(w, r)
 		case DeployServicePutObjectProcedure:
@@ -619,6 +652,10 @@ func (UnimplementedDeployServiceHandler) GetFleet(context.Context, *towpathv1.Ge
 
 func (UnimplementedDeployServiceHandler) ForgetNode(context.Context, *towpathv1.ForgetNodeRequest) (*towpathv1.ForgetNodeResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("towpath.v1.DeployService.ForgetNode is not implemented"))
+}
+
+func (UnimplementedDeployServiceHandler) RemoveProgram(context.Context, *towpathv1.RemoveProgramRequest) (*towpathv1.RemoveProgramResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("towpath.v1.DeployService.RemoveProgram is not implemented"))
 }
 
 func (UnimplementedDeployServiceHandler) GetObject(context.Context, *towpathv1.GetObjectRequest) (*towpathv1.GetObjectResponse, error) {

@@ -64,6 +64,7 @@ var procedures = map[string]Need{
 	rpc.DeployServiceListFreezesProcedure:          reads,
 	rpc.DeployServiceGetFleetProcedure:             reads,
 	rpc.DeployServiceForgetNodeProcedure:           deploys,
+	rpc.DeployServiceRemoveProgramProcedure:        deploys,
 	rpc.DeployServiceGetObjectProcedure:            everyone,
 	rpc.DeployServicePutObjectProcedure:            deploys,
 	rpc.DeployServiceSetPolicyProcedure:            rules,

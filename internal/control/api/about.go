@@ -54,6 +54,8 @@ func aboutOf(message any) about {
 		return about{subject: access.Subject("token", m.GetId())}
 	case *v1.GetFleetRequest:
 		return about{subject: access.Subject("environment", m.GetEnvironment()), environment: m.GetEnvironment(), named: true}
+	case *v1.RemoveProgramRequest:
+		return about{subject: access.Subject("program", m.GetProgram(), m.GetEnvironment()), environment: m.GetEnvironment(), named: true}
 	case *v1.ForgetNodeRequest:
 		return about{subject: access.Subject("node", m.GetEnvironment(), m.GetNode()), environment: m.GetEnvironment(), named: true}
 	case *v1.CreatePrincipalRequest:

@@ -126,3 +126,47 @@ func (s *deployService) lastOf(ctx context.Context, environment, name string) (s
 	}
 	return gone.Cell, nil
 }
+
+// RemoveProgram takes a program out of service, unless others call it that run, or are being deployed.
+func (s *deployService) RemoveProgram(ctx context.Context, q *v1.RemoveProgramRequest) (*v1.RemoveProgramResponse, error) {
+	environment, program := q.GetEnvironment(), q.GetProgram()
+	if err := errors.Join(release.CheckEnvironment(environment), release.CheckProgram(program)); err != nil {
+		return nil, connect.NewError(connect.CodeInvalidArgument, err)
+	}
+	heads, err := s.service.Heads(ctx, environment)
+	if err != nil {
+		return nil, err
+	}
+	var callers []string
+	for other, h := range heads {
+		used := []release.Digest{h.Current}
+		if h.Active != "" {
+			d, err := s.service.Get(ctx, h.Active)
+			if err != nil {
+				return nil, refused(err)
+			}
+			used = append(used, d.Plan.Release)
+		}
+		for _, digest := range used {
+			if other == program || other == release.Tow || digest == "" {
+				continue
+			}
+			r, err := s.opts.Deployments.Objects.Release(ctx, digest)
+			if err != nil {
+				return nil, s.notWhole(digest, err)
+			}
+			if r.Calls[program] != "" && !slices.Contains(callers, other) {
+				callers = append(callers, other)
+			}
+		}
+	}
+	if len(callers) > 0 {
+		slices.Sort(callers)
+		return nil, connect.NewError(connect.CodeFailedPrecondition, fmt.Errorf("%s calls %s in %s: deploy it without that first, or remove it", strings.Join(callers, ", "), program, environment))
+	}
+	cells, err := s.service.Remove(ctx, environment, program, release.Digest(q.GetCurrent()))
+	if err != nil {
+		return nil, refused(err)
+	}
+	return &v1.RemoveProgramResponse{Cells: cells}, nil
+}
