@@ -2081,7 +2081,9 @@ func (x *Leaning) GetRefused() string {
 }
 
 type GetPolicyRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of which it is asked what was let in by keys that are retired by now; empty is none.
+	Environment   string `protobuf:"bytes,1,opt,name=environment,proto3" json:"environment,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2116,9 +2118,18 @@ func (*GetPolicyRequest) Descriptor() ([]byte, []int) {
 	return file_towpath_v1_deploy_proto_rawDescGZIP(), []int{37}
 }
 
+func (x *GetPolicyRequest) GetEnvironment() string {
+	if x != nil {
+		return x.Environment
+	}
+	return ""
+}
+
 type GetPolicyResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Policy        []byte                 `protobuf:"bytes,1,opt,name=policy,proto3" json:"policy,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Policy []byte                 `protobuf:"bytes,1,opt,name=policy,proto3" json:"policy,omitempty"`
+	// As JSON.
+	Admitted      []byte `protobuf:"bytes,2,opt,name=admitted,proto3" json:"admitted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2156,6 +2167,13 @@ func (*GetPolicyResponse) Descriptor() ([]byte, []int) {
 func (x *GetPolicyResponse) GetPolicy() []byte {
 	if x != nil {
 		return x.Policy
+	}
+	return nil
+}
+
+func (x *GetPolicyResponse) GetAdmitted() []byte {
+	if x != nil {
+		return x.Admitted
 	}
 	return nil
 }
@@ -2409,10 +2427,12 @@ const file_towpath_v1_deploy_proto_rawDesc = "" +
 	"\aprogram\x18\x02 \x01(\tR\aprogram\x12\x18\n" +
 	"\arelease\x18\x03 \x01(\tR\arelease\x12\x12\n" +
 	"\x04keys\x18\x04 \x03(\tR\x04keys\x12\x18\n" +
-	"\arefused\x18\x05 \x01(\tR\arefused\"\x12\n" +
-	"\x10GetPolicyRequest\"+\n" +
+	"\arefused\x18\x05 \x01(\tR\arefused\"4\n" +
+	"\x10GetPolicyRequest\x12 \n" +
+	"\venvironment\x18\x01 \x01(\tR\venvironment\"G\n" +
 	"\x11GetPolicyResponse\x12\x16\n" +
-	"\x06policy\x18\x01 \x01(\fR\x06policy\"p\n" +
+	"\x06policy\x18\x01 \x01(\fR\x06policy\x12\x1a\n" +
+	"\badmitted\x18\x02 \x01(\fR\badmitted\"p\n" +
 	"\x12GetCountersRequest\x12 \n" +
 	"\venvironment\x18\x01 \x01(\tR\venvironment\x12\x18\n" +
 	"\aprogram\x18\x02 \x01(\tR\aprogram\x12\x1e\n" +

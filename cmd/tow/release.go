@@ -101,13 +101,13 @@ func deployedTo(ctx context.Context, api *client.Control, environment string) ([
 	return slices.Compact(all), nil
 }
 
-// A signedRelease is a release's document with its signatures, and the trust policy that is
-// in force.
+// A signedRelease is a release's document with its signatures, and the trust policy that it is
+// looked at by.
 type signedRelease struct {
-	digest     release.Digest
 	release    *release.Release
 	signatures []*release.Envelope
 	policy     *release.Policy // nil: there is none
+	admitted   release.Admitted
 }
 
 // readSigned gets a release's document and its signatures.
@@ -120,24 +120,43 @@ func readSigned(ctx context.Context, api *client.Control, d release.Digest) (*si
 	if err != nil {
 		return nil, err
 	}
-	s := &signedRelease{digest: d}
+	s := &signedRelease{}
 	if s.release, err = release.Decode(text); err != nil {
 		return nil, err
 	}
 	if s.signatures, err = from.Signatures(ctx, d); err != nil {
 		return nil, err
 	}
-	s.policy, err = policyInForce(ctx, api)
+	s.policy, s.admitted, err = trustIn(ctx, api, s.release.Environment)
 	return s, err
 }
 
 // policyInForce is the trust policy; nil is that there is none.
 func policyInForce(ctx context.Context, api *client.Control) (*release.Policy, error) {
-	r, err := api.Deploy.GetPolicy(ctx, &towpathv1.GetPolicyRequest{})
+	p, _, err := trustIn(ctx, api, "")
+	return p, err
+}
+
+// trustIn is the trust policy, and what was let in of an environment before keys were retired.
+func trustIn(ctx context.Context, api *client.Control, environment string) (*release.Policy, release.Admitted, error) {
+	r, err := api.Deploy.GetPolicy(ctx, &towpathv1.GetPolicyRequest{Environment: environment})
 	if err != nil || len(r.GetPolicy()) == 0 {
-		return nil, err
+		return nil, nil, err
 	}
-	return release.ReadPolicy(r.GetPolicy())
+	admitted, err := release.DecodeAdmitted(r.GetAdmitted())
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := release.ReadPolicy(r.GetPolicy())
+	return p, admitted, err
+}
+
+// by has it looked at by a policy that is not in force yet: what is let in now will have been.
+func (s *signedRelease) by(next *release.Policy, now time.Time) {
+	if more, err := s.policy.Verify(s.signatures, s.release, s.admitted, now); err == nil {
+		s.admitted = s.admitted.With(more...)
+	}
+	s.policy = next
 }
 
 // trusted says by what nodes let the release run. The error is why they do not.
@@ -149,17 +168,10 @@ func (s *signedRelease) trusted(now time.Time) (string, error) {
 	if err == nil {
 		return fmt.Sprintf("the trust policy %d lets it run", s.policy.Version), nil
 	}
-	// Control nodes and nodes remember what they let run, and retired keys are good for that.
-	var before release.Admitted
-	for _, e := range s.signatures {
-		for _, of := range e.Signatures {
-			before = append(before, release.Admission{Release: s.digest, Key: of.KeyID, Policy: s.policy.Version})
-		}
-	}
-	if _, failed := s.policy.Verify(s.signatures, s.release, before, now); failed != nil {
+	if _, failed := s.policy.Verify(s.signatures, s.release, s.admitted, now); failed != nil {
 		return "", err
 	}
-	return fmt.Sprintf("the trust policy %d lets it run where it was let in before its key was retired, and nowhere else; sign it by another key", s.policy.Version), nil
+	return fmt.Sprintf("the trust policy %d lets it run, as it was let in before its key was retired; sign it by another key", s.policy.Version), nil
 }
 
 // signer is a key that has signed a release.

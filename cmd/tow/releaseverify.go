@@ -94,7 +94,7 @@ func (r *releaseAsk) verify(ctx context.Context, api *client.Control, all []rele
 			return err
 		}
 		if policy != nil {
-			s.policy = policy
+			s.by(policy, time.Now())
 		}
 		trust, err := s.trusted(time.Now())
 		switch {

@@ -72,6 +72,8 @@ func aboutOf(message any) about {
 		return about{subject: access.Subject("freeze", m.GetEnvironment(), m.GetProgram()), environment: m.GetEnvironment(), named: true}
 	case *v1.PutObjectRequest:
 		return about{subject: access.Subject(m.GetKind(), m.GetDigest())}
+	case *v1.GetPolicyRequest:
+		return about{environment: m.GetEnvironment(), named: m.GetEnvironment() != ""}
 	case inEnvironment:
 		return about{subject: access.Subject("environment", m.GetEnvironment()), environment: m.GetEnvironment(), named: true}
 	case ofDeployment:

@@ -415,10 +415,14 @@ func (s *deployService) SetPolicy(ctx context.Context, q *v1.SetPolicyRequest) (
 	return out, nil
 }
 
-func (s *deployService) GetPolicy(ctx context.Context, _ *v1.GetPolicyRequest) (*v1.GetPolicyResponse, error) {
+func (s *deployService) GetPolicy(ctx context.Context, q *v1.GetPolicyRequest) (*v1.GetPolicyResponse, error) {
 	text, err := s.service.Policy(ctx)
+	if err != nil || q.GetEnvironment() == "" {
+		return &v1.GetPolicyResponse{Policy: text}, err
+	}
+	admitted, err := s.service.Admitted(ctx, q.GetEnvironment())
 	if err != nil {
 		return nil, err
 	}
-	return &v1.GetPolicyResponse{Policy: text}, nil
+	return &v1.GetPolicyResponse{Policy: text, Admitted: admitted.Encode()}, nil
 }

@@ -100,6 +100,20 @@ func TestObjectsAreOfAnEnvironment(t *testing.T) {
 	}
 }
 
+// TestAdmissionsAreOfAnEnvironment: who is bound to one sees the trust policy, and what was let in there.
+func TestAdmissionsAreOfAnEnvironment(t *testing.T) {
+	h := open(t, false, withObjects(t, nil))
+	mine := h.principal(t, "ann", v1.Role_ROLE_READER, "prod")
+	for environment, code := range map[string]connect.Code{"": 0, "prod": 0, "test": connect.CodePermissionDenied} {
+		_, err := mine.Deploy.GetPolicy(t.Context(), &v1.GetPolicyRequest{Environment: environment})
+		if code == 0 && err != nil {
+			t.Errorf("of %q: %v", environment, err)
+		} else if code != 0 {
+			wantCode(t, environment, err, code)
+		}
+	}
+}
+
 // TestBadSignaturesAreRefused: by the policy's key where there is one, else by the one that
 // came with it.
 func TestBadSignaturesAreRefused(t *testing.T) {
