@@ -149,8 +149,12 @@ func (c *cellView) where() string {
 func (c *cellView) shall(program string) string {
 	i := c.Intents[program]
 	text := or(i.Release.Short(), "nothing")
+	later := ""
+	if len(i.Later) > 0 {
+		later = fmt.Sprintf("; later, one after the other, at %s that were away when it was their turn", count(len(i.Later), "node"))
+	}
 	if i.Candidate == "" {
-		return fmt.Sprintf("%s, by %s", text, printable(i.Deployment))
+		return fmt.Sprintf("%s, by %s%s", text, printable(i.Deployment), later)
 	}
 	ahead := 0
 	for _, n := range c.Nodes {
@@ -159,6 +163,7 @@ func (c *cellView) shall(program string) string {
 		}
 	}
 	text += fmt.Sprintf("; %s is on trial, by %s, at %d of %s", i.Candidate.Short(), printable(i.Deployment), ahead, count(len(c.Nodes), "node"))
+	text += later
 	if i.Onebox != "" {
 		text += fmt.Sprintf(", and beside it at %s for %.3g%% of the requests", printable(i.Onebox), 100*i.Share)
 	}

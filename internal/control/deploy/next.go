@@ -241,7 +241,7 @@ func newTest(p *Pipeline) (*verdict.Test, error) {
 func (m *move) everywhere(d release.Digest) bool {
 	for _, cell := range m.w.cells() {
 		i := m.w.Intents[cell]
-		if i == nil || i.Release != d && (i.Candidate != d || len(i.Later) == 0) || i.Release == d && i.Candidate != "" {
+		if i == nil || i.Release != d || i.Candidate != "" {
 			return false
 		}
 	}
@@ -322,7 +322,8 @@ func (m *move) finishing() {
 	if m.against() {
 		return
 	}
-	if m.intendAll(m.p.Release); len(m.intents) > 0 {
+	if !m.intended(m.p.Release) {
+		m.intendAll(m.p.Release)
 		return
 	}
 	out := Outcome{Result: Succeeded, Blame: Nobody, Why: "all stages passed"}
@@ -487,22 +488,15 @@ func (m *move) intended(d release.Digest) bool {
 // deployment's intent.
 func (m *move) intendedIn(cell string, d release.Digest) bool {
 	i := m.w.Intents[cell]
-	return i != nil && i.Release == d && i.Candidate == "" && i.Deployment == m.p.ID
+	return i != nil && i.Release == d && i.Candidate == "" && i.Deployment == m.p.ID && maps.Equal(i.Later, m.later(cell, d))
 }
 
-// intendAll has all cells run a release, and nothing else. Of tow, nodes that are lost take it when
-// they are back, one after the other.
+// intendAll has all cells run a release, and nothing else but nodes whose turn is later.
 func (m *move) intendAll(d release.Digest) {
 	for _, cell := range m.w.cells() {
-		want := fleet.Intent{Release: d}
-		if m.p.ofTow() && d == m.p.Release {
-			if later := m.w.later(cell, d, m.unavailable()); len(later) > 0 {
-				want = fleet.Intent{Release: m.s.From, Candidate: d, Reach: 1, Later: later}
-			}
-		}
-		i := m.w.Intents[cell]
-		if i == nil || i.Deployment != m.p.ID || i.Release != want.Release || i.Candidate != want.Candidate || !slices.Equal(i.Later, want.Later) {
-			m.intend(cell, func(i *fleet.Intent) { *i = want })
+		if !m.intendedIn(cell, d) {
+			later := m.later(cell, d)
+			m.intend(cell, func(i *fleet.Intent) { *i = fleet.Intent{Release: d, Later: later} })
 		}
 	}
 }
@@ -527,8 +521,11 @@ func (m *move) intend(cell string, change func(*fleet.Intent)) {
 	}
 	if i == nil {
 		i = &fleet.Intent{Release: m.s.From}
-		if was := m.w.Intents[cell]; was != nil && was.Deployment == m.p.ID {
+		switch was := m.w.Intents[cell]; {
+		case was != nil && was.Deployment == m.p.ID:
 			*i = *was
+		case was != nil:
+			i.Later = was.Later
 		}
 	}
 	change(i)

@@ -353,18 +353,15 @@ func (r *replica) turns(environment string) map[string]*fleet.Intent {
 	w.upgradable()
 	for cell, i := range w.Intents {
 		p := r.plans[i.Deployment]
-		if len(i.Later) == 0 || p == nil {
+		if len(i.Later) == 0 || i.Candidate != "" || p == nil {
 			continue
 		}
 		n := *i
-		n.Later, n.Seq = w.later(cell, i.Candidate, p.unavailable()), i.Seq+1
-		switch {
-		case slices.Equal(n.Later, i.Later):
-			continue
-		case len(n.Later) == 0:
-			n = fleet.Intent{Deployment: i.Deployment, Seq: n.Seq, Release: i.Candidate}
+		n.Later, n.Seq = w.later(cell, i.Release, p.unavailable()), i.Seq+1
+		maps.DeleteFunc(n.Later, func(name string, _ release.Digest) bool { _, waits := i.Later[name]; return !waits })
+		if !maps.Equal(n.Later, i.Later) {
+			all[cell] = &n
 		}
-		all[cell] = &n
 	}
 	return all
 }
@@ -388,12 +385,15 @@ func (r *replica) work(key string) (ids []string, adopt map[string]*fleet.Intent
 			ids = append(ids, id)
 		}
 	}
-	if s := r.states[head.value.Active]; head.value.Current == "" || head.value.Active != "" && (s.value == nil || s.value.Phase != Queued) {
-		return ids, nil, head // one that is under way sees to new cells itself
+	if s := r.states[head.value.Active]; head.value.Active != "" && (s.value == nil || s.value.Phase != Queued) {
+		return ids, nil, head // one that is under way sees to its cells itself
 	}
 	adopt = map[string]*fleet.Intent{}
 	if program == release.Tow {
 		adopt = r.turns(environment)
+	}
+	if head.value.Current == "" {
+		return ids, adopt, head
 	}
 	for _, n := range r.nodes[environment] {
 		if r.intents[environment+"/"+program][n.Cell] == nil && len(head.value.Recent) > 0 {

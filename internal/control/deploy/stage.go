@@ -355,7 +355,7 @@ func within(i *fleet.Intent, nodes []string) int {
 	}
 	n := 0
 	for _, name := range nodes {
-		if fleet.Order(i.Deployment, name) < i.Reach && !slices.Contains(i.Later, name) {
+		if i.RoleOf(name).Main == i.Candidate {
 			n++
 		}
 	}
@@ -412,10 +412,10 @@ func (m *move) reachCell(cell string) (string, time.Duration) {
 		m.intend(cell, func(i *fleet.Intent) { i.Candidate, i.Reach = m.p.Release, 0 })
 		return "", 0
 	}
-	if m.takeTurns(cell) {
+	if m.takeTurns(cell, m.p.Release) {
 		return "", 0
 	}
-	nodes = slices.DeleteFunc(nodes, func(name string) bool { return slices.Contains(i.Later, name) })
+	nodes = slices.DeleteFunc(nodes, func(name string) bool { _, later := i.Later[name]; return later })
 	want := shareOf(m.stage().Share, nodes)
 	have := within(i, nodes)
 	var away, changing []string

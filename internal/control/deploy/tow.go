@@ -149,7 +149,11 @@ func (m *move) recedeIn(cell string) string {
 		have = within(i, nodes)
 	}
 	if have == 0 {
-		m.intend(cell, func(i *fleet.Intent) { *i = fleet.Intent{Release: m.s.From} })
+		later := m.later(cell, m.s.From)
+		m.intend(cell, func(i *fleet.Intent) { *i = fleet.Intent{Release: m.s.From, Later: later} })
+		return ""
+	}
+	if m.takeTurns(cell, m.s.From) {
 		return ""
 	}
 	changing, away := m.receding(cell)
@@ -159,11 +163,7 @@ func (m *move) recedeIn(cell string) string {
 		return fmt.Sprintf("%s of %s to run %s again, before others do", some(changing), cell, ranBy(m.p.Program, m.s.From))
 	}
 	to := fleet.ReachOf(m.p.ID, nodes, have-room)
-	m.intend(cell, func(i *fleet.Intent) {
-		if i.Reach = min(i.Reach, to); i.Reach == 0 {
-			*i = fleet.Intent{Release: m.s.From}
-		}
-	})
+	m.intend(cell, func(i *fleet.Intent) { i.Reach = min(i.Reach, to) })
 	return ""
 }
 
@@ -203,45 +203,48 @@ func (m *move) under(i *fleet.Intent, name string) bool {
 	return m.p.counts(n) && i.RoleOf(name).Main == m.p.Release && n.Programs[m.p.Program].Main != m.p.Release
 }
 
-// later are the nodes of a cell that do not change to another tow yet: those that are lost, and of
-// those that were and are back the ones for which there is no room among as many as may be
-// unavailable. Else all of a cell that was cut off would start anew when it is back.
-func (w *World) later(cell string, to release.Digest, unavailable float64) []string {
+// later are the nodes of a cell that do not change to another tow yet, and what they run: those that
+// are lost and were not told to change before, and of those that were and are back the ones for which
+// there is no room among as many as may be unavailable. Else all of a cell that was cut off would start
+// anew when it is back. Who was told, and comes back as what it was told to become, stays that.
+func (w *World) later(cell string, to release.Digest, unavailable float64) map[string]release.Digest {
 	i := w.Intents[cell]
-	var later, back []string
+	if i == nil {
+		i = &fleet.Intent{}
+	}
+	all := map[string]release.Digest{}
+	var back []string
 	nodes, busy := 0, 0
 	for _, name := range slices.Sorted(maps.Keys(w.Nodes)) {
 		n := w.Nodes[name]
 		if n.Cell != cell {
 			continue
 		}
-		runs, waits := n.Programs[release.Tow].Main == to, i != nil && slices.Contains(i.Later, name)
+		_, waits := i.Later[name]
+		runs, told := n.Programs[release.Tow].Main, i.RoleOf(name).Main == to
 		if !n.lost() {
 			nodes++
 		}
 		switch {
-		case n.lost(), waits && !n.Attached:
-			if !runs {
-				later = append(later, name)
-			}
-		case waits && !runs:
+		case runs != to && (n.lost() && !told || waits && !n.Attached):
+			all[name] = runs
+		case n.lost():
+		case runs != to && waits:
 			back = append(back, name)
-		case !n.Attached, i != nil && i.RoleOf(name).Main == to && !runs:
+		case !n.Attached, runs != to && told:
 			busy++
 		}
 	}
-	room := min(max(0, atOnce(unavailable, nodes)-busy), len(back))
-	later = append(later, back[room:]...)
-	slices.Sort(later)
-	return later
+	room := max(1, int(unavailable*float64(nodes))) - busy
+	for _, name := range back[min(max(0, room), len(back)):] {
+		all[name] = w.Nodes[name].Programs[release.Tow].Main
+	}
+	return all
 }
-
-// atOnce is how many of so many nodes may be unavailable: one always.
-func atOnce(unavailable float64, nodes int) int { return max(1, int(unavailable*float64(nodes))) }
 
 // back are nodes that are attached again, and wait for their turn.
 func (w *World) back(i *fleet.Intent) (all []string) {
-	for _, name := range i.Later {
+	for _, name := range slices.Sorted(maps.Keys(i.Later)) {
 		if n := w.Nodes[name]; n != nil && n.Attached {
 			all = append(all, name)
 		}
@@ -249,15 +252,19 @@ func (w *World) back(i *fleet.Intent) (all []string) {
 	return all
 }
 
+// later are the nodes of a cell that do not change to a release of tow yet. Of a program there are none.
+func (m *move) later(cell string, to release.Digest) map[string]release.Digest {
+	if !m.p.ofTow() {
+		return nil
+	}
+	return m.w.later(cell, to, m.unavailable())
+}
+
 // takeTurns has nodes of a cell be later, or have their turn, and reports whether that changes
 // something.
-func (m *move) takeTurns(cell string) bool {
-	i := m.w.Intents[cell]
-	if !m.p.ofTow() || i == nil {
-		return false
-	}
-	later := m.w.later(cell, m.p.Release, m.unavailable())
-	if slices.Equal(later, i.Later) {
+func (m *move) takeTurns(cell string, to release.Digest) bool {
+	i, later := m.w.Intents[cell], m.later(cell, to)
+	if i == nil || maps.Equal(later, i.Later) {
 		return false
 	}
 	m.intend(cell, func(i *fleet.Intent) { i.Later = later })

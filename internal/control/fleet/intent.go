@@ -74,9 +74,9 @@ type Intent struct {
 	// requests from 0 to 1.
 	Onebox string  `json:"onebox,omitempty"`
 	Share  float64 `json:"share,omitempty"`
-	// Later are nodes that go on with the release although Reach has them: they were away when it was
-	// their turn, and take it one after the other. Of tow alone, which a node starts anew for.
-	Later []string `json:"later,omitempty"`
+	// Later are nodes that go on with what they ran, and what that is: they were away when it was their
+	// turn to change, and have it one after the other. Of tow alone, for which a node starts anew.
+	Later map[string]release.Digest `json:"later,omitempty"`
 	// Probe asks some nodes to try both releases' bindings out.
 	Probe *Probe `json:"probe,omitempty"`
 }
@@ -97,10 +97,13 @@ type Role struct {
 
 // RoleOf is what a node shall run.
 func (i *Intent) RoleOf(node string) Role {
+	runs, later := i.Later[node]
 	switch {
+	case later:
+		return Role{Main: runs, Ahead: cmp.Or(i.Candidate, i.Release)}
 	case i.Candidate == "":
 		return Role{Main: i.Release}
-	case Order(i.Deployment, node) < i.Reach && !slices.Contains(i.Later, node):
+	case Order(i.Deployment, node) < i.Reach:
 		return Role{Main: i.Candidate, Instead: i.Release}
 	case i.Onebox == node && i.Release != "":
 		return Role{Main: i.Release, Beside: i.Candidate, Share: i.Share}
