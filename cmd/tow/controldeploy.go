@@ -62,7 +62,7 @@ func (p *opened) openDeployments(store election.Store) (d *api.Deployments, clos
 // newController is this node's controller of deployments, which stands for election when it runs.
 func (p *opened) newController(store election.Store, d *api.Deployments, o deploy.Options) (*deploy.Controller, error) {
 	o.Store, o.Name, o.Labels, o.Counters, o.Objects, o.Log = store, p.trust.Node(), map[string]string{urlLabel: p.reachedAt()}, d.Counters, d.Events, p.log
-	o.Holdups = d.Holdups
+	o.Holdups, o.Compare = d.Holdups, comparer(d.Objects)
 	return deploy.NewController(o)
 }
 

@@ -282,60 +282,11 @@ func (d *deploying) check(ctx context.Context, c *client.Control, p *project.Pro
 
 // compare compares with the release that runs; nil if there is none.
 func (m *made) compare(ctx context.Context, c *client.Control) (*compat.Report, error) {
-	if m.head.GetCurrent() == "" {
-		return nil, nil
-	}
-	old, err := manifestOf(ctx, c, m.head.GetCurrent())
-	if err != nil {
-		return nil, fmt.Errorf("the release that runs: %w", err)
-	}
-	report := compat.Compare(old, m.manifest)
-	callers := map[string]compat.Caller{}
+	running := map[string]release.Digest{}
 	for program, h := range m.others {
-		if program == m.release.Program || program == release.Tow || h.GetCurrent() == "" {
-			continue
-		}
-		l, err := release.Load(ctx, apiSource{c}, release.Digest(h.GetCurrent()))
-		if err != nil {
-			return nil, fmt.Errorf("the release of %s that runs: %w", program, err)
-		}
-		if l.Release.Calls[m.release.Program] != "" {
-			callers[program] = compat.Caller{Manifest: l.Manifest, Views: answering(l)}
-		}
+		running[program] = release.Digest(h.GetCurrent())
 	}
-	report.Against(callers)
-	return report, nil
-}
-
-// answering are the views that answer a release's operations.
-func answering(l *release.Loaded) map[string]string {
-	dir, err := os.MkdirTemp("", "tow-binding-*")
-	if err != nil {
-		return nil
-	}
-	defer os.RemoveAll(dir)
-	root := filepath.Join(dir, "files")
-	if err := l.Binding.Unpack(root, dir); err != nil {
-		return nil
-	}
-	e, err := bind.Read(root, l.Release.Environment)
-	if err != nil {
-		return nil
-	}
-	views := map[string]string{}
-	for operation, v := range e.Views(l.Manifest) {
-		views[operation] = v.View
-	}
-	return views
-}
-
-// manifestOf is the manifest of a release's artifact.
-func manifestOf(ctx context.Context, c *client.Control, digest string) (*artifact.Manifest, error) {
-	l, err := release.Load(ctx, apiSource{c}, release.Digest(digest))
-	if err != nil {
-		return nil, err
-	}
-	return l.Manifest, nil
+	return compareTypes(ctx, apiSource{c}, m.release.Program, m.manifest, release.Digest(m.head.GetCurrent()), running)
 }
 
 // apiSource is the objects of a control node.

@@ -35,6 +35,9 @@ type Options struct {
 	Counters Counters
 	// Objects is where events go to, below deployments/. Nil: they stay in the store.
 	Objects blob.Store
+	// Compare says whether a candidate is compatible with what runs when its turn comes, if that is another
+	// release than when it was asked for. Nil: a person has to say so.
+	Compare Comparer
 	// Every is how often counters are asked for while a candidate is on trial. 0: 500 ms.
 	Every time.Duration
 	// Now is the time of the day, for people and windows. Default: time.Now.
@@ -129,6 +132,9 @@ func (c *Controller) stand(ctx context.Context) error {
 // lead does the work of a partition until it is another's.
 func (c *Controller) lead(ctx context.Context, l *election.Leadership) error {
 	w := &worker{c: c, l: l, trials: map[string]*trial{}}
+	defer w.running.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	defer func() {
 		for id := range w.trials { // they are another's to tell of
 			c.o.Holdups.set(id, "", time.Time{})
@@ -181,6 +187,8 @@ type worker struct {
 	c      *Controller
 	l      *election.Leadership
 	trials map[string]*trial // by deployment
+	// running are comparisons, which end with the partition's context.
+	running sync.WaitGroup
 }
 
 // trial is what a worker knows of a deployment beside what is stored.
@@ -190,8 +198,10 @@ type trial struct {
 	collect collector
 	asked   time.Time // when counters were asked for last
 	unasked []string  // the control nodes that could not be asked then
-	pause   time.Duration
-	notYet  time.Time // a write failed: not before
+	// comparing is how it compares with what runs; nil if that was not asked.
+	comparing *comparing
+	pause     time.Duration
+	notYet    time.Time // a write failed: not before
 }
 
 // program does what there is to do for a program, and gives when to look again.
@@ -236,6 +246,7 @@ func (w *worker) deployment(ctx context.Context, id string) time.Duration {
 		}
 		s.world.Counts, s.world.Passed = t.counts, time.Since(t.written)
 		s.world.Heard, s.world.Unasked = t.collect.heardAgo(), t.unasked
+		after = sooner(after, w.compared(ctx, t, s))
 		m := next(s.plan, s.state.value, &s.world, w.c.o.Now().UTC())
 		if m.State == nil {
 			return sooner(after, m.After)

@@ -222,7 +222,7 @@ func (m *move) queued() {
 	m.phase(Running)
 	m.s.Step = Gate
 	text := ""
-	if m.uncompared() {
+	if uncompared(m.p, m.s) {
 		text = fmt.Sprintf("; it was compared with %s, which ran when it was asked for, and what was replayed does not count", ranBy(m.p.Program, cmp.Or(m.p.Against, m.p.Ran)))
 	}
 	m.event(EventBegun, "from %s to %s%s", ranBy(m.p.Program, m.s.From), m.p.Release.Short(), text)

@@ -295,6 +295,19 @@ func (r *replica) programs(partition string) (all []string, changed <-chan struc
 	return all, r.changed
 }
 
+// running are the releases of an environment's programs, by name.
+func (r *replica) running(environment string) map[string]release.Digest {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := map[string]release.Digest{}
+	for key, h := range r.heads {
+		if in, program, _ := strings.Cut(strings.TrimPrefix(key, headPrefix), "/"); in == environment && h.value.Current != "" {
+			all[program] = h.value.Current
+		}
+	}
+	return all
+}
+
 // of is what is known of a deployment; nil if it is not known.
 func (r *replica) of(id string) *snapshot {
 	r.mu.Lock()

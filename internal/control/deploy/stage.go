@@ -1,7 +1,6 @@
 package deploy
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -18,13 +17,17 @@ func (m *move) gate() {
 	if !m.open(false) {
 		return
 	}
-	if a, ok := m.w.Asks[AskApprove]; m.needsApproval() && (!ok || a.Stage < m.s.Stage) {
-		why := ""
-		if m.uncompared() {
-			why = fmt.Sprintf(", as nobody has looked whether it is compatible with %s, which runs now: it was compared with %s", m.s.From.Short(), ranBy(m.p.Program, cmp.Or(m.p.Against, m.p.Ran)))
-		}
-		if m.p.Irreversible != "" {
-			why = ", as it cannot be taken back: " + m.p.Irreversible
+	why, known := m.approvalOfTypes()
+	if !known {
+		m.wait(0, "%s", why)
+		return
+	}
+	if m.p.Irreversible != "" && m.s.Stage == 0 {
+		why = "as it cannot be taken back: " + m.p.Irreversible
+	}
+	if a, ok := m.w.Asks[AskApprove]; (stage.Approval || why != "") && (!ok || a.Stage < m.s.Stage) {
+		if why != "" {
+			why = ", " + why
 		}
 		m.wait(0, "an approval of %s%s: tow deploy approve %s", stage.Name, why, m.p.ID)
 		return
@@ -72,17 +75,6 @@ func (m *move) deserted() bool {
 		}
 	}
 	return true
-}
-
-// needsApproval reports whether the stage waits for one.
-func (m *move) needsApproval() bool {
-	return m.stage().Approval || m.s.Stage == 0 && (m.p.Irreversible != "" || m.uncompared())
-}
-
-// uncompared reports whether another release runs than the one that the candidate was compared with: others
-// had their turn first. Types are compared by who deploys, who has the sources.
-func (m *move) uncompared() bool {
-	return !m.p.ofTow() && m.s.From != "" && m.s.From != cmp.Or(m.p.Against, m.p.Ran)
 }
 
 // proberCount is how many nodes of a cell try out what is called.

@@ -27,6 +27,10 @@ type World struct {
 	Passed  time.Duration
 	Heard   map[source]time.Duration
 	Unasked []string
+	// Compared is how the candidate compares with what runs, where that is another release than
+	// when it was asked for; nil is that nobody has looked. CompareFault is why that is not known yet.
+	Compared     *Comparison
+	CompareFault error
 }
 
 // A Node is a node as a controller sees it.
