@@ -100,6 +100,9 @@ func (m *move) recede() bool {
 		for _, cell := range m.w.cells() {
 			changing, _ := m.receding(cell)
 			m.s.Left = append(m.s.Left, changing...)
+			if i := m.w.Intents[cell]; i != nil {
+				m.s.Left = append(m.s.Left, m.w.back(i)...)
+			}
 		}
 		m.s.LeftAt = &ask.At
 		m.event(EventReturns, "goes on, and leaves behind %s: %s", or(some(m.s.Left), "no node"), m.asked(AskLeave))
@@ -221,7 +224,9 @@ func (w *World) later(cell string, to release.Digest, unavailable float64) map[s
 			continue
 		}
 		_, waits := i.Later[name]
-		runs, told := n.Programs[release.Tow].Main, i.RoleOf(name).Main == to
+		r := n.Programs[release.Tow]
+		t := r.Trouble(to)
+		runs, told, cannot := r.Main, i.RoleOf(name).Main == to, t != nil && t.Kind.Final()
 		if !n.lost() {
 			nodes++
 		}
@@ -231,7 +236,7 @@ func (w *World) later(cell string, to release.Digest, unavailable float64) map[s
 		case n.lost():
 		case runs != to && waits:
 			back = append(back, name)
-		case !n.Attached, runs != to && told:
+		case !n.Attached, runs != to && told && !cannot:
 			busy++
 		}
 	}

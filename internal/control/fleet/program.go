@@ -116,7 +116,8 @@ func (p *program) step(ctx context.Context, a *Agent, i *Intent) {
 	if round != 0 && p.probing == nil && !p.probed.In(i.Deployment, round) {
 		p.probe(ctx, a, i, round)
 	}
-	if main == "" && i.Release == "" && i.Candidate == "" { // nothing is to be served any more
+	installed := p.name == release.Tow && role.Main == ""                  // whatever the others are to be
+	if main == "" && (installed || i.Release == "" && i.Candidate == "") { // nothing is to be served any more
 		if p.main != "" {
 			p.place(a, i, "", "", 0)
 		}

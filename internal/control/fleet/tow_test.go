@@ -118,6 +118,28 @@ func runUpgradable(t *testing.T, test func(t *testing.T, u *upgradable)) {
 	})
 }
 
+// TestUpgradeInTurns: a node becomes the tow that is installed again when the deployment's reach has it
+// no more, while others still have the candidate; and while its turn is later it goes on with what it
+// ran, whatever the others do.
+func TestUpgradeInTurns(t *testing.T) {
+	runUpgradable(t, func(t *testing.T, u *upgradable) {
+		u.shall(&Intent{Deployment: "t1", Candidate: newer, Reach: 1})
+		u.is(newer, newer)
+		u.shall(&Intent{Deployment: "t1", Candidate: newer})
+		u.is(installed, "")
+		u.shall(&Intent{Deployment: "t1", Candidate: newer, Reach: 1, Later: map[string]release.Digest{"n": ""}})
+		u.is(installed, "")
+		u.shall(&Intent{Deployment: "t1", Release: newer, Later: map[string]release.Digest{"n": ""}})
+		u.is(installed, "")
+		u.shall(&Intent{Deployment: "t1", Release: newer})
+		u.is(newer, newer)
+		u.shall(&Intent{Deployment: "t2", Later: map[string]release.Digest{"n": newer}})
+		u.is(newer, newer)
+		u.shall(&Intent{Deployment: "t2"})
+		u.is(installed, "")
+	})
+}
+
 // TestUpgrade: a node becomes another tow when it shall, stays that when it starts again, and
 // becomes the one that is installed again when nothing is deployed.
 func TestUpgrade(t *testing.T) {
