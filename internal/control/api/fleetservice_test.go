@@ -143,3 +143,65 @@ func TestForgetNode(t *testing.T) {
 		t.Errorf("it has left something: %v, %v", page, err)
 	}
 }
+
+// TestRemoveProgram: a program is taken out of service by who may deploy to its environment, unless another
+// one calls it that runs there.
+func TestRemoveProgram(t *testing.T) {
+	store, err := blob.Open(t.TempDir(), blob.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects := release.NewObjects(store)
+	h := open(t, true, func(o *api.Options) {
+		o.Deployments = &api.Deployments{Objects: objects, Events: store, Hub: api.NewHub()}
+	})
+	admin := h.admin(t)
+	running := func(program string, calls map[string]release.Digest) release.Digest {
+		t.Helper()
+		r := release.Release{
+			Format: release.Format, Program: program, Environment: "prod", ABI: 1, Toolchain: "tow 1", SourceHash: strings.Repeat("0", 64),
+			Artifact: release.PartOf([]byte("a")), Binding: release.PartOf([]byte("b")), Calls: calls,
+		}
+		data, err := r.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := objects.Put(t.Context(), release.KindRelease, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := fleet.Intent{Deployment: program + ".prod.1", Seq: 1, Release: d}
+		if _, err := h.store.Txn(t.Context(), election.Txn{Then: []election.Op{
+			election.Put("fleet/head/prod/"+program, []byte(`{"last":1,"current":"`+string(d)+`"}`), 0),
+			election.Put(fleet.IntentKey("prod", "main", program), i.Encode(), 0),
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	shop := running("shop", nil)
+	front := running("front", map[string]release.Digest{"shop": shop})
+	remove := func(c *client.Control, program string, current release.Digest) error {
+		_, err := c.Deploy.RemoveProgram(t.Context(), &v1.RemoveProgramRequest{Environment: "prod", Program: program, Current: string(current)})
+		return err
+	}
+	wantCode(t, "a reader", remove(h.principal(t, "ann", v1.Role_ROLE_READER, ""), "front", front), connect.CodePermissionDenied)
+	wantCode(t, "who is bound to test", remove(h.principal(t, "bob", v1.Role_ROLE_ADMIN, "test"), "front", front), connect.CodePermissionDenied)
+	wantCode(t, "a name that is a path", remove(admin, "front/x", front), connect.CodeInvalidArgument)
+	wantCode(t, "another release runs", remove(admin, "front", shop), connect.CodeFailedPrecondition)
+	err = remove(admin, "shop", shop)
+	if wantCode(t, "one that is called", err, connect.CodeFailedPrecondition); !strings.Contains(err.Error(), "front calls shop in prod: deploy it without that first, or remove it") {
+		t.Errorf("it says %v", err)
+	}
+	for _, c := range []struct {
+		program string
+		current release.Digest
+	}{{"front", front}, {"shop", shop}} {
+		if err := remove(admin, c.program, c.current); err != nil {
+			t.Error(err)
+		}
+	}
+	if r, err := admin.Deploy.GetFleet(t.Context(), &v1.GetFleetRequest{Environment: "prod"}); err != nil || len(r.GetIntents()) > 0 {
+		t.Errorf("cells are still to run %v (%v)", r.GetIntents(), err)
+	}
+}
