@@ -6,7 +6,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -92,7 +91,7 @@ func (g *clusterChange) run(ctx context.Context) error {
 	if g.dry || len(plan.Steps) == 0 {
 		return nil
 	}
-	if err := g.agreed(); err != nil {
+	if err := g.agreedTo(g.yes); err != nil {
 		return err
 	}
 	g.bar = &waitLine{ui: g.ui}
@@ -143,22 +142,6 @@ func (g *clusterChange) refused(err error) error {
 		return wrong{err}
 	}
 	return err
-}
-
-// agreed asks whether to go on.
-func (g *clusterChange) agreed() error {
-	if g.yes {
-		return nil
-	}
-	if !g.inTerminal {
-		return usage{errors.New("nothing was done: --yes does it, --dry-run only shows it"), ""}
-	}
-	fmt.Fprint(g.err, "\nDo it? [y/N] ")
-	line, err := bufio.NewReader(g.in).ReadString('\n')
-	if answer := strings.ToLower(strings.TrimSpace(line)); err == nil && (answer == "y" || answer == "yes") {
-		return nil
-	}
-	return wrong{errors.New("nothing was done")}
 }
 
 // whoami is who runs the command, for others.

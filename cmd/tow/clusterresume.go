@@ -5,10 +5,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -84,7 +82,7 @@ func (r *clusterResume) run(ctx context.Context) error {
 		fmt.Fprintln(r.err, "\nElections wait: --yes, in place of --dry-run, lets them go on.")
 		return nil
 	}
-	if err := r.agree(); err != nil {
+	if err := r.agreed(r.sure, "Let elections go on?", "what differs is above: say --yes to let elections go on"); err != nil {
 		return err
 	}
 	if r.objects != nil {
@@ -211,22 +209,6 @@ func (r *clusterResume) showMoves(ctx context.Context, store control.Store) erro
 	}
 	if moves > 0 {
 		fmt.Fprintf(r.out, "Where that is not what you want, deploy what you want as soon as elections go on.\n")
-	}
-	return nil
-}
-
-// agree asks whether to go on.
-func (r *clusterResume) agree() error {
-	if r.sure {
-		return nil
-	}
-	if !r.inTerminal {
-		return usage{errors.New("what differs is above: say --yes to let elections go on"), "tow cluster resume"}
-	}
-	fmt.Fprint(r.err, "\nLet elections go on? [y/N] ")
-	line, _ := bufio.NewReader(r.in).ReadString('\n')
-	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
-		return errors.New("not resumed")
 	}
 	return nil
 }

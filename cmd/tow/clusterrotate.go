@@ -5,7 +5,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -171,7 +170,7 @@ func (r *rotating) rotate(ctx context.Context) error {
 		fmt.Fprintln(r.err, "Nothing was done, as --dry-run says.")
 		return nil
 	}
-	if err := r.agreed(); err != nil {
+	if err := r.agreedTo(r.yes); err != nil {
 		return err
 	}
 	return r.do(ctx, hosts)
@@ -260,22 +259,6 @@ func (r *rotating) showPlan(hosts []string) {
 }
 
 func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
-
-// agreed asks on a terminal, and takes no answer for a no elsewhere.
-func (r *rotating) agreed() error {
-	if r.yes {
-		return nil
-	}
-	if !r.inTerminal {
-		return usage{errors.New("nothing was done: --yes does it, --dry-run only shows it"), ""}
-	}
-	fmt.Fprint(r.err, "\nDo it? [y/N] ")
-	line, err := bufio.NewReader(r.in).ReadString('\n')
-	if answer := strings.ToLower(strings.TrimSpace(line)); err == nil && (answer == "y" || answer == "yes") {
-		return nil
-	}
-	return errors.New("nothing was done")
-}
 
 // do rotates. Each step may be done again.
 func (r *rotating) do(ctx context.Context, hosts []string) error {

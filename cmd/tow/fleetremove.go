@@ -16,7 +16,7 @@ import (
 )
 
 func fleetRemoveCommand(u *ui) *cobra.Command {
-	at, q, dryRun := &controlAt{}, &towpathv1.RemoveProgramRequest{}, false
+	at, q, dryRun, yes := &controlAt{}, &towpathv1.RemoveProgramRequest{}, false, false
 	c := &cobra.Command{
 		Use:   "remove PROGRAM",
 		Short: "Take a program out of service",
@@ -27,7 +27,7 @@ the program back.
 Before, it is shown what runs where. Nothing is removed while a deployment of it is under
 way or waits, or while another program calls it that runs or is being deployed.`,
 		Example: "  tow fleet remove shop --env prod --dry-run\n" +
-			"  tow fleet remove shop --env prod",
+			"  tow fleet remove shop --env prod --yes",
 		Args: exactly("a program"),
 		RunE: func(c *cobra.Command, args []string) error {
 			q.Program = args[0]
@@ -42,6 +42,11 @@ way or waits, or while another program calls it that runs or is being deployed.`
 				if dryRun {
 					return nil
 				}
+				if q.Current != "" { // else it is refused, which says why
+					if err := u.agreedTo(yes); err != nil {
+						return err
+					}
+				}
 				r, err := api.Deploy.RemoveProgram(ctx, q)
 				if err != nil {
 					return err
@@ -53,6 +58,7 @@ way or waits, or while another program calls it that runs or is being deployed.`
 	}
 	c.Flags().StringVar(&q.Environment, "env", "", "of the environment `NAME`")
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "show what runs where, and do nothing")
+	c.Flags().BoolVar(&yes, "yes", false, "do it without asking")
 	_ = c.MarkFlagRequired("env")
 	at.flags(c)
 	return c
