@@ -20,9 +20,10 @@ import (
 	"towpath.dev/internal/control"
 	"towpath.dev/internal/control/faultstore"
 	"towpath.dev/internal/control/memstore"
+	"towpath.dev/internal/testkit/etcd"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, etcd.Leftovers()...) }
 
 // serve makes a service that is closed with the test, and waits until it has counted.
 func serve(t *testing.T, store control.Store, o Options) *Service {
