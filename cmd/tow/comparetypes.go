@@ -34,16 +34,29 @@ func compareTypes(ctx context.Context, from release.Source, program string, is *
 		if other == program || other == release.Tow || d == "" {
 			continue
 		}
-		l, err := release.Load(ctx, from, d)
+		l, err := callerOf(ctx, from, program, d)
 		if err != nil {
 			return nil, fmt.Errorf("the release of %s that runs: %w", other, err)
 		}
-		if l.Release.Calls[program] != "" {
+		if l != nil {
 			callers[other] = compat.Caller{Manifest: l.Manifest, Views: answering(l)}
 		}
 	}
 	report.Against(callers)
 	return report, nil
+}
+
+// callerOf loads a release if it calls a program; else it is nil, and its document is all that was read.
+func callerOf(ctx context.Context, from release.Source, program string, d release.Digest) (*release.Loaded, error) {
+	document, err := from.Object(ctx, release.KindRelease, d)
+	if err != nil {
+		return nil, err
+	}
+	r, err := release.Decode(document)
+	if err != nil || r.Calls[program] == "" {
+		return nil, err
+	}
+	return release.Load(ctx, from, d)
 }
 
 // answering are the views that answer a release's operations.

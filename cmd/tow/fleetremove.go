@@ -31,22 +31,20 @@ way or waits, or while another program calls it that runs or is being deployed.`
 		Args: exactly("a program"),
 		RunE: func(c *cobra.Command, args []string) error {
 			q.Program = args[0]
-			return at.ask(c.Context(), func(ctx context.Context, api *client.Control) error {
+			err := at.ask(c.Context(), func(ctx context.Context, api *client.Control) error {
 				cells, nodes, err := runsWhere(ctx, api, q)
-				if err != nil {
-					return err
-				}
-				if q.Current != "" {
+				if err == nil && q.Current != "" {
 					fmt.Fprintf(u.out, "%s runs %s in %s of %s, at %s.\n", q.Program, release.Digest(q.Current).Short(), count(cells, "cell"), q.Environment, count(nodes, "node"))
 				}
-				if dryRun {
-					return nil
-				}
-				if q.Current != "" { // else it is refused, which says why
-					if err := u.agreedTo(yes); err != nil {
-						return err
-					}
-				}
+				return err
+			})
+			if err == nil && !dryRun && q.Current != "" { // else it is refused, which says why
+				err = u.agreedTo(yes)
+			}
+			if err != nil || dryRun {
+				return err
+			}
+			return at.ask(c.Context(), func(ctx context.Context, api *client.Control) error {
 				r, err := api.Deploy.RemoveProgram(ctx, q)
 				if err != nil {
 					return err

@@ -28,12 +28,17 @@ type comparing struct {
 	made Comparison
 	err  error
 	at   time.Time
+	// before is why the last one failed, for as long as this one is made, and fails how often in a row.
+	before error
+	fails  int
 }
 
-// compareTime bounds a comparison, and compareAgain is when one is made again that failed.
+// compareTime bounds a comparison. One that failed is made again after compareAgain, and then more and
+// more seldom.
 const (
 	compareTime  = 30 * time.Second
 	compareAgain = 10 * time.Second
+	compareMost  = 5 * time.Minute
 )
 
 // compared tells a deployment's move how the candidate compares with what runs, where it was compared with
@@ -44,8 +49,12 @@ func (w *worker) compared(ctx context.Context, t *trial, s *snapshot) time.Durat
 	if w.c.o.Compare == nil || st.Phase != Running || st.Stage > 0 || st.Step != Gate || !uncompared(s.plan, st) {
 		return 0
 	}
-	if c := t.comparing; c == nil || c.from != st.From || c.failed() && time.Since(c.at) > compareAgain {
-		c = &comparing{from: st.From, over: make(chan struct{})}
+	if c := t.comparing; c == nil || c.from != st.From || c.failed() && time.Since(c.at) >= c.pause() {
+		next := &comparing{from: st.From, over: make(chan struct{})}
+		if c != nil && c.from == st.From {
+			next.before, next.fails = c.err, c.fails+1
+		}
+		c = next
 		t.comparing = c
 		running := w.c.replica.running(s.plan.Environment)
 		w.running.Go(func() {
@@ -53,23 +62,28 @@ func (w *worker) compared(ctx context.Context, t *trial, s *snapshot) time.Durat
 			asking, cancel := context.WithTimeout(ctx, compareTime)
 			defer cancel()
 			c.made, c.err = w.c.o.Compare(asking, s.plan, c.from, running)
-			c.at = time.Now()
+			c.made.Text, c.at = brief(strings.Join(strings.Fields(c.made.Text), " ")), time.Now()
 		})
 	}
 	select {
 	case <-t.comparing.over:
 		s.world.Compared, s.world.CompareFault = &t.comparing.made, t.comparing.err
 		if t.comparing.err != nil {
-			return compareAgain
+			return max(t.comparing.pause()-time.Since(t.comparing.at), time.Millisecond)
 		}
 		return 0
 	default:
-		s.world.CompareFault = errComparing
+		if s.world.CompareFault = t.comparing.before; s.world.CompareFault == nil {
+			s.world.CompareFault = errComparing
+		}
 		return 100 * time.Millisecond
 	}
 }
 
 var errComparing = errors.New("it is under way")
+
+// pause is how long after a failure another one is made.
+func (c *comparing) pause() time.Duration { return min(compareAgain<<min(c.fails, 8), compareMost) }
 
 // failed reports whether it was made, and failed.
 func (c *comparing) failed() bool {
@@ -95,14 +109,14 @@ func (m *move) approvalOfTypes() (why string, known bool) {
 	}
 	with := fmt.Sprintf("%s, which runs now: it was compared with %s", m.s.From.Short(), ranBy(m.p.Program, cmp.Or(m.p.Against, m.p.Ran)))
 	switch c := m.w.Compared; {
-	case m.w.CompareFault == errComparing:
+	case errors.Is(m.w.CompareFault, errComparing):
 		return "its types to be compared with those of " + m.s.From.Short(), false
 	case m.w.CompareFault != nil:
-		return fmt.Sprintf("its types to be compared with those of %s: %v", m.s.From.Short(), m.w.CompareFault), false
+		return fmt.Sprintf("until its types can be compared with those of %s (%s)", with, brief(m.w.CompareFault.Error())), true
 	case c == nil:
 		return "as nobody has looked whether it is compatible with " + with, true
 	case !c.Compatible:
-		return fmt.Sprintf("as it is not compatible with %s (%s)", with, strings.Join(strings.Fields(c.Text), " ")), true
+		return fmt.Sprintf("as it is not compatible with %s (%s)", with, c.Text), true
 	}
 	return "", true
 }

@@ -196,7 +196,7 @@ func (s *Service) Ask(ctx context.Context, id string, kind AskKind, ask Ask) (st
 	if err != nil {
 		return "", err
 	}
-	ask.At = s.now()
+	ask.At, ask.Why = s.now(), brief(ask.Why) // it comes to the state
 	if d.State.Phase == Ended && kind == AskBack {
 		return s.undo(ctx, d, ask)
 	}

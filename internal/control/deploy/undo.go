@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"towpath.dev/election"
 )
@@ -19,7 +20,8 @@ import (
 func (p *Plan) AtOnce() bool { return p.Undoes != "" && !p.ofTow() }
 
 // undo begins the deployment that takes back one that has ended, and gives its name. Asking again gives the
-// same one while it is under way.
+// same one, as long as nothing has succeeded since: it is what was asked for, and not that it be
+// taken back in turn.
 func (s *Service) undo(ctx context.Context, d *Deployment, ask Ask) (string, error) {
 	for range tries {
 		id, done, err := s.undoOnce(ctx, d, ask)
@@ -56,14 +58,14 @@ func (s *Service) undoOnce(ctx context.Context, d *Deployment, ask Ask) (id stri
 		txn.If = append(txn.If, election.ModifiedAt(waits.Key, waits.Modified)) // it has not begun meanwhile
 		txn.Then = append(txn.Then, election.Put(waits.Key, waits.Value, 0))
 	}
-	if err := s.undoable(ctx, d, head); err != nil {
-		return "", false, err
+	if by, err := s.undoable(ctx, d, head); by != "" || err != nil {
+		return by, by != "", err
 	}
 	p := Plan{
 		Program: program, Environment: environment, Release: head.Previous, Request: rand.Text(),
 		By: ask.By, Why: ask.Why, Created: ask.At, Undoes: d.Plan.ID, Pipeline: d.Plan.Pipeline,
 	}
-	if head.Last, err = s.free(ctx, program, environment, head.Last+1); err != nil {
+	if head.Last, err = s.freeSoon(ctx, program, environment, head.Last+1); err != nil {
 		return "", false, err
 	}
 	p.ID = idOf(program, environment, head.Last)
@@ -81,28 +83,53 @@ func (s *Service) undoOnce(ctx context.Context, d *Deployment, ask Ask) (id stri
 	return p.ID, err == nil && r.OK, err
 }
 
-// undoable says why a deployment cannot be taken back that has ended; nil if it can.
-func (s *Service) undoable(ctx context.Context, d *Deployment, head *Head) error {
+// freeSoon is free, where going back must not wait for object storage: while that does not answer, numbers are
+// passed over that a restored store may have forgotten.
+func (s *Service) freeSoon(ctx context.Context, program, environment string, n int64) (int64, error) {
+	const soon, gap = 2 * time.Second, 1000
+	looking, cancel := context.WithTimeout(ctx, soon)
+	defer cancel()
+	free, err := s.free(looking, program, environment, n)
+	if errors.Is(err, ErrObjects) && ctx.Err() == nil {
+		return n + gap, nil
+	}
+	return free, err
+}
+
+// brought reports whether a deployment has brought what runs since.
+func (d *Deployment) brought() bool {
+	o := d.State.Outcome
+	return o != nil && o.Result == Succeeded && (d.Plan.Undoes != "" || d.State.From != d.Plan.Release)
+}
+
+// undoable says why a deployment cannot be taken back that has ended; nil if it can. by is the deployment that has
+// done it already.
+func (s *Service) undoable(ctx context.Context, d *Deployment, head *Head) (by string, err error) {
 	id := d.Plan.ID
-	if o := d.State.Outcome; o.Result != Succeeded {
-		return refuse("%s has ended (%s), and nothing runs that it brought: deploy the release that you want with \"tow deploy\"", id, o.Result)
+	switch o := d.State.Outcome; {
+	case o.Result != Succeeded:
+		return "", refuse("%s has ended (%s), and nothing runs that it brought: deploy the release that you want with \"tow deploy\"", id, o.Result)
+	case !d.brought():
+		return "", refuse("%s changed nothing, as its release ran already: deploy the release that you want with \"tow deploy\"", id)
 	}
 	for _, later := range head.Recent[:max(0, slices.Index(head.Recent, id))] {
-		l, err := s.Get(ctx, later)
-		if err != nil {
-			return err
-		}
-		if l.State.Outcome != nil && l.State.Outcome.Result == Succeeded {
-			return refuse("%s has succeeded since %s: \"tow deploy rollback %s\" takes that one back", later, id, later)
+		switch l, err := s.Get(ctx, later); {
+		case err != nil:
+			return "", err
+		case !l.brought():
+		case l.Plan.Undoes == id:
+			return later, nil
+		default:
+			return "", refuse("%s has succeeded since %s; \"tow deploy rollback %s\" takes that one back, and brings %s", later, id, later, ranBy(d.Plan.Program, head.Previous))
 		}
 	}
 	switch {
 	case head.Current != d.Plan.Release || !slices.Contains(head.Recent, id):
-		return refuse("%s is not what runs now, %s is: deploy the release that you want with \"tow deploy\"", d.Plan.Release.Short(), ranBy(d.Plan.Program, head.Current))
+		return "", refuse("%s is not what runs now, %s is: deploy the release that you want with \"tow deploy\"", d.Plan.Release.Short(), ranBy(d.Plan.Program, head.Current))
 	case head.Previous == "":
-		return refuse("nothing is known to have run before %s that it could go back to: deploy the release that you want", id)
+		return "", refuse("nothing is known to have run before %s that it could go back to: deploy the release that you want", id)
 	}
-	return nil
+	return "", nil
 }
 
 // born is the state in which a deployment begins that takes another one back.
@@ -144,19 +171,19 @@ func (s *Service) head(ctx context.Context, environment, program string) (*Head,
 // stage, in which there is nothing left to compare with, and for as long again as that bakes. It gives the
 // deployment that does, "" for none. What takes something back is not taken back itself.
 func (s *Service) alarmedAfter(ctx context.Context, by string, a Alarm, h *Head) (string, error) {
-	if len(h.Recent) == 0 {
-		return "", nil
-	}
-	d, err := s.Get(ctx, h.Recent[0])
-	if err != nil {
-		return "", err
-	}
-	last := d.Plan.Stages[len(d.Plan.Stages)-1]
-	switch st := d.State; {
-	case st.Outcome == nil || st.Outcome.Result != Succeeded || d.Plan.Undoes != "":
-	case a.Since.Before(st.Begun) || s.now().Sub(st.Since) > last.Bake:
-	default:
-		id, err := s.Ask(ctx, d.Plan.ID, AskBack, Ask{By: by, Alarm: brief(a.Name), Why: brief(a.Text)})
+	for _, id := range h.Recent {
+		d, err := s.Get(ctx, id)
+		if err != nil {
+			return "", err
+		}
+		if !d.brought() {
+			continue // what ran before it runs
+		}
+		last := d.Plan.Stages[len(d.Plan.Stages)-1]
+		if d.Plan.Undoes != "" || a.Since.Before(d.State.Begun) || s.now().Sub(d.State.Since) > last.Bake {
+			return "", nil
+		}
+		id, err = s.Ask(ctx, id, AskBack, Ask{By: by, Alarm: brief(a.Name), Why: brief(a.Text)})
 		if _, refused := errors.AsType[*Refused](err); refused {
 			return "", nil
 		}

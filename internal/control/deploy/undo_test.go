@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"errors"
+	"iter"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"towpath.dev/election"
+	"towpath.dev/internal/blob"
+	"towpath.dev/internal/blob/blobtest"
 	"towpath.dev/internal/control/deploy/deploytest"
 	"towpath.dev/internal/control/memstore"
 	"towpath.dev/internal/control/release"
@@ -49,6 +52,17 @@ func (s *simulation) runs(name, before string) {
 	}
 }
 
+// deployAgain asks for a release that was asked for before, and waits until that has ended.
+func (s *simulation) deployAgain(name string) string {
+	s.t.Helper()
+	id, err := (&Service{Store: s.inner}).Create(s.ctx, Plan{Program: "shop", Environment: "prod", Release: digest(name), Request: name + " again", Pipeline: simPipeline()})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.judge.await(id, time.Hour)
+	return id
+}
+
 // TestUndo: a deployment that has succeeded is taken back at once, in a freeze and outside of all windows
 // too, before what waits.
 func TestUndo(t *testing.T) {
@@ -80,10 +94,12 @@ func TestUndo(t *testing.T) {
 		s.judge.await(fix, time.Hour)
 		s.runs("one", "two")
 
-		for id, why := range map[string]string{last: back + " has succeeded since", fix: "nothing runs that it brought"} {
-			if _, err := service.Ask(s.ctx, id, AskBack, Ask{By: "ann"}); !is[*Refused](err) || !strings.Contains(err.Error(), why) {
-				t.Errorf("taking back %s: %v; expected %q", id, err, why)
-			}
+		// Asked by a second person, or by who did not hear the answer, it is done already.
+		if again, err := service.Ask(s.ctx, last, AskBack, Ask{By: "bob"}); err != nil || again != back {
+			t.Errorf("asked once more when it is done it is %q, %v; expected %s", again, err, back)
+		}
+		if _, err := service.Ask(s.ctx, fix, AskBack, Ask{By: "ann"}); !is[*Refused](err) || !strings.Contains(err.Error(), "nothing runs that it brought") {
+			t.Errorf("taking back %s: %v", fix, err)
 		}
 		forth, err := service.Ask(s.ctx, back, AskBack, Ask{By: "ann", Why: "it was right"})
 		if err != nil {
@@ -103,7 +119,7 @@ func is[E error](err error) bool {
 func TestUndoRefuses(t *testing.T) {
 	deployed(t, func(s *simulation, service *Service, last string) {
 		first, _, _ := strings.Cut(last, ".prod.")
-		if _, err := service.Ask(s.ctx, first+".prod.1", AskBack, Ask{By: "ann"}); !is[*Refused](err) || !strings.Contains(err.Error(), last+" has succeeded since") {
+		if _, err := service.Ask(s.ctx, first+".prod.1", AskBack, Ask{By: "ann"}); !is[*Refused](err) || !strings.Contains(err.Error(), last+" has succeeded since") || !strings.Contains(err.Error(), "brings "+digest("one").Short()) {
 			t.Errorf("the first: %v", err)
 		}
 		id := s.deploy("three")
@@ -145,11 +161,20 @@ func TestAlarmAfterTheEnd(t *testing.T) {
 		if id, back := alarm(time.Now()); back {
 			t.Errorf("the alarm that goes on takes back what it brought: %s", id)
 		}
-		again := s.deploy("two")
-		s.judge.await(again, time.Hour)
+		// Nor what changed nothing since, as the one that reverts the sources.
+		nothing := s.deployAgain("one")
+		if id, back := alarm(time.Now()); back {
+			t.Errorf("the alarm that fires again takes back what changed nothing: %s", id)
+		}
+		if _, err := service.Ask(s.ctx, nothing, AskBack, Ask{By: "ann"}); !is[*Refused](err) || !strings.Contains(err.Error(), "changed nothing") {
+			t.Errorf("taking back what changed nothing: %v", err)
+		}
+		s.runs("one", "two")
+		again := s.deployAgain("two")
+		s.runs("two", "one")
 		time.Sleep(simPipeline().Stages[len(simPipeline().Stages)-1].Bake + time.Second)
 		if id, back := alarm(time.Now()); back {
-			t.Errorf("an alarm long after takes back %s", id)
+			t.Errorf("an alarm long after %s takes back %s", again, id)
 		}
 	})
 }
@@ -179,4 +204,30 @@ func TestUndoTow(t *testing.T) {
 	if err != nil || d.State.Phase != Queued || d.Plan.Release != digest("old") || len(d.Plan.Stages) != len(UpgradePipeline().Stages) {
 		t.Errorf("it is %+v, %+v, %v; expected what ran before, in waves", d.Plan, d.State, err)
 	}
+}
+
+// TestUndoWithoutObjects: going back does not wait for object storage that is away.
+func TestUndoWithoutObjects(t *testing.T) {
+	deployed(t, func(s *simulation, service *Service, last string) {
+		service.Objects = blob.Retry(unreached{}, blob.Policy{})
+		began := time.Now()
+		back, err := service.Ask(s.ctx, last, AskBack, Ask{By: "ann", Why: strings.Repeat("very ", 1<<20)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.judge.await(back, time.Hour)
+		if took := time.Since(began); took > 20*time.Second {
+			t.Errorf("it took %s", took)
+		}
+		s.runs("one", "two")
+	})
+}
+
+// unreached is a store of objects that is away.
+type unreached struct{ blob.Store }
+
+func (unreached) String() string { return "nowhere" }
+
+func (unreached) List(context.Context, string, string) iter.Seq2[blob.Info, error] {
+	return func(yield func(blob.Info, error) bool) { yield(blob.Info{}, blobtest.ErrUnreached) }
 }
