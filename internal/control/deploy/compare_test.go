@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,14 +48,20 @@ func TestComparedAtItsTurn(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		began, away := time.Now(), true
+		// That was of what it was compared with when it was asked for.
+		if _, err := service.Ask(ctx, ids["breaks"], AskApprove, Ask{By: "ann"}); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		var away atomic.Bool
+		away.Store(true)
 		c, err := NewController(Options{
 			Store: store, Name: "c", TTL: 5 * time.Second, Clock: func() time.Duration { return time.Since(began) }, Counters: noCounters{},
 			Compare: func(ctx context.Context, p *Plan, from release.Digest, running map[string]release.Digest) (Comparison, error) {
 				if from != digest("one") || len(running) != 4 {
 					t.Errorf("compared with %s, while %v run", from.Short(), running)
 				}
-				if (p.Program == "later" || p.Program == "sure") && away {
+				if (p.Program == "later" || p.Program == "sure") && away.Load() {
 					<-ctx.Done()
 					return Comparison{}, errors.New("the store of objects does not answer")
 				}
@@ -87,7 +94,7 @@ func TestComparedAtItsTurn(t *testing.T) {
 		time.Sleep(time.Second)
 		waits("sure", "a node in prod")
 		waits("later", "the store of objects does not answer")
-		away = false
+		away.Store(false)
 		time.Sleep(compareTime + compareMost)
 		waits("later", "a node in prod")
 		if _, err := service.Ask(ctx, ids["breaks"], AskApprove, Ask{By: "ann"}); err != nil {

@@ -235,7 +235,7 @@ func (d *Deployment) takes(kind AskKind, ask *Ask) error {
 	case st.Phase == Finishing:
 		return refuse("%s has passed its last stage", id)
 	default:
-		ask.Stage = st.Stage
+		ask.Stage, ask.Early = st.Stage, st.Phase == Queued
 	}
 	return nil
 }

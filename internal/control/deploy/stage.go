@@ -17,18 +17,21 @@ func (m *move) gate() {
 	if !m.open(false) {
 		return
 	}
-	why, known := m.approvalOfTypes()
+	types, known := m.approvalOfTypes()
 	if !known {
-		m.wait(0, "%s", why)
+		m.wait(0, "%s", types)
 		return
 	}
+	why := ""
 	if m.p.Irreversible != "" && m.s.Stage == 0 {
-		why = "as it cannot be taken back: " + m.p.Irreversible
+		why = ", as it cannot be taken back: " + m.p.Irreversible
 	}
-	if a, ok := m.w.Asks[AskApprove]; (stage.Approval || why != "") && (!ok || a.Stage < m.s.Stage) {
-		if why != "" {
-			why = ", " + why
-		}
+	if types != "" {
+		why += ", " + types
+	}
+	a, approved := m.w.Asks[AskApprove]
+	approved = approved && a.Stage >= m.s.Stage && (types == "" || !a.Early)
+	if !approved && (stage.Approval || why != "") {
 		m.wait(0, "an approval of %s%s: tow deploy approve %s", stage.Name, why, m.p.ID)
 		return
 	}

@@ -156,6 +156,7 @@ type Ask struct {
 	Why   string    `json:"why,omitempty"`
 	At    time.Time `json:"at"`
 	Stage int       `json:"stage,omitempty"` // of an approval: up to which stage
+	Early bool      `json:"early,omitempty"` // it had not begun, so that nobody knew what it would replace
 	// Alarm is the one that asks, of which By has told; "" is that a person does.
 	Alarm string `json:"alarm,omitempty"`
 	// Replay is what a replay showed.
