@@ -16,8 +16,8 @@ import (
 )
 
 // admittedPrefix begins the keys of what was admitted, by environment, before its key was retired.
-// It begins with the policy's own, so that one watch tells of both, in order.
-const admittedPrefix = PolicyKey + "-admitted/"
+// It does not begin with the policy's own key: earlier versions take all below that for the policy.
+const admittedPrefix = fleet.Prefix + "admitted/"
 
 func admittedKey(environment string) string { return admittedPrefix + environment }
 

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -108,26 +109,25 @@ func (w *trusted) put(key string, value []byte) {
 	}
 }
 
-// told is what a cell of prod is told that was admitted.
-func (w *trusted) told() release.Admitted {
+// heard follows what a cell of prod is told, until the test ends.
+func (w *trusted) heard(store election.Store) <-chan fleet.Heard {
 	ctx, cancel := context.WithCancel(w.t.Context())
-	defer cancel()
-	heard := make(chan fleet.Heard)
-	ended := make(chan struct{})
+	heard, ended := make(chan fleet.Heard), make(chan struct{})
 	go func() {
 		defer close(ended)
-		FollowIntents(ctx, w.store, "prod", "c", func(h fleet.Heard) {
+		FollowIntents(ctx, store, "prod", "c", func(h fleet.Heard) {
 			select {
 			case heard <- h:
 			case <-ctx.Done():
 			}
 		})
 	}()
-	h := <-heard
-	cancel()
-	<-ended
-	return h.Admitted
+	w.t.Cleanup(func() { cancel(); <-ended })
+	return heard
 }
+
+// told is what a cell of prod is told that was admitted.
+func (w *trusted) told() release.Admitted { return (<-w.heard(w.store)).Admitted }
 
 // TestRetiredKeysLetIn: what runs, may be gone back to or waits to be deployed as a key is retired
 // stays let in on nodes that have not run it, and they are told. What was not let in before is
@@ -197,5 +197,74 @@ func TestRetiredWhileObjectsAreAway(t *testing.T) {
 	}
 	if _, err := w.set(release.Revoked); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAdmittedIsNoPolicy: a control node of an earlier version, which takes all below the policy's key for
+// the policy, hears nothing else there when a key is retired, and takes none away when it is revoked.
+func TestAdmittedIsNoPolicy(t *testing.T) {
+	w := newTrusted(t)
+	if _, err := w.set(release.Active); err != nil {
+		t.Fatal(err)
+	}
+	w.put(fleet.IntentKey("prod", "c", "tow"), (&fleet.Intent{Release: w.publish("prod", "runs", w.old)}).Encode())
+	for _, status := range []release.Status{release.Retired, release.Revoked} {
+		if _, err := w.set(status); err != nil {
+			t.Fatal(err)
+		}
+		page, err := w.store.Range(t.Context(), election.Span{Keys: election.Prefix(PolicyKey)})
+		if err != nil || len(page.Entries) != 1 || page.Entries[0].Key != PolicyKey {
+			t.Errorf("below the policy's key there is %v, %v", page, err)
+		}
+	}
+}
+
+// slow is a store whose watch of what was admitted tells nothing.
+type slow struct{ election.Store }
+
+func (s slow) Watch(ctx context.Context, keys election.Keys, from int64) <-chan election.Batch {
+	if keys == election.Prefix(admittedKey("prod")) {
+		silent := make(chan election.Batch)
+		go func() { <-ctx.Done(); close(silent) }()
+		return silent
+	}
+	return s.Store.Watch(ctx, keys, from)
+}
+
+// TestPolicyComesWithWhatWasAdmitted: who hears of a policy that retires a key has heard by then what
+// that had let in, however late the watch of that is. What is of another environment is none of it.
+func TestPolicyComesWithWhatWasAdmitted(t *testing.T) {
+	w := newTrusted(t)
+	if _, err := w.set(release.Active); err != nil {
+		t.Fatal(err)
+	}
+	runs := w.publish("prod", "runs", w.old)
+	w.put(fleet.IntentKey("prod", "c", "tow"), (&fleet.Intent{Release: runs}).Encode())
+	w.put(fleet.IntentKey("prod2", "c", "tow"), (&fleet.Intent{Release: w.publish("prod2", "elsewhere", w.old)}).Encode())
+	behind, ahead := w.heard(slow{w.store}), w.heard(w.store)
+	first := <-behind
+	<-ahead
+	if _, err := w.set(release.Retired); err != nil {
+		t.Fatal(err)
+	}
+	for h := range behind {
+		if bytes.Equal(h.Policy, first.Policy) {
+			continue
+		}
+		if len(h.Admitted) != 1 || !h.Admitted.Has(runs, w.old.KeyID()) {
+			t.Errorf("with the policy a node hears of %v", h.Admitted)
+		}
+		break
+	}
+	for h := range ahead {
+		if len(h.Admitted) > 0 && !bytes.Equal(h.Policy, first.Policy) {
+			break
+		}
+	}
+	w.put(admittedKey("prod"), release.Admitted{}.Encode()) // whoever writes it
+	for h := range ahead {
+		if len(h.Admitted) == 0 {
+			break
+		}
 	}
 }
