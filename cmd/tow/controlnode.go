@@ -44,6 +44,7 @@ type controlNode struct {
 	controller  *deploy.Controller
 	sinks       []telemetry.Sink
 	closeSinks  func()
+	closeOthers func() // clients of other control nodes, which what runs inside asks
 
 	elected   *election.Metrics
 	upkeep    *maintain.Metrics
@@ -55,7 +56,7 @@ type controlNode struct {
 func (p *opened) run(ctx context.Context) (err error) {
 	defer p.listener.Close()
 	n := &controlNode{
-		opened: p, closeSinks: func() {},
+		opened: p, closeSinks: func() {}, closeOthers: func() {},
 		elected: election.NewMetrics(), upkeep: maintain.NewMetrics(), deploying: deploy.NewMetrics(), told: telemetry.NewMetrics(),
 	}
 	defer func() { err = errors.Join(err, n.end()) }()
@@ -112,7 +113,7 @@ func (n *controlNode) beginAccess(ctx context.Context) (err error) {
 	n.ends = append(n.ends, n.audit.Close)
 	inside, stop := context.WithCancel(context.WithoutCancel(ctx))
 	n.inside = inside
-	n.atEnd(func() { stop(); n.running.Wait(); n.closeSinks() })
+	n.atEnd(func() { stop(); n.running.Wait(); n.closeSinks(); n.closeOthers() })
 	n.running.Go(func() { n.registry.Run(inside) })
 	return n.registry.Ready(ctx)
 }
@@ -142,8 +143,7 @@ func (n *controlNode) beginDeployments(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	n.deployments = deployments
-	n.atEnd(stop)
+	n.deployments, n.closeOthers = deployments, stop
 	sinks, closeSinks, err := n.openSinks(ctx)
 	if err != nil {
 		return err
