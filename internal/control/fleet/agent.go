@@ -419,7 +419,7 @@ func (a *Agent) settle() {
 			}
 			t.Settled = true
 			if i := a.memory.Intents[name]; i == nil || d != i.Candidate {
-				t.Deaths, t.Starved, t.Killed, t.Lost = 0, 0, "", 0
+				t.Deaths, t.Starved, t.Killed, t.Lost, t.Single = 0, 0, "", 0, false
 			}
 		}
 		a.memory.forget(name)

@@ -46,6 +46,9 @@ type Try struct {
 	// Settled: it ran for long enough, so that the node does not go back from it by itself. Deaths
 	// are counted against it only while it is a candidate on trial: one that leaks takes its time.
 	Settled bool `json:"settled,omitempty"`
+	// Single is a death after that for which nothing speaks against it: of nodes enough, in time enough,
+	// one always dies. It is counted with the next one.
+	Single bool `json:"single,omitempty"`
 }
 
 // MostDeaths is how often a node dies while it runs a release, before it goes back.
@@ -150,11 +153,7 @@ func (m *Memory) died(program, killed string) map[release.Digest]*Try {
 	_, last := m.suspect(program)
 	m.ended(program)
 	if last != nil {
-		last.Deaths++
-		if killed != "" {
-			last.Starved++
-			last.Killed = killed
-		}
+		last.died(killed)
 	}
 	against := map[release.Digest]*Try{}
 	for d, t := range m.Tries[program] {
@@ -164,6 +163,24 @@ func (m *Memory) died(program, killed string) map[release.Digest]*Try {
 		}
 	}
 	return against
+}
+
+// died counts a death of the process. Of what had run for long enough one counts if the kernel had killed
+// something for want of memory, or it is the second one here.
+func (t *Try) died(killed string) {
+	switch {
+	case killed != "":
+		t.Starved++
+		t.Killed = killed
+	case t.Settled && t.Deaths == 0 && !t.Single:
+		t.Single = true
+		return
+	}
+	t.Deaths++
+	if t.Single {
+		t.Deaths++
+		t.Single = false
+	}
 }
 
 // counts reports whether what befalls the process is counted against a release.

@@ -35,8 +35,50 @@ func TestDeathsOnTrialAreCountedHoweverLate(t *testing.T) {
 	}
 	m.Intents[program] = &Intent{Deployment: "d3", Release: one, Candidate: two, Reach: 1}
 	m.try(program, "d3", two, now)
-	if against := m.died(program, ""); against[two] == nil || against[two].Deaths != 1 {
+	if against := m.died(program, "the kernel"); against[two] == nil || against[two].Deaths != 1 {
 		t.Errorf("another deployment counts anew; there is %+v", against)
+	}
+}
+
+// TestSingleDeathsOnTrial: one death of a node whose candidate has run for long enough may be of
+// anything, and there is nothing against the candidate until there is a second one on the node, or
+// the kernel had killed for want of memory. Of a candidate that has just begun each counts.
+func TestSingleDeathsOnTrial(t *testing.T) {
+	const program, killed = "shop", "the kernel killed 1 process"
+	one, two := release.DigestOf([]byte("one")), release.DigestOf([]byte("two"))
+	for _, c := range []struct {
+		name   string
+		before bool // the first death was before it had run for long enough
+		kills  []string
+		deaths []int // after each
+	}{
+		{"one", false, []string{""}, []int{0}},
+		{"a second one", false, []string{"", "", ""}, []int{0, 2, 3}},
+		{"one for want of memory", false, []string{killed}, []int{1}},
+		{"and another one", false, []string{killed, ""}, []int{1, 2}},
+		{"and one before", false, []string{"", killed}, []int{0, 2}},
+		{"one as it had just begun", true, []string{"", ""}, []int{1, 2}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newMemory()
+			m.Intents[program] = &Intent{Deployment: "d2", Release: one, Candidate: two, Reach: 1}
+			for k, kill := range c.kills {
+				m.try(program, "d2", two, time.Now())
+				m.Tries[program][two].Settled = !c.before || k > 0
+				deaths := 0
+				if try := m.died(program, kill)[two]; try != nil {
+					deaths = try.Deaths
+				}
+				if deaths != c.deaths[k] {
+					t.Errorf("after %d deaths %d are against it; expected %d", k+1, deaths, c.deaths[k])
+				}
+			}
+			m.Intents[program].Deployment = "d3"
+			m.try(program, "d3", two, time.Now())
+			if against := m.died(program, ""); len(against) > 0 {
+				t.Errorf("another deployment counts anew; there is %+v", against)
+			}
+		})
 	}
 }
 
@@ -81,7 +123,11 @@ func TestTowOnTrialDiesLate(t *testing.T) {
 	m.Tries[release.Tow] = map[release.Digest]*Try{d: {Deployment: "tow.prod.2", Settled: true}}
 	try := m.Tries[release.Tow][d]
 	for deaths := range 4 {
-		if got := m.Launch(time.Now(), Kills{}); got != d || try.Deaths != deaths || !try.Running {
+		counted := deaths
+		if deaths == 1 { // a single one
+			counted = 0
+		}
+		if got := m.Launch(time.Now(), Kills{}); got != d || try.Deaths != counted || !try.Running {
 			t.Fatalf("after %d deaths it launches %s, and has %+v", deaths, got.Short(), try)
 		}
 	}
