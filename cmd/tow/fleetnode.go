@@ -29,6 +29,9 @@ import (
 // fleetDir is the folder in a node's data that has releases, and what it shall run.
 const fleetDir = "fleet"
 
+// memoryFile is the file in it that says what the node shall run.
+const memoryFile = "memory.json"
+
 // readyTime is for how long a node that starts listens to nobody, at most, while it takes up what it
 // ran before.
 const readyTime = 30 * time.Second
@@ -58,7 +61,7 @@ func (s *serving) fleetNode(ctx context.Context, m *membership, dir string) erro
 	}
 	link := &fleetLink{m: m, log: log, cell: s.cell, address: s.reachedAt(), incarnation: rand.Text()}
 	stock := &fleet.Stock{Environment: environment, Disk: disk, From: append(outage.sources(), link)}
-	keeper := fleet.KeeperFile(filepath.Join(dir, "memory.json"))
+	keeper := fleet.KeeperFile(filepath.Join(dir, memoryFile))
 	kills := fleet.ReadKills(os.DirFS("/"))
 	var self *fleet.Self
 	if s.upgradable {

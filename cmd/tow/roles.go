@@ -104,9 +104,6 @@ func (s *serving) start(c *cobra.Command, programs []string) error {
 			asked = name
 		}
 	}
-	if err := fleet.CheckPlace(s.cell, s.region); err != nil {
-		return usage{fmt.Errorf("--cell and --region: %w", err), "tow serve"}
-	}
 	dir, err := dataDir(s.data)
 	if s.upgradable && s.role != roleResponder {
 		return usage{errors.New("--upgradable is of responders: control nodes are upgraded one after the other by who runs them"), "tow serve"}
@@ -165,6 +162,11 @@ func together(ctx context.Context, both ...func(context.Context) error) error {
 
 // respond serves programs, and stays attached to the cluster if this node is of one.
 func (s *serving) respond(ctx context.Context, dir string, programs []string) error {
+	if len(programs) == 0 {
+		if err := s.checkPlace(dir); err != nil {
+			return err
+		}
+	}
 	m, err := openMembership(ctx, filepath.Join(dir, nodeDir), &s.joining)
 	if err != nil {
 		return err
@@ -187,6 +189,27 @@ func (s *serving) respond(ctx context.Context, dir string, programs []string) er
 	cancel()
 	<-attached
 	return err
+}
+
+// checkPlace says what is wrong with the names of the node's cell and region. Those that it already had, by
+// what is in its data, stay as they are: a rule that came later is none to stop it by.
+func (s *serving) checkPlace(dir string) error {
+	err := fleet.CheckPlace(s.cell, s.region)
+	if err == nil {
+		return nil
+	}
+	refused := usage{fmt.Errorf("--cell and --region: %w", err), "tow serve"}
+	if _, none := os.Stat(filepath.Join(dir, nodeDir, "node.pem")); none != nil || fleet.CheckTold(s.cell, s.region) != nil {
+		return refused
+	}
+	name := filepath.Join(dir, fleetDir, memoryFile)
+	if text, err := os.ReadFile(name); err == nil { // where it cannot be read, nothing speaks against it
+		if m, err := fleet.DecodeMemory(name, text); err == nil && !m.At(s.cell, s.region) {
+			return refused
+		}
+	}
+	s.logger().Warn("the names of the node's --cell and --region are from before there was a rule for them, and are let be; new nodes cannot have them", "error", err)
+	return nil
 }
 
 // reachedAt is where others reach what this responder serves; "" is nowhere.

@@ -46,7 +46,7 @@ func (s *nodeService) Attach(ctx context.Context, q *v1.AttachRequest, out *conn
 			len(q.GetVersion()), len(q.GetAddress()), len(q.GetIncarnation()), most))
 	}
 	if cell := q.GetCell(); cell != "" { // one that runs what it was started with is of none
-		if err := fleet.CheckPlace(cell, ""); err != nil {
+		if err := fleet.CheckTold(cell, ""); err != nil {
 			return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("%w; start the node with another --cell", err))
 		}
 	}

@@ -75,9 +75,9 @@ func Report(ctx context.Context, store election.Store, environment, node string,
 }
 
 // CheckStatus says what is wrong with a status that a node of an environment tells of: what keys
-// are made of has to be what can be in one, and deployments have to be the environment's own.
+// are made of has to be what can be in one (see [fleet.CheckTold]), and deployments have to be the environment's own.
 func CheckStatus(environment string, s *fleet.Status) error {
-	if err := fleet.CheckPlace(s.Cell, s.Region); err != nil {
+	if err := fleet.CheckTold(s.Cell, s.Region); err != nil {
 		return err
 	}
 	const most = 255

@@ -254,7 +254,7 @@ func (a *Agent) recall() {
 			a.program(name).troubles[d] = try.trouble(d)
 		}
 	}
-	a.memory.Kills, a.dirty = a.o.Kills, true
+	a.memory.Kills, a.memory.Cell, a.memory.Region, a.dirty = a.o.Kills, a.o.Cell, a.o.Region, true
 }
 
 // rest is the end in good order, which is no death.

@@ -28,6 +28,9 @@ type Memory struct {
 	Kills Kills `json:"kills,omitzero"`
 	// Policy is the trust policy as it was heard last.
 	Policy []byte `json:"policy,omitempty"`
+	// Cell and Region are where the node was. Cell "": nobody noted it.
+	Cell   string `json:"cell,omitempty"`
+	Region string `json:"region,omitempty"`
 	// Aside says what became of a memory that could not be read, where this one is in its place.
 	Aside string `json:"-"`
 }
