@@ -433,6 +433,7 @@ func (w *worker) later(t *trial, id string, err error) {
 func (w *worker) adopt(ctx context.Context, key string, intents map[string]*fleet.Intent, head stored[Head]) time.Duration {
 	environment, program, _ := strings.Cut(strings.TrimPrefix(key, headPrefix), "/")
 	txn := election.Txn{If: []election.Compare{w.l.Guard(), election.ModifiedAt(key, head.modified)}}
+	named := 0
 	for cell, i := range intents {
 		at := fleet.IntentKey(environment, cell, program)
 		if i.Seq > 1 { // it has one, and gets the next
@@ -441,7 +442,7 @@ func (w *worker) adopt(ctx context.Context, key string, intents map[string]*flee
 			txn.If = append(txn.If, election.Absent(at))
 		}
 		txn.Then = append(txn.Then, election.Put(at, i.Encode(), 0))
-		if len(txn.Then) == mostIntents/2 {
+		if named += len(i.Later); len(txn.Then) == mostIntents/2 || named >= mostLater {
 			break
 		}
 	}

@@ -399,7 +399,7 @@ func (m *move) newLeave() *Ask {
 // left notes that nodes are left behind, if a person has said so of them all. They take up what is
 // intended when they can.
 func (m *move) left(out *Outcome, behind []string) bool {
-	waited := func(name string) bool { return !slices.Contains(m.s.Left, name) }
+	waited := func(name string) bool { return m.s.Phase != Returning || !m.leftBehind(name) }
 	if m.newLeave() == nil && slices.ContainsFunc(behind, waited) {
 		return false
 	}
@@ -488,15 +488,14 @@ func (m *move) intended(d release.Digest) bool {
 // deployment's intent.
 func (m *move) intendedIn(cell string, d release.Digest) bool {
 	i := m.w.Intents[cell]
-	return i != nil && i.Release == d && i.Candidate == "" && i.Deployment == m.p.ID && maps.Equal(i.Later, m.later(cell, d))
+	return i != nil && i.Release == d && i.Candidate == "" && i.Deployment == m.p.ID && maps.Equal(i.Later, m.later(cell, i))
 }
 
 // intendAll has all cells run a release, and nothing else but nodes whose turn is later.
 func (m *move) intendAll(d release.Digest) {
 	for _, cell := range m.w.cells() {
 		if !m.intendedIn(cell, d) {
-			later := m.later(cell, d)
-			m.intend(cell, func(i *fleet.Intent) { *i = fleet.Intent{Release: d, Later: later} })
+			m.intend(cell, func(i *fleet.Intent) { *i = fleet.Intent{Release: d} })
 		}
 	}
 }
@@ -510,29 +509,39 @@ func (m *move) adopt() {
 	}
 }
 
-// mostIntents bounds a transaction. What has no room in it is in the next one.
-const mostIntents = 100
+// mostIntents and mostLater bound a transaction: its intents, and the nodes that these name. What has no room
+// in it is in the next one.
+const (
+	mostIntents = 100
+	mostLater   = 5000 // of about 100 bytes each
+)
 
 // intend changes a cell's intent.
 func (m *move) intend(cell string, change func(*fleet.Intent)) {
 	i := m.intents[cell]
-	if i == nil && len(m.intents) == mostIntents {
+	if i == nil && (len(m.intents) == mostIntents || m.named() >= mostLater) {
 		return
 	}
 	if i == nil {
 		i = &fleet.Intent{Release: m.s.From}
-		switch was := m.w.Intents[cell]; {
-		case was != nil && was.Deployment == m.p.ID:
+		if was := m.w.Intents[cell]; was != nil && was.Deployment == m.p.ID {
 			*i = *was
-		case was != nil:
-			i.Later = was.Later
 		}
 	}
 	change(i)
 	m.s.Intent++
 	i.Deployment, i.Seq = m.p.ID, m.s.Intent
+	i.Later = m.later(cell, i)
 	m.intents[cell] = i
 	m.moved = true
+}
+
+// named is how many nodes the intents name that are about to be written.
+func (m *move) named() (n int) {
+	for _, i := range m.intents {
+		n += len(i.Later)
+	}
+	return n
 }
 
 // behind are the nodes that count and do not run a release alone; "" is none at all.

@@ -361,22 +361,40 @@ func (r *replica) nodesOf(environment string) map[string]*Node {
 // turns are the intents of cells with nodes that were away when tow changed there, and are back;
 // the caller holds mu.
 func (r *replica) turns(environment string) map[string]*fleet.Intent {
-	all := map[string]*fleet.Intent{}
-	w := World{Nodes: r.nodesOf(environment), Intents: r.intents[environment+"/"+release.Tow]}
+	all, w := map[string]*fleet.Intent{}, World{Nodes: map[string]*Node{}, Intents: map[string]*fleet.Intent{}}
+	for cell, i := range r.intents[environment+"/"+release.Tow] {
+		if i.Candidate == "" && r.plans[i.Deployment] != nil && r.awaits(environment, cell, i) {
+			w.Intents[cell] = i
+		}
+	}
+	if len(w.Intents) == 0 {
+		return all
+	}
+	for name, n := range r.nodesOf(environment) {
+		if w.Intents[n.Cell] != nil {
+			w.Nodes[name] = n
+		}
+	}
 	w.upgradable()
 	for cell, i := range w.Intents {
-		p := r.plans[i.Deployment]
-		if len(i.Later) == 0 || i.Candidate != "" || p == nil {
-			continue
-		}
 		n := *i
-		n.Later, n.Seq = w.later(cell, i.Release, p.unavailable()), i.Seq+1
-		maps.DeleteFunc(n.Later, func(name string, _ release.Digest) bool { _, waits := i.Later[name]; return !waits })
+		n.Later, n.Seq = w.later(cell, i, i.Release, r.plans[i.Deployment].unavailable()), i.Seq+1
 		if !maps.Equal(n.Later, i.Later) {
 			all[cell] = &n
 		}
 	}
 	return all
+}
+
+// awaits reports whether a node that has its turn later is there, or is none of the cell's any more; the caller
+// holds mu.
+func (r *replica) awaits(environment, cell string, i *fleet.Intent) bool {
+	for name := range i.Later {
+		if s := r.nodes[environment][name]; s == nil || s.Cell != cell || r.attached[name] == environment {
+			return true
+		}
+	}
+	return false
 }
 
 // work is what there is to be done for a program: its deployments that are not over, and,

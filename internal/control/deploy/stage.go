@@ -398,7 +398,6 @@ func shareOf(share float64, nodes []string) int {
 // reachCell reaches further in a cell if it has to, and says what it waits for, and for how long
 // at most as a rule.
 func (m *move) reachCell(cell string) (string, time.Duration) {
-	nodes := m.w.nodesIn(cell)
 	i := m.w.Intents[cell]
 	if i == nil {
 		i = &fleet.Intent{Deployment: m.p.ID, Release: m.s.From}
@@ -407,10 +406,10 @@ func (m *move) reachCell(cell string) (string, time.Duration) {
 		m.intend(cell, func(i *fleet.Intent) { i.Candidate, i.Reach = m.p.Release, 0 })
 		return "", 0
 	}
-	if m.takeTurns(cell, m.p.Release) {
+	if m.takeTurns(cell) {
 		return "", 0
 	}
-	nodes = slices.DeleteFunc(nodes, func(name string) bool { _, later := i.Later[name]; return later })
+	nodes := m.w.inTurn(cell)
 	want := shareOf(m.stage().Share, nodes)
 	have := within(i, nodes)
 	var away, changing []string

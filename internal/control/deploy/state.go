@@ -60,14 +60,15 @@ type State struct {
 	// many requests the candidate had answered when it began to.
 	Baked    time.Duration `json:"baked,omitempty"`
 	Answered int64         `json:"answered,omitempty"`
-	// Left are nodes that a person leaves behind while others are still waited for, and LeftCells
-	// cells. LeftAt is when it was asked for: it is of what was waited for then.
-	Left      []string   `json:"left,omitempty"`
-	LeftCells []string   `json:"leftCells,omitempty"`
-	LeftAt    *time.Time `json:"leftAt,omitempty"`
-	Wait      *Wait      `json:"wait,omitempty"`
-	Cause     *Outcome   `json:"cause,omitempty"` // why it goes back
-	Outcome   *Outcome   `json:"outcome,omitempty"`
+	// LeftCells are cells that a person leaves behind. Of those where tow goes back LeftReach has the reach of
+	// then, by cell: nodes are left behind whose place in the order is not below it. LeftAt is when
+	// it was asked for: it is of what was waited for then.
+	LeftCells []string           `json:"leftCells,omitempty"`
+	LeftReach map[string]float64 `json:"leftReach,omitempty"`
+	LeftAt    *time.Time         `json:"leftAt,omitempty"`
+	Wait      *Wait              `json:"wait,omitempty"`
+	Cause     *Outcome           `json:"cause,omitempty"` // why it goes back
+	Outcome   *Outcome           `json:"outcome,omitempty"`
 }
 
 // A Wait is why a deployment does not go on.

@@ -3,6 +3,7 @@
 package deploy
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -95,18 +96,8 @@ func ranBy(program string, d release.Digest) string {
 // one at least: each of them starts anew. It reports whether all are to. Nodes that say that they
 // cannot are not waited for, nor those that a person leaves behind.
 func (m *move) recede() bool {
+	m.leaveReceding()
 	var waits []string
-	if ask := m.newLeave(); ask != nil {
-		for _, cell := range m.w.cells() {
-			changing, _ := m.receding(cell)
-			m.s.Left = append(m.s.Left, changing...)
-			if i := m.w.Intents[cell]; i != nil {
-				m.s.Left = append(m.s.Left, m.w.back(i)...)
-			}
-		}
-		m.s.LeftAt = &ask.At
-		m.event(EventReturns, "goes on, and leaves behind %s: %s", or(some(m.s.Left), "no node"), m.asked(AskLeave))
-	}
 	for _, cell := range m.w.cells() {
 		if !m.intendedIn(cell, m.s.From) {
 			if text := m.recedeIn(cell); text != "" {
@@ -124,6 +115,43 @@ func (m *move) recede() bool {
 	return false
 }
 
+// leaveReceding notes whom a person leaves behind: the nodes that were told to change back, which are
+// those that the reach of then has no more, and those whose turn is later.
+func (m *move) leaveReceding() {
+	ask := m.newLeave()
+	if ask == nil {
+		return
+	}
+	var left []string
+	reach := maps.Clone(m.s.LeftReach)
+	for _, cell := range m.w.cells() {
+		changing, _ := m.receding(cell)
+		if i := m.w.Intents[cell]; len(changing) > 0 {
+			if reach == nil {
+				reach = map[string]float64{}
+			}
+			reach[cell] = i.Reach
+			left = append(left, changing...)
+		}
+		left = append(left, m.w.back(m.w.Intents[cell])...)
+	}
+	m.s.LeftReach, m.s.LeftAt = reach, &ask.At
+	m.event(EventReturns, "goes on, and leaves behind %s: %s", or(some(left), "no node"), m.asked(AskLeave))
+}
+
+// leftBehind reports whether a person has left a node behind, of which the deployment goes back.
+func (m *move) leftBehind(name string) bool {
+	i := m.w.Intents[m.w.Nodes[name].Cell]
+	if !m.p.ofTow() || m.s.LeftAt == nil || i == nil || i.Deployment != m.p.ID {
+		return false
+	}
+	if _, later := i.Later[name]; later {
+		return true
+	}
+	reach, left := m.s.LeftReach[m.w.Nodes[name].Cell]
+	return left && fleet.Order(m.p.ID, name) >= reach
+}
+
 // receding are a cell's nodes that were told to run again what they ran, and are waited for; and
 // how many others are away.
 func (m *move) receding(cell string) (changing []string, away int) {
@@ -135,7 +163,7 @@ func (m *move) receding(cell string) (changing []string, away int) {
 		n := m.w.Nodes[name]
 		told := i.RoleOf(name).Main == m.s.From && n.Programs[m.p.Program].Main != m.s.From
 		switch {
-		case told && m.cannot(name) == nil && !slices.Contains(m.s.Left, name):
+		case told && m.cannot(name) == nil && !m.leftBehind(name):
 			changing = append(changing, name)
 		case !n.Attached:
 			away++
@@ -144,24 +172,28 @@ func (m *move) receding(cell string) (changing []string, away int) {
 	return changing, away
 }
 
-// recedeIn takes some nodes of a cell back, and says what it waits for.
+// recedeIn takes some nodes of a cell back, and says what it waits for. What they are taken back from is the
+// candidate that all of them have at first, where that had succeeded.
 func (m *move) recedeIn(cell string) string {
-	nodes, have := m.w.nodesIn(cell), 0
 	i := m.w.Intents[cell]
+	if i != nil && i.Deployment != m.p.ID && i.Release != m.s.From {
+		m.intend(cell, func(next *fleet.Intent) { *next = fleet.Intent{Release: m.s.From, Candidate: i.Release, Reach: 1} })
+		return ""
+	}
+	if i != nil && m.takeTurns(cell) {
+		return ""
+	}
+	nodes, have := m.w.inTurn(cell), 0
 	if i != nil && i.Deployment == m.p.ID {
 		have = within(i, nodes)
 	}
 	if have == 0 {
-		later := m.later(cell, m.s.From)
-		m.intend(cell, func(i *fleet.Intent) { *i = fleet.Intent{Release: m.s.From, Later: later} })
-		return ""
-	}
-	if m.takeTurns(cell, m.s.From) {
+		m.intend(cell, func(i *fleet.Intent) { *i = fleet.Intent{Release: m.s.From} })
 		return ""
 	}
 	changing, away := m.receding(cell)
 	// Those that are away may be so for what is taken back: that goes on, if one by one.
-	room := max(1, int(m.unavailable()*float64(len(nodes)))-away) - len(changing)
+	room := max(1, int(m.unavailable()*float64(len(m.w.nodesIn(cell))))-away) - len(changing)
 	if room <= 0 {
 		return fmt.Sprintf("%s of %s to run %s again, before others do", some(changing), cell, ranBy(m.p.Program, m.s.From))
 	}
@@ -206,42 +238,53 @@ func (m *move) under(i *fleet.Intent, name string) bool {
 	return m.p.counts(n) && i.RoleOf(name).Main == m.p.Release && n.Programs[m.p.Program].Main != m.p.Release
 }
 
-// later are the nodes of a cell that do not change to another tow yet, and what they run: those that
-// are lost and were not told to change before, and of those that were and are back the ones for which
-// there is no room among as many as may be unavailable. Else all of a cell that was cut off would start
-// anew when it is back. Who was told, and comes back as what it was told to become, stays that.
-func (w *World) later(cell string, to release.Digest, unavailable float64) map[string]release.Digest {
-	i := w.Intents[cell]
-	if i == nil {
-		i = &fleet.Intent{}
+// mostLost is of how many nodes of a cell that are lost it is remembered that they take turns. An intent
+// is heard by each node of the cell, and names of machines that are gone for good collect in it.
+const mostLost = 1000
+
+// later are the nodes of a cell that do not change to another tow yet, though the cell's next intent has them do,
+// and what they run: those that are lost and were not told to change before, and of those that were and are back
+// the ones for which there is no room among as many as may be unavailable. Else all of a cell that was cut off
+// would start anew when it is back. Who waits has its turn once the intent has it run to, what all are to run in
+// the end: nobody becomes another tow on the way there. Who was told, and comes back as what it was told to
+// become, stays that.
+func (w *World) later(cell string, next *fleet.Intent, to release.Digest, unavailable float64) map[string]release.Digest {
+	was := w.Intents[cell]
+	if was == nil {
+		was = &fleet.Intent{}
 	}
+	told := *next
+	told.Later = nil
 	all := map[string]release.Digest{}
-	var back []string
+	var back, lost []string
 	nodes, busy := 0, 0
-	for _, name := range slices.Sorted(maps.Keys(w.Nodes)) {
+	for _, name := range w.allIn(cell) {
 		n := w.Nodes[name]
-		if n.Cell != cell {
-			continue
-		}
-		_, waits := i.Later[name]
 		r := n.Programs[release.Tow]
-		t := r.Trouble(to)
-		runs, told, cannot := r.Main, i.RoleOf(name).Main == to, t != nil && t.Kind.Final()
+		runs, would := r.Main, told.RoleOf(name).Main
+		_, waits := was.Later[name]
+		waits = runs != would && (waits || n.lost() && was.RoleOf(name).Main != would)
+		t := r.Trouble(would)
+		cannot := t != nil && t.Kind.Final()
 		if !n.lost() {
 			nodes++
 		}
 		switch {
-		case runs != to && (n.lost() && !told || waits && !n.Attached):
+		case waits && n.lost():
+			lost = append(lost, name)
+		case waits && n.Attached && would == to:
+			back = append(back, name)
+		case waits:
 			all[name] = runs
 		case n.lost():
-		case runs != to && waits:
-			back = append(back, name)
-		case !n.Attached, runs != to && told && !cannot:
+		case !n.Attached, runs != would && !cannot:
 			busy++
 		}
 	}
 	room := max(1, int(unavailable*float64(nodes))) - busy
-	for _, name := range back[min(max(0, room), len(back)):] {
+	back = back[min(max(0, room), len(back)):]
+	slices.SortStableFunc(lost, func(a, b string) int { return cmp.Compare(w.Nodes[a].Away, w.Nodes[b].Away) })
+	for _, name := range slices.Concat(back, lost[:min(len(lost), mostLost)]) {
 		all[name] = w.Nodes[name].Programs[release.Tow].Main
 	}
 	return all
@@ -249,6 +292,9 @@ func (w *World) later(cell string, to release.Digest, unavailable float64) map[s
 
 // back are nodes that are attached again, and wait for their turn.
 func (w *World) back(i *fleet.Intent) (all []string) {
+	if i == nil {
+		return nil
+	}
 	for _, name := range slices.Sorted(maps.Keys(i.Later)) {
 		if n := w.Nodes[name]; n != nil && n.Attached {
 			all = append(all, name)
@@ -257,21 +303,38 @@ func (w *World) back(i *fleet.Intent) (all []string) {
 	return all
 }
 
-// later are the nodes of a cell that do not change to a release of tow yet. Of a program there are none.
-func (m *move) later(cell string, to release.Digest) map[string]release.Digest {
+// inTurn are a cell's nodes that are or may come back, but for those whose turn is later.
+func (w *World) inTurn(cell string) []string {
+	i := w.Intents[cell]
+	return slices.DeleteFunc(w.nodesIn(cell), func(name string) bool {
+		if i == nil {
+			return false
+		}
+		_, later := i.Later[name]
+		return later
+	})
+}
+
+// later are the nodes of a cell that do not change yet to what its next intent has them run. Of a program there
+// are none.
+func (m *move) later(cell string, next *fleet.Intent) map[string]release.Digest {
 	if !m.p.ofTow() {
 		return nil
 	}
-	return m.w.later(cell, to, m.unavailable())
+	to := m.p.Release
+	if m.s.Phase == Returning {
+		to = m.s.From
+	}
+	return m.w.later(cell, next, to, m.unavailable())
 }
 
 // takeTurns has nodes of a cell be later, or have their turn, and reports whether that changes
 // something.
-func (m *move) takeTurns(cell string, to release.Digest) bool {
-	i, later := m.w.Intents[cell], m.later(cell, to)
-	if i == nil || maps.Equal(later, i.Later) {
+func (m *move) takeTurns(cell string) bool {
+	i := m.w.Intents[cell]
+	if maps.Equal(i.Later, m.later(cell, i)) {
 		return false
 	}
-	m.intend(cell, func(i *fleet.Intent) { i.Later = later })
+	m.intend(cell, func(*fleet.Intent) {})
 	return true
 }

@@ -71,16 +71,21 @@ func (w *World) cells() []string {
 	return slices.Compact(all)
 }
 
-// nodesIn are the names of a cell's nodes that are or may come back, in order.
-func (w *World) nodesIn(cell string) []string {
+// allIn are the names of a cell's nodes, in order.
+func (w *World) allIn(cell string) []string {
 	var all []string
 	for name, n := range w.Nodes {
-		if n.Cell == cell && !n.lost() {
+		if n.Cell == cell {
 			all = append(all, name)
 		}
 	}
 	slices.Sort(all)
 	return all
+}
+
+// nodesIn are the names of a cell's nodes that are or may come back, in order.
+func (w *World) nodesIn(cell string) []string {
+	return slices.DeleteFunc(w.allIn(cell), func(name string) bool { return w.Nodes[name].lost() })
 }
 
 // lostIn are a cell's nodes if all of them are lost: then the cell may be cut off, or gone.
