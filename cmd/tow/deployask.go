@@ -42,7 +42,7 @@ func deployListCommand(u *ui) *cobra.Command {
 					if err != nil {
 						return
 					}
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", d.GetId(), plan.Release.Short(), howText(plan, state), printable(or(plan.By, "-")), plan.Created.Local().Format(time.DateTime), printable(plan.Why))
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", d.GetId(), plan.Brings(), howText(plan, state), printable(or(plan.By, "-")), plan.Created.Local().Format(time.DateTime), printable(plan.Why))
 				})
 			})
 		},
@@ -103,10 +103,10 @@ func deployStatusCommand(u *ui) *cobra.Command {
 					return err
 				}
 				from := or(state.From.Short(), "nothing")
-				if plan.AtOnce() {
+				if plan.Undoes != "" {
 					from = plan.Undoes + " back"
 				}
-				fmt.Fprintf(u.out, "%s: %s, %s to %s\n", d.GetId(), howText(plan, state), from, plan.Release.Short())
+				fmt.Fprintf(u.out, "%s: %s, %s to %s\n", d.GetId(), howText(plan, state), from, plan.Brings())
 				for _, line := range picture(u, plan, state, d.GetVerdict(), time.Now()) {
 					fmt.Fprintln(u.out, line)
 				}

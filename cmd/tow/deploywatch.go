@@ -197,7 +197,7 @@ func (w *deployWatch) verdict() error {
 	}
 	w.clear()
 	if o.Result == deploy.Succeeded {
-		fmt.Fprintf(w.out, "%s %s: %s runs %s in %s.\n", paint(w.outColor, green, string(o.Result)), w.id, w.plan.Program, w.plan.Release.Short(), w.plan.Environment)
+		fmt.Fprintf(w.out, "%s %s: %s runs %s in %s.\n", paint(w.outColor, green, string(o.Result)), w.id, w.plan.Program, w.plan.Brings(), w.plan.Environment)
 		return nil
 	}
 	text := printable(o.Why)
@@ -217,7 +217,7 @@ func picture(u *ui, p *deploy.Plan, s *deploy.State, verdict string, now time.Ti
 	}
 	var lines []string
 	for i := range p.Stages {
-		if p.AtOnce() {
+		if p.Undoes != "" { // it goes by none
 			break
 		}
 		stage := &p.Stages[i]

@@ -92,6 +92,9 @@ func ranBy(program string, d release.Digest) string {
 	return "nothing"
 }
 
+// Brings is what the plan's program runs when all went well, for people.
+func (p *Plan) Brings() string { return ranBy(p.Program, p.Release) }
+
 // recede has cells run again what they ran, by as many nodes at a time as may be unavailable, and
 // one at least: each of them starts anew. It reports whether all are to. Nodes that say that they
 // cannot are not waited for, nor those that a person leaves behind.

@@ -13,11 +13,8 @@ import (
 
 // A deployment that has succeeded is taken back by another one, which is born going back: it takes the
 // fleet to what ran before, needs no evidence and no approval, and waits for no window and no freeze.
-// All nodes have what ran before on their disks. Of tow itself nodes start anew, and so it goes
-// forward in the same waves.
-
-// AtOnce reports whether the deployment goes to all nodes at once, and not by its stages.
-func (p *Plan) AtOnce() bool { return p.Undoes != "" && !p.ofTow() }
+// Nodes mostly have what ran before on their disks. It goes by no stages: to all nodes at once, and of tow
+// itself, for which each starts anew, to as many at a time as may be unavailable.
 
 // undo begins the deployment that takes back one that has ended, and gives its name. Asking again gives the
 // same one, as long as nothing has succeeded since: it is what was asked for, and not that it be
@@ -125,8 +122,8 @@ func (s *Service) undoable(ctx context.Context, d *Deployment, head *Head) (by s
 	}
 	switch {
 	case head.Current != d.Plan.Release || !slices.Contains(head.Recent, id):
-		return "", refuse("%s is not what runs now, %s is: deploy the release that you want with \"tow deploy\"", d.Plan.Release.Short(), ranBy(d.Plan.Program, head.Current))
-	case head.Previous == "":
+		return "", refuse("%s is not what runs now, %s is: deploy the release that you want with \"tow deploy\"", d.Plan.Brings(), ranBy(d.Plan.Program, head.Current))
+	case head.Previous == "" && !d.Plan.ofTow(): // of tow that is the one that is installed
 		return "", refuse("nothing is known to have run before %s that it could go back to: deploy the release that you want", id)
 	}
 	return "", nil
@@ -138,22 +135,23 @@ func (p *Plan) born(ask Ask) (*State, []Event) {
 	if ask.Alarm != "" {
 		by = "the alarm " + ask.Alarm
 	}
-	s := &State{Phase: Queued, Since: p.Created}
-	event := func(kind EventType, format string, args ...any) Event {
-		s.Seq++
-		return Event{Deployment: p.ID, Seq: s.Seq, Time: p.Created, Type: kind, Text: fmt.Sprintf(format, args...)}
-	}
-	events := []Event{event(EventQueued, "%s asked to take back %s, which had ended", by, p.Undoes)}
-	if !p.AtOnce() {
-		return s, events
-	}
-	why := "takes back " + p.Undoes
+	to, why := p.Brings(), "takes back "+p.Undoes
 	if ask.Why != "" {
 		why += ": " + ask.Why
 	}
-	s.Phase, s.Begun, s.From = Returning, p.Created, p.Release
-	s.Cause = &Outcome{Result: Succeeded, Blame: ask.blame(), Why: why}
-	return s, append(events, event(EventBegun, "to %s, which ran before", p.Release.Short()), event(EventReturns, "goes back to %s: %s", p.Release.Short(), why))
+	s := &State{
+		Phase: Returning, Since: p.Created, Begun: p.Created, From: p.Release,
+		Cause: &Outcome{Result: Succeeded, Blame: ask.blame(), Why: why},
+	}
+	var events []Event
+	event := func(kind EventType, format string, args ...any) {
+		s.Seq++
+		events = append(events, Event{Deployment: p.ID, Seq: s.Seq, Time: p.Created, Type: kind, Text: fmt.Sprintf(format, args...)})
+	}
+	event(EventQueued, "%s asked to take back %s, which had ended", by, p.Undoes)
+	event(EventBegun, "to %s, which ran before", to)
+	event(EventReturns, "goes back to %s: %s", to, why)
+	return s, events
 }
 
 // head reads a program's head, and at which revision it was written; 0 if it never was.

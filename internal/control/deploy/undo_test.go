@@ -179,30 +179,44 @@ func TestAlarmAfterTheEnd(t *testing.T) {
 	})
 }
 
-// TestUndoTow: of tow itself the one before goes forward in waves, as each node starts anew.
+// TestUndoTow: of tow itself what takes an upgrade back is born going back too, the first time to the tow that is
+// installed; and that can be taken back in turn.
 func TestUndoTow(t *testing.T) {
-	store := memstore.New()
-	defer store.Close()
-	service := &Service{Store: store}
-	id, err := service.Create(t.Context(), Plan{Program: release.Tow, Environment: "prod", Release: digest("new"), Request: "r", Pipeline: UpgradePipeline()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for key, value := range map[string]any{
-		headKey("prod", release.Tow): &Head{Last: 1, Current: digest("new"), Previous: digest("old"), Recent: []string{id}},
-		stateKey(id):                 &State{Phase: Ended, Outcome: &Outcome{Result: Succeeded}},
-	} {
-		if _, err := store.Txn(t.Context(), election.Txn{Then: []election.Op{election.Put(key, encode(value), 0)}}); err != nil {
+	for _, before := range []release.Digest{digest("old"), ""} {
+		store := memstore.New()
+		defer store.Close()
+		service := &Service{Store: store}
+		ended := func(id string, from, current, previous release.Digest) {
+			t.Helper()
+			for key, value := range map[string]any{
+				headKey("prod", release.Tow): &Head{Last: 1, Current: current, Previous: previous, Recent: []string{id}},
+				stateKey(id):                 &State{Phase: Ended, From: from, Outcome: &Outcome{Result: Succeeded}},
+			} {
+				if _, err := store.Txn(t.Context(), election.Txn{Then: []election.Op{election.Put(key, encode(value), 0)}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		undo := func(id string, to release.Digest) string {
+			t.Helper()
+			back, err := service.Ask(t.Context(), id, AskBack, Ask{By: "ann"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, err := service.Get(t.Context(), back)
+			if err != nil || d.State.Phase != Returning || d.State.From != to || d.Plan.Release != to || d.Plan.Undoes != id {
+				t.Errorf("it is %+v, %+v, %v; expected it to go back to %q", d.Plan, d.State, err, to)
+			}
+			return back
+		}
+		id, err := service.Create(t.Context(), Plan{Program: release.Tow, Environment: "prod", Release: digest("new"), Request: "r", Pipeline: UpgradePipeline()})
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	back, err := service.Ask(t.Context(), id, AskBack, Ask{By: "ann"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := service.Get(t.Context(), back)
-	if err != nil || d.State.Phase != Queued || d.Plan.Release != digest("old") || len(d.Plan.Stages) != len(UpgradePipeline().Stages) {
-		t.Errorf("it is %+v, %+v, %v; expected what ran before, in waves", d.Plan, d.State, err)
+		ended(id, before, digest("new"), before)
+		back := undo(id, before)
+		ended(back, before, before, digest("new"))
+		undo(back, digest("new"))
 	}
 }
 
