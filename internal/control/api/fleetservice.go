@@ -58,15 +58,41 @@ func (s *deployService) GetFleet(ctx context.Context, q *v1.GetFleetRequest) (*v
 	return out, nil
 }
 
+// forgetTries is how often it is tried to forget a node, while others join.
+const forgetTries = 10
+
 // ForgetNode removes what is known of a node that is not attached. What it ran is forgotten
 // in one transaction with the look whether it is attached: one that comes back meanwhile
-// stays known. With the last node of a cell goes what the cell was to run; should another one come to it
-// meanwhile, controllers tell it again.
+// stays known. With the last node of a cell goes what the cell was to run, unless another one has come to some
+// cell meanwhile: then it is looked again.
 func (s *deployService) ForgetNode(ctx context.Context, q *v1.ForgetNodeRequest) (*v1.ForgetNodeResponse, error) {
 	environment, name := q.GetEnvironment(), q.GetNode()
 	if err := errors.Join(release.CheckEnvironment(environment), access.CheckName("a node", name)); err != nil { // it would be another key
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
+	for range forgetTries {
+		last, err := s.lastOf(ctx, environment, name)
+		if err != nil {
+			return nil, err
+		}
+		r, err := s.opts.Store.Txn(ctx, forgetting(environment, name, last))
+		switch {
+		case err != nil:
+			return nil, err
+		case r.OK:
+			return &v1.ForgetNodeResponse{}, nil
+		case len(r.Outcomes[0].Entries) == 0:
+			return nil, connect.NewError(connect.CodeNotFound, fmt.Errorf("nothing is known of a node %s in %s; \"tow fleet status --env %s\" shows which there are", name, environment, environment))
+		case len(r.Outcomes[1].Entries) > 0:
+			return nil, connect.NewError(connect.CodeFailedPrecondition, fmt.Errorf("the node %s is attached, and would be known again at once: end it first, and \"tow principal revoke %s\" keeps it away", name, name))
+		}
+	}
+	return nil, connect.NewError(connect.CodeAborted, fmt.Errorf("nodes join %s all the time, and one may be of the cell of %s: forget it once they have", environment, name))
+}
+
+// forgetting is the transaction that forgets a node. It gives, where it does not hold, the node's status and
+// its record as one that is attached.
+func forgetting(environment, name string, last lastNode) election.Txn {
 	status := fleet.StatusKey(environment, name)
 	txn := election.Txn{
 		If: []election.Compare{election.Absent(nodePrefix + name), election.Present(status)},
@@ -74,57 +100,58 @@ func (s *deployService) ForgetNode(ctx context.Context, q *v1.ForgetNodeRequest)
 			election.Delete(election.Key(status)), election.Delete(election.Prefix(fleet.RunsKeys(environment, name))),
 			election.Delete(election.Key(fleet.LeftKey(environment, name))),
 		},
-		Else: []election.Op{election.Get(election.Key(status))},
+		Else: []election.Op{election.Get(election.Key(status)), election.Get(election.Key(nodePrefix + name))},
 	}
-	cell, err := s.lastOf(ctx, environment, name)
-	if err != nil {
-		return nil, err
+	if last.cell != "" {
+		joined := election.Absent(fleet.JoinedKey(environment))
+		if last.joined != 0 {
+			joined = election.ModifiedAt(fleet.JoinedKey(environment), last.joined)
+		}
+		txn.If = append(txn.If, joined)
+		txn.Then = append(txn.Then, election.Delete(election.Prefix(fleet.CellKeys(environment, last.cell))))
 	}
-	if cell != "" {
-		txn.Then = append(txn.Then, election.Delete(election.Prefix(fleet.CellKeys(environment, cell))))
-	}
-	r, err := s.opts.Store.Txn(ctx, txn)
-	switch {
-	case err != nil:
-		return nil, err
-	case r.OK:
-		return &v1.ForgetNodeResponse{}, nil
-	case len(r.Outcomes[0].Entries) == 0:
-		return nil, connect.NewError(connect.CodeNotFound, fmt.Errorf("nothing is known of a node %s in %s; \"tow fleet status --env %s\" shows which there are", name, environment, environment))
-	}
-	return nil, connect.NewError(connect.CodeFailedPrecondition, fmt.Errorf("the node %s is attached, and would be known again at once: end it first, and \"tow principal revoke %s\" keeps it away", name, name))
+	return txn
 }
 
-// lastOf is the cell of which a node is the only one that is known; "" where there are others, or may
+// lastNode is the cell of which a node is the only one that is known; "" where there are others, or may
 // be: one that is attached and has not said yet where it is.
-func (s *deployService) lastOf(ctx context.Context, environment, name string) (string, error) {
+type lastNode struct {
+	cell   string
+	joined int64 // the revision at which a node had come to a cell last; 0 is never
+}
+
+func (s *deployService) lastOf(ctx context.Context, environment, name string) (last lastNode, err error) {
 	r, err := s.opts.Store.Txn(ctx, election.Txn{Then: []election.Op{
 		election.Get(election.Prefix(fleet.StatusKey(environment, ""))), election.Get(election.Prefix(fleet.RunsKeys(environment, ""))),
-		election.Get(election.Prefix(nodePrefix)),
+		election.Get(election.Prefix(nodePrefix)), election.Get(election.Key(fleet.JoinedKey(environment))),
 	}})
 	if err != nil {
-		return "", err
+		return last, err
 	}
 	nodes, err := fleet.Statuses(slices.Concat(r.Outcomes[0].Entries, r.Outcomes[1].Entries))
 	if err != nil {
-		return "", err
+		return last, err
 	}
 	for _, e := range r.Outcomes[2].Entries {
 		var n nodeRecord
 		if json.Unmarshal(e.Value, &n) == nil && n.Environment == environment && nodes[[2]string{environment, strings.TrimPrefix(e.Key, nodePrefix)}] == nil {
-			return "", nil
+			return last, nil
 		}
 	}
 	gone := nodes[[2]string{environment, name}]
 	if gone == nil {
-		return "", nil
+		return last, nil
 	}
 	for of, status := range nodes {
 		if of[1] != name && status.Cell == gone.Cell {
-			return "", nil
+			return last, nil
 		}
 	}
-	return gone.Cell, nil
+	if all := r.Outcomes[3].Entries; len(all) > 0 {
+		last.joined = all[0].Modified
+	}
+	last.cell = gone.Cell
+	return last, nil
 }
 
 // RemoveProgram takes a program out of service, unless others call it that run, or are being deployed.

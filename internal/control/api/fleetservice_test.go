@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,7 +16,9 @@ import (
 	"towpath.dev/client"
 	"towpath.dev/election"
 	"towpath.dev/internal/blob"
+	"towpath.dev/internal/control"
 	"towpath.dev/internal/control/api"
+	"towpath.dev/internal/control/deploy"
 	"towpath.dev/internal/control/fleet"
 	"towpath.dev/internal/control/release"
 )
@@ -139,8 +142,86 @@ func TestForgetNode(t *testing.T) {
 	if n := known(); n != nil {
 		t.Errorf("it is still known: %v", n)
 	}
-	if page, err := h.store.Range(t.Context(), election.Span{Keys: election.Prefix(fleet.Prefix)}); err != nil || page.Count != 0 {
+	if page, err := h.store.Range(t.Context(), election.Span{Keys: election.Prefix(fleet.Prefix)}); err != nil || page.Count != 1 || page.Entries[0].Key != fleet.JoinedKey("prod") {
 		t.Errorf("it has left something: %v, %v", page, err)
+	}
+}
+
+// joining is a store to which a node reports each time after somebody has looked who is the last of a cell.
+type joining struct {
+	control.Store
+	mu    sync.Mutex
+	nodes []string // one after the other
+}
+
+func (s *joining) Txn(ctx context.Context, txn election.Txn) (election.Result, error) {
+	r, err := s.Store.Txn(ctx, txn)
+	looks := slices.ContainsFunc(txn.Then, func(op election.Op) bool {
+		return op.Kind == election.Read && op.Keys == election.Key(fleet.JoinedKey("prod"))
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if looks && err == nil && len(s.nodes) > 0 {
+		cell, name, _ := strings.Cut(s.nodes[0], " ")
+		s.nodes = s.nodes[1:]
+		err = deploy.Report(ctx, s.Store, "prod", name, &fleet.Status{Cell: cell}, time.Now())
+	}
+	return r, err
+}
+
+// TestForgetWhileANodeJoins: with the last node of a cell goes what that was to run, and not where another
+// node has come to it since somebody looked.
+func TestForgetWhileANodeJoins(t *testing.T) {
+	store := &joining{}
+	h := open(t, true, func(o *api.Options) {
+		objects, err := blob.Open(t.TempDir(), blob.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		store.Store, o.Store = o.Store, store
+		o.Deployments = &api.Deployments{Objects: release.NewObjects(objects), Events: objects, Hub: api.NewHub()}
+	})
+	admin := h.admin(t)
+	forget := func(name string, join ...string) error {
+		t.Helper()
+		intent := fleet.Intent{Release: release.DigestOf(nil)}
+		if _, err := h.store.Txn(t.Context(), election.Txn{Then: []election.Op{election.Put(fleet.IntentKey("prod", "a", "shop"), intent.Encode(), 0)}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := deploy.Report(t.Context(), h.store, "prod", name, &fleet.Status{Cell: "a"}, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		store.mu.Lock()
+		store.nodes = join
+		store.mu.Unlock()
+		_, err := admin.Deploy.ForgetNode(t.Context(), &v1.ForgetNodeRequest{Environment: "prod", Node: name})
+		return err
+	}
+	intents := func() int64 {
+		t.Helper()
+		page, err := h.store.Range(t.Context(), election.Span{Keys: election.Prefix(fleet.CellKeys("prod", "a"))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return page.Count
+	}
+	if err := forget("n1", "b m1", "b m2"); err != nil || intents() != 0 { // others come to another cell
+		t.Errorf("the last node of a cell: %v; %d intents are left", err, intents())
+	}
+	if err := forget("n2", "b m3", "a n3"); err != nil || intents() != 1 {
+		t.Errorf("as another one comes: %v; %d intents are left", err, intents())
+	}
+	if err := forget("n3"); err != nil || intents() != 0 {
+		t.Errorf("and once it has gone: %v; %d intents are left", err, intents())
+	}
+	var many []string
+	for i := range 20 {
+		many = append(many, fmt.Sprint("b k", i))
+	}
+	if err := forget("n4", many...); intents() != 1 {
+		t.Errorf("as nodes join all the time: %v; %d intents are left", err, intents())
+	} else {
+		wantCode(t, "as nodes join all the time", err, connect.CodeAborted)
 	}
 }
 

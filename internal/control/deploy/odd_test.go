@@ -107,6 +107,8 @@ func reported(t *testing.T, s *fleet.Status) {
 			if _, environment, _, err := ParseID(id); err != nil || environment != "prod" || !strings.HasPrefix(of, "node/n1/") || strings.Count(of, "/") != 2 {
 				t.Errorf("an event is at %q", e.Key)
 			}
+		} else if e.Key == fleet.JoinedKey("prod") {
+			continue
 		} else if environment, node, ok := fleet.ParseNodeKey(e.Key); !ok || environment != "prod" || node != "n1" {
 			t.Errorf("it writes %q", e.Key)
 		}

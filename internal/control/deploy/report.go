@@ -60,6 +60,9 @@ func Report(ctx context.Context, store election.Store, environment, node string,
 		part := towards(was, s)
 		part.Seq = was.Seq + 1
 		txn := election.Txn{If: []election.Compare{unchanged(key, at)}, Then: filed.Next(environment, node, part)}
+		if at == 0 || was.Cell != part.Cell {
+			txn.Then = append(txn.Then, election.Put(fleet.JoinedKey(environment), []byte(node), 0))
+		}
 		for _, e := range nodeEvents(node, was, part, now) {
 			txn.Then = append(txn.Then, election.Put(NodeEventKey(e.Deployment, node, e.Seq), encode(&e), 0))
 		}

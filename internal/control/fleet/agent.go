@@ -86,6 +86,9 @@ type Agent struct {
 	successor *Successor
 	reported  *Status   // as the control plane has it; nil is not known
 	reports   int64     // that were tried
+	taken     time.Time // since when the control plane has the status, of this connection; zero is that it may not
+	doubts    bool      // whether it shall run nothing: see doubted
+	held      bool      // the last that was heard was that the store was restored
 	retry     time.Time // of what failed; zero is nothing
 	pause     time.Duration
 	unsaved   error             // why the memory could not be saved; nil is that it is
@@ -291,15 +294,18 @@ func (a *Agent) hear() {
 		return
 	}
 	if anew || h.Held {
-		a.reported = nil
+		a.reported, a.taken = nil, time.Time{}
 	}
+	anew, a.held = anew || a.held, h.Held
 	if h.Held {
+		a.doubts = false
 		return
 	}
 	if a.o.Self == nil {
 		h.Intents = maps.Clone(h.Intents)
 		delete(h.Intents, release.Tow)
 	}
+	h.Intents = a.doubted(h.Intents, anew)
 	for name, i := range h.Intents {
 		if was := a.memory.Intents[name]; was == nil || was.Deployment != i.Deployment {
 			p := a.program(name) // somebody wants it tried again
@@ -321,7 +327,7 @@ func (a *Agent) hear() {
 
 // next is when the loop has to look again; zero is when it hears something.
 func (a *Agent) next() time.Time {
-	next := a.retry
+	next := earlier(a.retry, a.believes())
 	for _, p := range a.programs {
 		next = earlier(next, p.settles)
 		for _, d := range p.hopes {
@@ -359,6 +365,7 @@ func (a *Agent) converge(ctx context.Context) {
 		a.retry = time.Time{}
 	}
 	a.bridge(ctx)
+	a.believe()
 	var trial []string
 	for _, name := range slices.Sorted(maps.Keys(a.memory.Intents)) {
 		i := a.memory.Intents[name]
@@ -513,6 +520,9 @@ func (a *Agent) report(ctx context.Context) {
 		return
 	}
 	a.reported = s
+	if a.taken.IsZero() {
+		a.taken = time.Now()
+	}
 }
 
 // sweep deletes from the disk what no program needs.

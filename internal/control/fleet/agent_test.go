@@ -31,6 +31,8 @@ type machine struct {
 	broken   error  // what writing to the disk gives
 	intents  map[string]*Intent
 	cut      bool // nobody answers
+	deaf     bool // reports are not taken
+	follows  int  // that were begun
 	held     bool // the store was restored
 	policy   []byte
 	admitted release.Admitted // that is believed
@@ -164,6 +166,7 @@ func (p *process) Follow(ctx context.Context) (<-chan Heard, error) {
 	if p.cut {
 		return nil, errors.New("nobody answers")
 	}
+	p.follows++
 	out := make(chan Heard)
 	go func() {
 		defer close(out)
@@ -195,7 +198,7 @@ func (p *process) Follow(ctx context.Context) (<-chan Heard, error) {
 func (p *process) Report(_ context.Context, s *Status) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.cut || p.dead {
+	if p.cut || p.dead || p.deaf {
 		return errors.New("nobody answers")
 	}
 	p.reports = append(p.reports, s)

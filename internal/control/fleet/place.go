@@ -22,3 +22,7 @@ func CheckTold(cell, region string) error {
 func (m *Memory) At(cell, region string) bool {
 	return m.Cell == "" || m.Cell == cell && m.Region == region
 }
+
+// JoinedKey is where it stands which node came to a cell of an environment last: who takes a cell out that
+// has no nodes sees by it that none has come meanwhile.
+func JoinedKey(environment string) string { return Prefix + "joined/" + environment }
