@@ -239,6 +239,7 @@ func (a *Agent) recall() {
 		delete(a.memory.Intents, release.Tow)
 		delete(a.memory.Tries, release.Tow)
 		delete(a.memory.Ran, release.Tow)
+		delete(a.memory.Standing, release.Tow)
 		delete(a.memory.Lost, release.Tow)
 	}
 	killed, rebooted := a.o.Kills.since(a.memory.Kills), a.o.Kills.rebooted(a.memory.Kills)
@@ -369,6 +370,9 @@ func (a *Agent) converge(ctx context.Context) {
 	var trial []string
 	for _, name := range slices.Sorted(maps.Keys(a.memory.Intents)) {
 		i := a.memory.Intents[name]
+		if a.memory.stands(name, i) {
+			a.dirty = true
+		}
 		if i.Candidate != "" {
 			trial = append(trial, name)
 		}
@@ -407,6 +411,7 @@ func (a *Agent) drop(p *program) {
 	delete(a.programs, p.name)
 	delete(a.memory.Tries, p.name)
 	delete(a.memory.Ran, p.name)
+	delete(a.memory.Standing, p.name)
 	delete(a.memory.Lost, p.name)
 	a.dirty = true
 }

@@ -33,6 +33,7 @@ type machine struct {
 	cut      bool // nobody answers
 	deaf     bool // reports are not taken
 	follows  int  // that were begun
+	kept     []release.Digest
 	held     bool // the store was restored
 	policy   []byte
 	admitted release.Admitted // that is believed
@@ -207,7 +208,13 @@ func (p *process) Report(_ context.Context, s *Status) error {
 
 func (p *process) Count(context.Context, *Counters) ([]string, error) { return nil, nil }
 func (p *process) Counts() map[string][]Count                         { return nil }
-func (p *process) Keep([]release.Digest) error                        { return nil }
+func (p *process) Keep(all []release.Digest) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.kept = all
+	return nil
+}
+
 func (p *process) Believe(all release.Admitted) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -20,6 +20,8 @@ type Memory struct {
 	// Ran are the releases that programs ran, the last one first, two at most: the one that
 	// runs, and the one to go back to.
 	Ran map[string][]release.Digest `json:"ran,omitempty"`
+	// Standing is what runs where nothing is on trial, and what it replaced, by program.
+	Standing map[string]Standing `json:"standing,omitempty"`
 	// Tries are how the node has got on with releases, by program.
 	Tries map[string]map[release.Digest]*Try `json:"tries,omitempty"`
 	// Lost are the losses of readiness that programs saw since their deployments began.
@@ -82,7 +84,7 @@ func DecodeMemory(name string, text []byte) (*Memory, error) {
 }
 
 func newMemory() *Memory {
-	return &Memory{Intents: map[string]*Intent{}, Ran: map[string][]release.Digest{}, Tries: map[string]map[release.Digest]*Try{}, Lost: map[string][]Loss{}}
+	return &Memory{Intents: map[string]*Intent{}, Ran: map[string][]release.Digest{}, Standing: map[string]Standing{}, Tries: map[string]map[release.Digest]*Try{}, Lost: map[string][]Loss{}}
 }
 
 // ofProgram is what a memory has of how a program got on.
@@ -123,16 +125,6 @@ func (m *Memory) ran(program string, d release.Digest) {
 		now = append(now, was[0])
 	}
 	m.Ran[program] = now
-}
-
-// previous is the release that ran before the one that does.
-func (m *Memory) previous(program string, now release.Digest) release.Digest {
-	for _, d := range m.Ran[program] {
-		if d != now {
-			return d
-		}
-	}
-	return ""
 }
 
 // suspect is the release of a program against which it is counted what befalls the process: of
@@ -222,9 +214,9 @@ func (m *Memory) try(program, deployment string, d release.Digest, now time.Time
 }
 
 // needed is every release of a program that may be needed again: what runs, what ran
-// before, what is or may be intended.
+// before, what is or may be intended, and what that replaced.
 func (m *Memory) needed(program string) []release.Digest {
-	all := slices.Clone(m.Ran[program])
+	all := append(slices.Clone(m.Ran[program]), m.Standing[program].Replaced)
 	if i := m.Intents[program]; i != nil {
 		all = append(all, i.Release, i.Candidate)
 	}
