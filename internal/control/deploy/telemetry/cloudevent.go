@@ -151,6 +151,10 @@ func (t *Timeline) service() (kind string, runs release.Digest) {
 	switch from := t.from(); {
 	case o == nil || t.Plan == nil:
 		return "", ""
+	case o.Result == deploy.Succeeded && t.Plan.Undoes != "" && t.Plan.Release != "":
+		return rolledBack, t.Plan.Release
+	case o.Result == deploy.Succeeded && t.Plan.Undoes != "":
+		return removed, ""
 	case o.Result == deploy.Succeeded && from == "":
 		return deployed, t.Plan.Release
 	case o.Result == deploy.Succeeded && from != t.Plan.Release:

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"towpath.dev/internal/control/deploy"
+	"towpath.dev/internal/control/release"
 )
 
 func TestCloudEvents(t *testing.T) {
@@ -100,6 +101,19 @@ func TestServices(t *testing.T) {
 		}
 		if got != test.want {
 			t.Errorf("%+v: %s", test, got)
+		}
+	}
+}
+
+// TestServiceUndone: what takes back what has succeeded rolls the service back, or takes it away where nothing ran.
+func TestServiceUndone(t *testing.T) {
+	for to, want := range map[release.Digest]string{v2: rolledBack, "": removed} {
+		s := newStory("shop.prod.2")
+		s.Plan.Undoes, s.Plan.Release, s.State.From = "shop.prod.1", to, to
+		s.end(deploy.Outcome{Result: deploy.Succeeded, Blame: deploy.APerson})
+		all := s.CloudEvents(testSource, &s.Events[len(s.Events)-1])
+		if len(all) != 2 || all[1].Type != cdPrefix+want+cdSuffix {
+			t.Errorf("to %q: %+v; expected %s", to, all, want)
 		}
 	}
 }
