@@ -231,9 +231,47 @@ func TestDeadCell(t *testing.T) {
 		t.Errorf("%d writes in a day", writes)
 	}
 	s.world.Asks[AskLeave] = Ask{By: "ann", At: s.now}
+	s.run(t, "an approval of all, as canary reached none but cells that are left behind: tow deploy approve ")
+	s.world.Asks[AskApprove] = Ask{By: "ann", At: s.now, Stage: 1}
 	s.run(t, "")
-	if s.state.Outcome.Result != Succeeded {
+	if s.state.Outcome == nil || s.state.Outcome.Result != Succeeded {
 		t.Errorf("it ended %+v", s.state.Outcome)
+	}
+}
+
+// TestOneboxCutOff: where all nodes are away that can be the onebox, they are named, and can be left behind. What has
+// been tried nowhere then goes on with an approval that was given since, and only one.
+func TestOneboxCutOff(t *testing.T) {
+	for _, step := range []Step{Probing, Reach, Baking} {
+		t.Run(string(step), func(t *testing.T) {
+			s := newScene()
+			s.plan.Stages = []Stage{
+				{Name: "onebox", Kind: Onebox, Share: 0.1, Cells: []string{"c"}, Bake: time.Minute},
+				{Name: "first", Kind: Wave, Share: 0.2, Cells: []string{"c"}, Bake: time.Minute},
+				{Name: "all", Kind: Wave, Share: 1, Bake: time.Minute},
+			}
+			s.joins("d", "d0", "d1")
+			s.runTo(t, 0, step)
+			s.world.Asks[AskApprove] = Ask{By: "bob", At: s.now, Stage: 2}
+			for _, n := range s.world.Nodes {
+				if n.Cell == "c" {
+					n.Attached, n.Away = false, lostAfter
+				}
+			}
+			s.run(t, "a node in prod that onebox reaches: cell c, as its pipeline says (away: n0, n1, n2 and others) (or tow deploy leave ")
+			s.pass(time.Minute)
+			s.world.Asks[AskLeave] = Ask{By: "ann", At: s.now}
+			s.run(t, "an approval of all, as onebox, first reached none but cells that are left behind: tow deploy approve ")
+			if i := s.world.Intents["c"]; s.state.Phase != Running || s.state.Onebox != "" || i != nil && i.Onebox != "" {
+				t.Errorf("it is at %s, and its onebox %q, %+v", s.state.Phase, s.state.Onebox, i)
+			}
+			s.pass(time.Minute)
+			s.world.Asks[AskApprove] = Ask{By: "ann", At: s.now, Stage: 2}
+			s.run(t, "")
+			if s.state.Outcome == nil || s.state.Outcome.Result != Succeeded {
+				t.Errorf("it ended %+v", s.state.Outcome)
+			}
+		})
 	}
 }
 

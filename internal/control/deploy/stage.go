@@ -31,6 +31,10 @@ func (m *move) gate() {
 	}
 	a, approved := m.w.Asks[AskApprove]
 	approved = approved && a.Stage >= m.s.Stage && (types == "" || !a.Early)
+	if len(m.s.PassedOver) > 0 && !m.allLeft() {
+		why += fmt.Sprintf(", as %s reached none but cells that are left behind", some(m.s.PassedOver))
+		approved = approved && (m.s.Approved == nil || !m.s.Approved.Equal(a.At))
+	}
 	if !approved && (stage.Approval || why != "") {
 		m.wait(0, "an approval of %s%s: tow deploy approve %s", stage.Name, why, m.p.ID)
 		return
@@ -41,6 +45,7 @@ func (m *move) gate() {
 	m.forward = true
 	m.event(EventStageBegun, "%s begins in %s", stage.Name, strings.Join(m.w.targets(stage), ", "))
 	m.s.Failed, m.s.Unanswered, m.s.Baked, m.s.Entered = 0, 0, 0, m.now
+	m.s.PassedOver, m.s.Approved = nil, nil
 	m.askProbes()
 }
 
@@ -51,23 +56,46 @@ func (m *move) nobody() bool {
 	if !m.deserted() {
 		return false
 	}
-	stage, targets := m.stage(), m.w.targets(m.stage())
-	left := func(cell string) bool { return slices.Contains(m.s.LeftCells, cell) }
-	awaited := slices.DeleteFunc(slices.Clone(targets), left)
+	stage := m.stage()
+	awaited := slices.DeleteFunc(m.w.targets(stage), m.leftCell)
 	switch {
-	case len(awaited) == 0 && len(targets) > 0:
+	case m.allLeft():
 		m.event(EventStagePassed, "%s is passed over, as it reaches none but cells that are left behind", stage.Name)
+		m.s.PassedOver = append(slices.Clone(m.s.PassedOver), stage.Name)
+		if a, ok := m.w.Asks[AskApprove]; ok { // it was of what was to come before
+			m.s.Approved = &a.At
+		}
 		m.onwards()
 	case len(m.w.attached()) == 0 || slices.ContainsFunc(awaited, func(cell string) bool { return len(m.w.nodesIn(cell)) > 0 }) || len(awaited) == 0:
-		next := ""
+		next := m.awayFrom(awaited)
 		if len(m.w.Nodes) == 0 {
 			next = fmt.Sprintf(": \"tow join-token create --env %s\" lets nodes in", m.p.Environment)
 		}
 		m.wait(0, "a node in %s that %s reaches%s%s", m.p.Environment, stage.Name, stage.where(), next)
 	default:
-		m.waitFor(awaited, 0, "a node in %s that %s reaches%s (or tow deploy leave %s)", m.p.Environment, stage.Name, stage.where(), m.p.ID)
+		m.waitFor(awaited, 0, "a node in %s that %s reaches%s%s (or tow deploy leave %s)", m.p.Environment, stage.Name, stage.where(), m.awayFrom(awaited), m.p.ID)
 	}
 	return true
+}
+
+// awayFrom names nodes of cells that have none that is attached.
+func (m *move) awayFrom(cells []string) string {
+	var away []string
+	for _, cell := range cells {
+		away = append(away, m.w.allIn(cell)...)
+	}
+	if len(away) == 0 {
+		return ""
+	}
+	return " (away: " + some(away) + ")"
+}
+
+// leftCell reports whether a person has left a cell behind, and allLeft whether the stage reaches no other.
+func (m *move) leftCell(cell string) bool { return slices.Contains(m.s.LeftCells, cell) }
+
+func (m *move) allLeft() bool {
+	targets := m.w.targets(m.stage())
+	return len(targets) > 0 && m.deserted() && !slices.ContainsFunc(targets, func(cell string) bool { return !m.leftCell(cell) })
 }
 
 // deserted reports whether the stage's cells have no node that counts.
@@ -218,7 +246,9 @@ func (m *move) reachOnebox() {
 	late := !gone && m.elapsed() >= takeUp && !m.oneboxServes() // who knows why
 	if name := m.chooseOnebox(); gone || late && name != m.s.Onebox {
 		if name == "" {
-			m.wait(0, "a node that can be the onebox%s", stage.where())
+			if !m.nobody() {
+				m.wait(0, "a node that can be the onebox%s", stage.where())
+			}
 			return
 		}
 		m.step(Reach)
@@ -534,19 +564,19 @@ func (m *move) pass() {
 		m.s.Test.Stage() // it is looked at while the next one is held up, too
 	}
 	m.forward = true
-	if m.s.Onebox != "" { // it is of one stage
-		m.s.Onebox = ""
-		for _, cell := range m.w.cells() {
-			if i := m.w.Intents[cell]; i != nil && i.Onebox != "" && slices.Contains(m.w.targets(stage), cell) {
-				m.intend(cell, func(i *fleet.Intent) { i.Onebox, i.Share = "", 0 })
-			}
-		}
-	}
 	m.onwards()
 }
 
 // onwards begins the next stage, or finishes after the last one.
 func (m *move) onwards() {
+	if m.s.Onebox != "" { // it is of one stage
+		m.s.Onebox = ""
+		for _, cell := range m.w.cells() {
+			if i := m.w.Intents[cell]; i != nil && i.Onebox != "" && slices.Contains(m.w.targets(m.stage()), cell) {
+				m.intend(cell, func(i *fleet.Intent) { i.Onebox, i.Share = "", 0 })
+			}
+		}
+	}
 	if m.s.Stage++; m.s.Stage < len(m.p.Stages) {
 		m.step(Gate)
 		return

@@ -66,6 +66,10 @@ type State struct {
 	LeftCells []string           `json:"leftCells,omitempty"`
 	LeftReach map[string]float64 `json:"leftReach,omitempty"`
 	LeftAt    *time.Time         `json:"leftAt,omitempty"`
+	// PassedOver are the stages before this one that reached none but cells that are left behind. The next one
+	// needs an approval, another than the one of Approved, which was given before.
+	PassedOver []string   `json:"passedOver,omitempty"`
+	Approved   *time.Time `json:"approved,omitempty"`
 	Wait      *Wait              `json:"wait,omitempty"`
 	Cause     *Outcome           `json:"cause,omitempty"` // why it goes back
 	Outcome   *Outcome           `json:"outcome,omitempty"`
