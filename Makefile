@@ -13,8 +13,9 @@ test: install lint unit race editor java bench-module alerts ## install what the
 install: ## what the tests run besides Go: PostgreSQL, protoc, a JDK, Maven, an S3 server, etcd 3.5 and 3.6
 	./tools/install
 
+# Half of the time the long ones wait for clusters and for faults to pass: so three packages at a time.
 unit: ## all Go tests
-	TOWPATH_REQUIRE=1 go test ./...
+	TOWPATH_REQUIRE=1 go test -p 3 ./...
 
 race: ## the concurrent packages under the race detector
 	go test -race ./internal/run/... ./internal/tester/... ./internal/lsp/... .
