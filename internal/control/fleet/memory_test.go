@@ -113,7 +113,7 @@ func TestDeathsAreCountedOnce(t *testing.T) {
 	}
 }
 
-// TestTowOnTrialDiesLate: deaths of a tow on trial are counted however late, and one that had run
+// TestTowOnTrialDiesLate: deaths of a tow on trial are counted from the second one on however late, and one that had run
 // for long enough is launched all the same; of one that is on trial no more, nothing is noted.
 func TestTowOnTrialDiesLate(t *testing.T) {
 	d := digest("tow 2")
