@@ -138,8 +138,8 @@ func deployRollbackCommand(u *ui) *cobra.Command {
 	c := deployAskCommand(u, "rollback ID", "Take a deployment back",
 		`Have all nodes run again what they ran before a deployment began. One that has not
 begun is cancelled. The last one that has succeeded is taken back by a new deployment, which
-waits for no window, no freeze and no evidence; all nodes have what it brings on their
-disks.`,
+waits for no window, no freeze and no evidence; nodes that ran what it brings have it on
+their disks.`,
 		"  tow deploy rollback shop.prod.17 --why \"complaints from support\"", deploy.AskBack, "goes back")
 	c.Aliases = []string{"cancel"}
 	return c
