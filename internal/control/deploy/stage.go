@@ -532,7 +532,7 @@ func (m *move) reachAgain() {
 func (m *move) behindWave() (behind, of int) {
 	for _, cell := range m.w.targets(m.stage()) {
 		i := m.w.Intents[cell]
-		nodes := m.w.nodesIn(cell)
+		nodes := m.w.inTurn(cell)
 		if i == nil || i.Candidate != m.p.Release {
 			return len(nodes), 0
 		}

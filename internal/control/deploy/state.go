@@ -70,9 +70,9 @@ type State struct {
 	// needs an approval, another than the one of Approved, which was given before.
 	PassedOver []string   `json:"passedOver,omitempty"`
 	Approved   *time.Time `json:"approved,omitempty"`
-	Wait      *Wait              `json:"wait,omitempty"`
-	Cause     *Outcome           `json:"cause,omitempty"` // why it goes back
-	Outcome   *Outcome           `json:"outcome,omitempty"`
+	Wait       *Wait      `json:"wait,omitempty"`
+	Cause      *Outcome   `json:"cause,omitempty"` // why it goes back
+	Outcome    *Outcome   `json:"outcome,omitempty"`
 }
 
 // A Wait is why a deployment does not go on.

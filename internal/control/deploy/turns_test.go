@@ -164,3 +164,25 @@ func TestTurnsAreBounded(t *testing.T) {
 		t.Errorf("the state is %+v", m.State)
 	}
 }
+
+// TestBakesWhileOneWaits: a stage goes on where a cell's nodes with the candidate are lost, and one of
+// those that wait for their turn is away.
+func TestBakesWhileOneWaits(t *testing.T) {
+	s := newUpgrade()
+	for k := range 5 {
+		s.world.Nodes[fmt.Sprint("d", k)] = &Node{Attached: true, Status: &fleet.Status{Cell: "d", Upgrades: "linux/amd64", Programs: map[string]fleet.Running{}}}
+	}
+	s.run(t, "wave 2 to bake")
+	waits := ""
+	for name, n := range s.world.Nodes {
+		if n.Cell == "c" {
+			if n.Attached, n.Away = false, lostAfter; n.Programs[release.Tow].Main == "" {
+				waits = name
+			}
+		}
+	}
+	s.world.Nodes[waits].Away = time.Minute
+	s.world.Intents["c"].Later = map[string]release.Digest{waits: ""}
+	s.settle()
+	s.waits(t, "wave 2 to bake")
+}
