@@ -177,7 +177,7 @@ func (w *upgradeWorld) asking() (end func() (well int, lost []string)) {
 }
 
 // TestFleetUpgrade: three nodes become another tow under traffic, as the same processes and without
-// losing an answer; one that ends at once is left by its node itself, and reaches no other.
+// losing an answer; one that ends at once is left by its node itself, and reaches no other. What succeeded is taken back.
 func TestFleetUpgrade(t *testing.T) {
 	if testing.Short() {
 		t.Skip("nodes take their time to start, and to be upgraded")
@@ -226,6 +226,29 @@ func TestFleetUpgrade(t *testing.T) {
 	}
 
 	w.badUpgrade(upgrade, upgraded)
+	w.undoesUpgrade()
+}
+
+// undoesUpgrade takes the first upgrade back, which has succeeded: nodes go on as the tow that is installed.
+func (w *upgradeWorld) undoesUpgrade() {
+	t := w.t
+	t.Helper()
+	said, err := w.tow(0, "deploy", "rollback", "tow.prod.1", "--why", "it is slow")
+	if err != nil || said != "tow.prod.3 takes tow.prod.1 back\n" {
+		t.Fatalf("to take it back (%v):\n%s", err, said)
+	}
+	w.wait("all nodes to be the tow that is installed", func() bool {
+		for _, s := range w.statuses() {
+			if r := s.Programs[release.Tow]; r.Main != "" || r.Deployment != "tow.prod.3" {
+				return false
+			}
+		}
+		said, err = w.tow(0, "deploy", "status", "tow.prod.3")
+		return err == nil && strings.Contains(said, "succeeded: takes back tow.prod.1: it is slow")
+	})
+	if !strings.Contains(said, "tow.prod.1 back to the tow that is installed") {
+		t.Errorf("its status is:\n%s", said)
+	}
 }
 
 // badUpgrade upgrades to a tow that says that it is one, and ends when it is to serve.
