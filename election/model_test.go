@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
-	"os"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"towpath.dev/internal/testkit/required"
 )
 
 // The model explores all that two or three candidates, their store and what goes wrong
@@ -683,7 +684,7 @@ func TestModel(t *testing.T) {
 	switch {
 	case *states != 0:
 		limit = *states
-	case os.Getenv("TOWPATH_REQUIRE") != "":
+	case required.All():
 		limit = 20_000
 	}
 	x, y, z := []string{"x"}, []string{"x", "y"}, []string{"x", "y", "z"}

@@ -21,6 +21,7 @@ import (
 	"towpath.dev/election"
 	"towpath.dev/internal/control/etcdstore"
 	"towpath.dev/internal/testkit/etcd"
+	"towpath.dev/internal/testkit/required"
 )
 
 // term is a leadership as its holder saw it, by the machine's monotonic clock.
@@ -65,10 +66,7 @@ func monotonic(t *testing.T) int64 {
 func javaClasses(t *testing.T) string {
 	t.Helper()
 	if _, err := exec.LookPath("javac"); err != nil {
-		if os.Getenv("TOWPATH_REQUIRE") != "" {
-			t.Fatal("there is no javac; tools/install installs a JDK")
-		}
-		t.Skip("there is no javac; tools/install installs a JDK")
+		required.Missing(t, "there is no javac; tools/install installs a JDK")
 	}
 	sdk := filepath.Join("..", "..", "..", "sdk", "java", "src")
 	var sources []string

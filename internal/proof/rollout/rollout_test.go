@@ -12,6 +12,7 @@ import (
 	"towpath.dev/internal/control/deploy/deploytest"
 	"towpath.dev/internal/proof/lab"
 	"towpath.dev/internal/proof/rollout"
+	"towpath.dev/internal/testkit/required"
 )
 
 func TestMain(m *testing.M) {
@@ -24,14 +25,11 @@ var (
 	seed = flag.Uint64("seed", 0, "of the first one (default: drawn)")
 )
 
-// required is set where nothing may be skipped, and tests may take their time.
-var required = os.Getenv("TOWPATH_REQUIRE") != ""
-
 func run(t *testing.T, o rollout.Options) *rollout.Report {
 	t.Helper()
 	o.Dir = t.TempDir()
 	report, err := rollout.Run(o)
-	if errors.Is(err, lab.ErrNotPermitted) && !required {
+	if errors.Is(err, lab.ErrNotPermitted) && !required.All() {
 		t.Skip(err)
 	}
 	if err != nil {
@@ -58,8 +56,8 @@ func TestRollout(t *testing.T) {
 
 // TestMistakesAreFound: a run that finds nothing says little, unless it finds what is there.
 func TestMistakesAreFound(t *testing.T) {
-	if !required {
-		t.Skip("it takes minutes: set TOWPATH_REQUIRE to run it")
+	if !required.All() {
+		t.Skip("it takes minutes: set " + required.Variable + " to run it")
 	}
 	for mutant, kinds := range map[string][]string{
 		"unfenced": {deploytest.Backwards, deploytest.Doubled},

@@ -12,6 +12,7 @@ import (
 	"towpath.dev/internal/proof/lab"
 	"towpath.dev/internal/proof/soak"
 	"towpath.dev/internal/proof/verdict"
+	"towpath.dev/internal/testkit/required"
 )
 
 func TestMain(m *testing.M) {
@@ -19,14 +20,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// required is set where nothing may be skipped, and tests may take their time.
-var required = os.Getenv("TOWPATH_REQUIRE") != ""
-
 func run(t *testing.T, o soak.Options) *verdict.Report {
 	t.Helper()
 	o.Dir = t.TempDir()
 	report, err := soak.Run(o)
-	if errors.Is(err, lab.ErrNotPermitted) && !required {
+	if errors.Is(err, lab.ErrNotPermitted) && !required.All() {
 		t.Skip(err)
 	}
 	if err != nil {
@@ -38,7 +36,7 @@ func run(t *testing.T, o soak.Options) *verdict.Report {
 // TestSoak breaks everything, for a minute where tests may take their time.
 func TestSoak(t *testing.T) {
 	o := soak.Options{Seconds: 10, Seed: rand.Uint64N(1_000_000) + 1}
-	if required {
+	if required.All() {
 		o.Seconds = 60
 	}
 	report := run(t, o)
@@ -52,8 +50,8 @@ func TestSoak(t *testing.T) {
 
 // TestMistakesAreFound: a run that finds nothing says little, unless it finds what is there.
 func TestMistakesAreFound(t *testing.T) {
-	if !required {
-		t.Skip("it takes minutes: set TOWPATH_REQUIRE to run it")
+	if !required.All() {
+		t.Skip("it takes minutes: set " + required.Variable + " to run it")
 	}
 	for _, c := range []struct {
 		options soak.Options

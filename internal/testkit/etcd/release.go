@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -20,6 +19,8 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+
+	"towpath.dev/internal/testkit/required"
 )
 
 // The releases of etcd that tests run besides ours, as in tools/etcd.
@@ -28,31 +29,11 @@ const (
 	Release36 = "3.6.16"
 )
 
-// Require is the environment variable that makes a missing release a failure.
-const Require = "TOWPATH_REQUIRE"
-
 // Binary is the program of a release. tools/install builds it, once. Without it the test is
 // skipped, or fails where TOWPATH_REQUIRE is set.
 func Binary(t testing.TB, release string) string {
 	t.Helper()
-	cache := os.Getenv("XDG_CACHE_HOME")
-	if cache == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cache = filepath.Join(home, ".cache")
-	}
-	path := filepath.Join(cache, "towpath", "etcd-"+release, "etcd")
-	if _, err := os.Stat(path); err == nil {
-		return path
-	}
-	missing := "there is no " + path + "; build it with tools/etcd/build"
-	if os.Getenv(Require) != "" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-	return ""
+	return required.Built(t, "etcd-"+release, "etcd", "tools/etcd/build")
 }
 
 // A Process is a member in a process of its own, of whichever release. Its fields may be

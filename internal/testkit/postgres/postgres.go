@@ -26,10 +26,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"towpath.dev/internal/ports"
+	"towpath.dev/internal/testkit/required"
 )
-
-// Require is the environment variable that makes missing binaries a failure.
-const Require = "TOWPATH_REQUIRE"
 
 // Server is a running server. The superuser is "tow", its password "sesame".
 type Server struct {
@@ -47,11 +45,7 @@ func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	bin := binaries()
 	if bin == "" {
-		const missing = "there are no PostgreSQL binaries below /usr/lib/postgresql; install them with tools/install"
-		if os.Getenv(Require) != "" {
-			t.Fatal(missing)
-		}
-		t.Skip(missing)
+		required.Missing(t, "there are no PostgreSQL binaries below /usr/lib/postgresql; install them with tools/install")
 	}
 	s := &Server{bin: bin, as: unprivileged(t)}
 	s.dir = folder(t, s.as)

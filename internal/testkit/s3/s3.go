@@ -27,10 +27,8 @@ import (
 	"time"
 
 	"towpath.dev/internal/ports"
+	"towpath.dev/internal/testkit/required"
 )
-
-// Require is the environment variable that makes a missing server a failure.
-const Require = "TOWPATH_REQUIRE"
 
 // version is that of versitygw, as in tools/versitygw.
 const version = "1.8.0"
@@ -54,7 +52,7 @@ type Server struct {
 // Start starts a server that has a bucket named "bucket", and stops it when the test ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	binary := binary(t)
+	binary := required.Built(t, "versitygw-"+version, "versitygw", "tools/versitygw")
 	for attempt := 1; ; attempt++ {
 		s := &Server{Address: freeAddress(t), ID: "AKIA" + rand.Text()[:16], Secret: rand.Text(), Region: "eu-central-1", dir: t.TempDir()}
 		s.AddBucket(t, "bucket")
@@ -64,29 +62,6 @@ func Start(t testing.TB) *Server {
 			t.Fatalf("versitygw has not started; it needs a file system with extended attributes for temporary files (TMPDIR): %v\n%s", err, s.log.String())
 		}
 	}
-}
-
-// binary is the server's.
-func binary(t testing.TB) string {
-	t.Helper()
-	cache := os.Getenv("XDG_CACHE_HOME")
-	if cache == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cache = filepath.Join(home, ".cache")
-	}
-	path := filepath.Join(cache, "towpath", "versitygw-"+version, "versitygw")
-	if _, err := os.Stat(path); err == nil {
-		return path
-	}
-	missing := "there is no " + path + "; build it with tools/versitygw"
-	if os.Getenv(Require) != "" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-	return ""
 }
 
 func freeAddress(t testing.TB) string {
