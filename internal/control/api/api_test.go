@@ -26,11 +26,14 @@ import (
 
 	v1 "towpath.dev/api/towpathv1"
 	rpc "towpath.dev/api/towpathv1/towpathv1connect"
+
 	"towpath.dev/client"
 	"towpath.dev/election"
+	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/access"
 	"towpath.dev/internal/control/api"
 	"towpath.dev/internal/control/memstore"
+	"towpath.dev/internal/control/release"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -45,6 +48,18 @@ type house struct {
 	first    *access.Founded
 	dir      string
 	stop     func() // as the process would end
+}
+
+// deployments has a server know of deployments, whose objects are in a folder of the test's.
+func deployments(t *testing.T) func(*api.Options) {
+	return func(o *api.Options) {
+		t.Helper()
+		store, err := blob.Open(t.TempDir(), blob.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Deployments = &api.Deployments{Objects: release.NewObjects(store), Events: store, Hub: api.NewHub()}
+	}
 }
 
 func open(t *testing.T, secure bool, change func(*api.Options)) *house {

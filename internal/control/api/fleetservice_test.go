@@ -26,13 +26,7 @@ import (
 // TestForgetNode: a node that is attached stays known, with the time since when, and one
 // that has gone is forgotten when somebody asks for it.
 func TestForgetNode(t *testing.T) {
-	h := open(t, true, func(o *api.Options) {
-		store, err := blob.Open(t.TempDir(), blob.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Deployments = &api.Deployments{Objects: release.NewObjects(store), Events: store, Hub: api.NewHub()}
-	})
+	h := open(t, true, deployments(t))
 	pair := h.join(t, "n1", "prod")
 	node := h.as(t, client.ControlOptions{Certificate: &pair})
 	admin := h.admin(t)
@@ -174,12 +168,8 @@ func (s *joining) Txn(ctx context.Context, txn election.Txn) (election.Result, e
 func TestForgetWhileANodeJoins(t *testing.T) {
 	store := &joining{}
 	h := open(t, true, func(o *api.Options) {
-		objects, err := blob.Open(t.TempDir(), blob.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		deployments(t)(o)
 		store.Store, o.Store = o.Store, store
-		o.Deployments = &api.Deployments{Objects: release.NewObjects(objects), Events: objects, Hub: api.NewHub()}
 	})
 	admin := h.admin(t)
 	forget := func(name string, join ...string) error {

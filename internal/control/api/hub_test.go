@@ -10,11 +10,9 @@ import (
 
 	v1 "towpath.dev/api/towpathv1"
 	"towpath.dev/client"
-	"towpath.dev/internal/blob"
 	"towpath.dev/internal/control/api"
 	"towpath.dev/internal/control/deploy"
 	"towpath.dev/internal/control/fleet"
-	"towpath.dev/internal/control/release"
 	"towpath.dev/internal/control/verdict"
 )
 
@@ -25,12 +23,8 @@ func TestCounters(t *testing.T) {
 	var nodes, admins [2]*client.Control
 	for k := range hubs {
 		h := open(t, true, func(o *api.Options) {
-			store, err := blob.Open(t.TempDir(), blob.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			hubs[k] = api.NewHub()
-			o.Deployments = &api.Deployments{Objects: release.NewObjects(store), Events: store, Hub: hubs[k]}
+			deployments(t)(o)
+			hubs[k] = o.Deployments.Hub
 		})
 		pair := h.join(t, "n1", "prod")
 		nodes[k], admins[k] = h.as(t, client.ControlOptions{Certificate: &pair}), h.admin(t)
@@ -100,11 +94,8 @@ func TestCounters(t *testing.T) {
 func TestCountersOfSomePrograms(t *testing.T) {
 	hub := api.NewHub()
 	h := open(t, true, func(o *api.Options) {
-		store, err := blob.Open(t.TempDir(), blob.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Deployments = &api.Deployments{Objects: release.NewObjects(store), Events: store, Hub: hub}
+		deployments(t)(o)
+		o.Deployments.Hub = hub
 	})
 	pair := h.join(t, "n1", "prod")
 	node := h.as(t, client.ControlOptions{Certificate: &pair})

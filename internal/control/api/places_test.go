@@ -9,23 +9,14 @@ import (
 	v1 "towpath.dev/api/towpathv1"
 	"towpath.dev/client"
 	"towpath.dev/election"
-	"towpath.dev/internal/blob"
-	"towpath.dev/internal/control/api"
 	"towpath.dev/internal/control/fleet"
-	"towpath.dev/internal/control/release"
 )
 
 // TestPlaces: a node whose cell can be no part of a key, or that tells of what is not its
 // environment's, is refused, and nothing is written of what it says. One whose names were taken
 // before there was a rule for them is let in as any.
 func TestPlaces(t *testing.T) {
-	h := open(t, true, func(o *api.Options) {
-		store, err := blob.Open(t.TempDir(), blob.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Deployments = &api.Deployments{Objects: release.NewObjects(store), Events: store, Hub: api.NewHub()}
-	})
+	h := open(t, true, deployments(t))
 	pair := h.join(t, "n1", "prod")
 	node := h.as(t, client.ControlOptions{Certificate: &pair})
 	report := func(s fleet.Status) error {
